@@ -1,0 +1,1 @@
+"""Makes the embedded raw data of an edition: transcribed figures, derivations and a fitted reconstruction."""

@@ -1,0 +1,1 @@
+"""Key figures for the specialised social area in the municipalities of Denmark."""

@@ -1,0 +1,142 @@
+"""The account plan: which category a function and grouping belongs to, and how categories add up."""
+
+from functools import lru_cache
+
+import pandas as pd
+
+from analysis.edition import reference_folder
+from analysis.errors import InputError
+
+STANDARD = "standard"
+TOTAL = "i_alt"
+OUTSIDE = "uden_for_afgraensning"
+ALL_GROUPS = "alle"
+ANY_GROUPING = "*"
+
+
+@lru_cache
+def categories() -> pd.DataFrame:
+    """Categories with their sums and names, from `data/reference/categories.csv`.
+
+    Columns: population_group, category, parent (the category it is part of, or empty), label, colour.
+    The row order is the order in tables and legends.
+    """
+    return pd.read_csv(reference_folder() / "categories.csv", dtype=str, keep_default_na=False)
+
+
+@lru_cache
+def account_rules() -> pd.DataFrame:
+    """The rules of `data/reference/accounts.csv`, one row per function, grouping, category and variant.
+
+    Columns: function, grouping (`*` is every grouping), population_group, category, variant (empty: counted in
+    every variant; a name: counted once more in that variant only), valid_from, valid_to (years or empty), law,
+    label, source, note, line. Errors name the line and the rule that is broken.
+    """
+    path = reference_folder() / "accounts.csv"
+    rules = pd.read_csv(path, dtype=str, keep_default_na=False)
+    rules["line"] = rules.index + 2
+    known = categories()
+    leaves = known[~known["category"].isin(known["parent"])]
+    pairs = set(zip(leaves["population_group"], leaves["category"], strict=True))
+    for rule in rules.itertuples():
+        if (rule.population_group, rule.category) not in pairs:
+            raise InputError(
+                f"{path.name} line {rule.line}: category {rule.category!r} of {rule.population_group!r} "
+                "is not in categories.csv, or is a sum of others"
+            )
+    return rules
+
+
+def rules_of_year(year: int) -> pd.DataFrame:
+    """The rules in force in a year; a function and grouping in two categories of the standard reading is an error."""
+    rules = account_rules()
+    begun = (rules["valid_from"] == "") | (rules["valid_from"].replace("", "0").astype(int) <= year)
+    ongoing = (rules["valid_to"] == "") | (rules["valid_to"].replace("", "9999").astype(int) >= year)
+    valid = rules[begun & ongoing]
+    standard = valid[valid["variant"] == ""]
+    for function, rows in standard.groupby("function"):
+        repeated = rows[rows.duplicated("grouping", keep=False)]
+        if ANY_GROUPING in set(rows["grouping"]) and len(rows) > 1:
+            repeated = rows
+        if len(repeated):
+            lines = ", ".join(map(str, repeated["line"].tolist()[:2]))
+            raise InputError(
+                f"accounts.csv lines {lines}: function {function} grouping {repeated.iloc[0]['grouping']} "
+                f"belongs to more than one category in {year}"
+            )
+    return valid
+
+
+def variants() -> list[str]:
+    """The readings of the account plan: the standard one and those that accounts.csv names."""
+    return [STANDARD, *sorted(set(account_rules()["variant"]) - {""})]
+
+
+def functions() -> set[str]:
+    """Every function that the report draws on."""
+    return set(account_rules()["function"])
+
+
+def categorised(expenditure: pd.DataFrame, variant: str = STANDARD) -> pd.DataFrame:
+    """Accounts with the category they belong to.
+
+    Requires columns year, function, grouping; returns the rows with population_group and category added, a row
+    twice where the variant counts it twice. A grouping that no rule knows goes to `uden_for_afgraensning` of its
+    function's population group.
+    """
+    parts = []
+    for year, rows in expenditure.groupby("year"):
+        rules = rules_of_year(int(year))
+        rules = rules[rules["variant"].isin(["", variant])]
+        target = rules[["function", "grouping", "population_group", "category"]]
+        whole = target[target["grouping"] == ANY_GROUPING].drop(columns="grouping")
+        single = target[target["grouping"] != ANY_GROUPING]
+        by_function = rows.merge(whole, on="function")
+        rest = rows[~rows["function"].isin(whole["function"])]
+        by_grouping = rest.merge(single, on=["function", "grouping"], how="left")
+        group_of = target.drop_duplicates("function").set_index("function")["population_group"]
+        by_grouping["population_group"] = by_grouping["population_group"].fillna(by_grouping["function"].map(group_of))
+        by_grouping["category"] = by_grouping["category"].fillna(OUTSIDE)
+        parts += [by_function, by_grouping.dropna(subset="population_group")]
+    return pd.concat(parts, ignore_index=True)
+
+
+def unknown_groupings(expenditure: pd.DataFrame) -> pd.DataFrame:
+    """Function, grouping and year of accounts that no rule names; they are counted outside the report's scope."""
+    seen = expenditure[["year", "function", "grouping"]].drop_duplicates()
+    unknown = []
+    for year, rows in seen.groupby("year"):
+        rules = rules_of_year(int(year))
+        anything = rules.loc[rules["grouping"] == ANY_GROUPING, "function"]
+        pairs = pd.MultiIndex.from_frame(rules[["function", "grouping"]])
+        known = rows["function"].isin(anything) | pd.MultiIndex.from_frame(rows[["function", "grouping"]]).isin(pairs)
+        unknown.append(rows[~known])
+    return pd.concat(unknown, ignore_index=True)
+
+
+def printed_number(function: str) -> str:
+    """A function the way the account plan prints it: 52821 becomes 5.28.21."""
+    return f"{function[0]}.{function[1:3]}.{function[3:]}"
+
+
+def siblings(population_group: str, category: str) -> list[str]:
+    """The categories that share a parent with a category, itself included, in table order."""
+    table = categories()
+    table = table[table["population_group"] == population_group]
+    parent = table.loc[table["category"] == category, "parent"].item()
+    return table.loc[table["parent"] == parent, "category"].tolist()
+
+
+def children(population_group: str, category: str) -> list[str]:
+    """The categories that a category is the sum of, in table order."""
+    table = categories()
+    return table.loc[
+        (table["population_group"] == population_group) & (table["parent"] == category), "category"
+    ].tolist()
+
+
+def label(population_group: str, category: str) -> str:
+    """The Danish name of a category."""
+    table = categories()
+    wanted = (table["population_group"] == population_group) & (table["category"] == category)
+    return table.loc[wanted, "label"].item()

@@ -1,0 +1,312 @@
+"""House style and the few kinds of chart the report uses; every chart takes a frame and returns a figure."""
+
+import textwrap
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from analysis import accounts
+from analysis.danish import number
+
+INK, MUTED, GRID = "#1D2B36", "#5B6770", "#D9DEE2"
+HIGHLIGHT, CONTEXT, REFERENCE = "#0A5C8F", "#A9B4BC", "#B5521B"
+WIDTH, HEIGHT = 7.2, 4.0
+# Where a legend goes when series cannot be named directly: above the axes, to the left.
+ABOVE = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0), "borderaxespad": 0.2, "handlelength": 1.2, "title": None}
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 11.5,
+    "axes.labelsize": 11,
+    "axes.labelcolor": MUTED,
+    "axes.edgecolor": GRID,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.bottom": False,
+    "ytick.left": False,
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+    "svg.fonttype": "path",
+    # A fixed salt makes two runs write the same SVG.
+    "svg.hashsalt": "noegletal",
+}
+
+
+def colours_of(rows: pd.DataFrame) -> dict[str, str]:
+    """Colour by Danish label, in the order of categories.csv; a category without a colour is an error."""
+    table = accounts.categories()
+    known = dict(zip(zip(table["population_group"], table["category"], strict=True), table["colour"], strict=True))
+    pairs = rows[["population_group", "category", "label"]].drop_duplicates()
+    labels = {(row.population_group, row.category): row.label for row in pairs.itertuples()}
+    colours = {labels[pair]: known[pair] for pair in labels}
+    order = [labels[pair] for pair in known if pair in labels]
+    return {label: colours[label] for label in order}
+
+
+def area_colours(names: Sequence[str], own: str) -> dict[str, str]:
+    """Colour by area name: the report's own area stands out, the last name (the country) is the reference."""
+    others = sns.color_palette(["#6F7F8A", "#44AA99", "#999933", "#882255", "#332288"]).as_hex()
+    tones = {name: others[position % len(others)] for position, name in enumerate(names)}
+    return tones | {names[-1]: REFERENCE, own: HIGHLIGHT}
+
+
+def _canvas(height: float = HEIGHT, columns: int = 1) -> tuple[Figure, Sequence[Axes]]:
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        axes = figure.subplots(1, columns, sharey=True, squeeze=False)[0]
+    return figure, axes
+
+
+def _numbers_on(axis: mpl.axis.Axis, decimals: int) -> None:
+    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, decimals)))
+
+
+def _tick_decimals(axes: Axes, axis: str = "y") -> int:
+    """As many decimals as the ticks need to differ."""
+    ticks = np.asarray(axes.get_yticks() if axis == "y" else axes.get_xticks())
+    step = np.diff(ticks).min() if len(ticks) > 1 else 1
+    return next((decimals for decimals in range(3) if round(step, decimals) == round(step, 6)), 2)
+
+
+def _spaced(positions: Sequence[float], gap: float, low: float, high: float) -> np.ndarray:
+    """Positions moved apart to at least `gap`, as little as possible, in the same order and between the limits."""
+    order = np.argsort(positions)
+    placed = np.asarray(positions, dtype=float)[order]
+    for _ in range(100):
+        close = np.diff(placed) < gap - 1e-9
+        if not close.any():
+            break
+        for left in np.flatnonzero(close):
+            push = (gap - (placed[left + 1] - placed[left])) / 2
+            placed[left] -= push
+            placed[left + 1] += push
+        placed = np.clip(placed, low, high)
+    result = np.empty_like(placed)
+    result[order] = placed
+    return result
+
+
+def lines(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: int = 1, zero: bool = True) -> Figure:
+    """A line per series over the years, named at its end with the last value.
+
+    Requires year, series, value (already in the unit shown). `colours` by series; a series without one is an error.
+    """
+    with mpl.rc_context(STYLE):
+        figure, (axes,) = _canvas()
+        sns.lineplot(
+            data=data,
+            x="year",
+            y="value",
+            hue="series",
+            palette=colours,
+            marker="o",
+            linewidth=2.4,
+            legend=False,
+            ax=axes,
+        )
+        last = data.dropna(subset="value").sort_values("year").drop_duplicates("series", keep="last")
+        if zero:
+            axes.set_ylim(bottom=0, top=max(data["value"].max() * 1.08, 1e-9))
+        low, high = axes.get_ylim()
+        spots = _spaced(last["value"].tolist(), (high - low) * 0.07, low, high * 0.98)
+        for row, spot in zip(last.itertuples(), spots, strict=True):
+            axes.annotate(
+                f"{row.series} {number(row.value, decimals)}",
+                (row.year, spot),
+                xytext=(9, 0),
+                textcoords="offset points",
+                va="center",
+                color=colours[row.series],
+                fontweight="bold",
+                annotation_clip=False,
+            )
+        _year_axis(axes, data["year"])
+        axes.set(xlabel="", ylabel=unit)
+        axes.grid(visible=False, axis="x")
+        _numbers_on(axes.yaxis, _tick_decimals(axes))
+    return figure
+
+
+def _year_axis(axes: Axes, years: pd.Series) -> None:
+    shown = np.arange(years.max(), years.min() - 1, -np.ceil(years.nunique() / 7))[::-1]
+    axes.set_xticks(shown, [f"{year:.0f}" for year in shown])
+    axes.set_xlim(years.min() - 0.2, years.max() + 0.2)
+
+
+def stacked_columns(
+    data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: int = 2, total_decimals: int = 2
+) -> Figure:
+    """A column per year, stacked by series in the order of `colours`, with the parts and the total written on it.
+
+    Requires year, series, value. Negative values are stacked below zero.
+    """
+    with mpl.rc_context(STYLE):
+        figure, (axes,) = _canvas()
+        wide = data.pivot(index="year", columns="series", values="value")[list(colours)].fillna(0.0)
+        positions = np.arange(len(wide))
+        above, below = np.zeros(len(wide)), np.zeros(len(wide))
+        span = wide.clip(lower=0).sum(axis=1).max()
+        for series, colour in colours.items():
+            values = wide[series].to_numpy()
+            bottom = np.where(values >= 0, above, below)
+            axes.bar(
+                positions, values, 0.62, bottom=bottom, color=colour, label=series, edgecolor="white", linewidth=0.8
+            )
+            for position, value, start in zip(positions, values, bottom, strict=True):
+                if abs(value) > 0.07 * span:
+                    axes.text(
+                        position, start + value / 2, number(value, decimals), ha="center", va="center", color="white"
+                    )
+            above += values.clip(min=0)
+            below += values.clip(max=0)
+        for position, total, top in zip(positions, wide.sum(axis=1), above, strict=True):
+            axes.text(
+                position, top + 0.015 * span, number(total, total_decimals), ha="center", va="bottom", fontweight="bold"
+            )
+        axes.set_xticks(positions, [str(year) for year in wide.index])
+        axes.set(xlabel="", ylabel=unit, ylim=(below.min() * 1.1, above.max() * 1.12))
+        axes.grid(visible=False, axis="x")
+        handles, labels = axes.get_legend_handles_labels()
+        axes.legend(handles[::-1], labels[::-1], ncols=min(len(labels), 3), **ABOVE)
+        _numbers_on(axes.yaxis, _tick_decimals(axes))
+    return figure
+
+
+def paired_bars(
+    data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: int = 1, emphasised: Sequence[str] = ()
+) -> Figure:
+    """Horizontal bars, a group per name and a bar per series, with the value at the end of each.
+
+    Requires name, series, value; names are drawn in the order of the frame, `emphasised` ones in bold.
+    """
+    with mpl.rc_context(STYLE):
+        names = list(dict.fromkeys(data["name"]))
+        figure, (axes,) = _canvas(height=max(2.4, 0.85 + 0.27 * len(names) * (len(colours) + 0.7)))
+        sns.barplot(
+            data=data, y="name", x="value", hue="series", hue_order=list(colours), order=names, palette=colours,
+            orient="h", saturation=1, width=0.8, ax=axes, legend=len(colours) > 1, errorbar=None,
+        )  # fmt: skip
+        span = max(data["value"].max(), 0) - min(data["value"].min(), 0) or 1.0
+        for container in axes.containers:
+            for bar in container:
+                width = bar.get_width()
+                if np.isnan(width):
+                    continue
+                axes.text(
+                    width + (0.012 if width >= 0 else -0.012) * span, bar.get_y() + bar.get_height() / 2,
+                    number(width, decimals), ha="left" if width >= 0 else "right", va="center", fontsize=10.5,
+                )  # fmt: skip
+        low = min(data["value"].min(), 0)
+        axes.set_xlim(low - (0.12 * span if low < 0 else 0), max(data["value"].max(), 0) + 0.12 * span)
+        axes.set_yticks(range(len(names)), [textwrap.fill(name, 26) for name in names])
+        for label, name in zip(axes.get_yticklabels(), names, strict=True):
+            label.set_fontweight("bold" if name in emphasised else "normal")
+        axes.set(xlabel=unit, ylabel="")
+        axes.grid(visible=False, axis="y")
+        _numbers_on(axes.xaxis, _tick_decimals(axes, "x"))
+        if len(colours) > 1:
+            handles, labels = axes.get_legend_handles_labels()
+            axes.legend(handles, labels, ncols=len(labels), **ABOVE)
+    return figure
+
+
+def spread(data: pd.DataFrame, references: dict[str, tuple[str, str]], *, unit: str, decimals: int = 1) -> Figure:
+    """A dot per municipality and year, with a named line for each reference area.
+
+    Requires year, series, value; series in `references` (series -> colour, line style) are drawn as lines, all
+    others as dots.
+    """
+    with mpl.rc_context(STYLE):
+        figure, (axes,) = _canvas(height=4.3)
+        dots = data[~data["series"].isin(list(references))]
+        sns.scatterplot(
+            data=dots, x="year", y="value", color=CONTEXT, alpha=0.65, s=30, linewidth=0, legend=False, ax=axes
+        )
+        ends = []
+        for series, (colour, dashes) in references.items():
+            line = data[data["series"] == series].sort_values("year")
+            sns.lineplot(data=line, x="year", y="value", color=colour, linestyle=dashes, linewidth=2.6, ax=axes)
+            line = line.dropna(subset="value")
+            if len(line):
+                ends.append((series, colour, line["year"].iloc[-1], line["value"].iloc[-1]))
+        axes.set_ylim(bottom=0, top=max(data["value"].max() * 1.06, 1e-9))
+        top = axes.get_ylim()[1]
+        spots = _spaced([value for *_, value in ends], top * 0.07, 0, top * 0.98)
+        for (series, colour, year, value), spot in zip(ends, spots, strict=True):
+            axes.annotate(
+                f"{series} {number(value, decimals)}", (year, spot), xytext=(12, 0), textcoords="offset points",
+                va="center", color=colour, fontweight="bold", annotation_clip=False,
+            )  # fmt: skip
+        _year_axis(axes, data["year"])
+        axes.set(xlabel="", ylabel=unit)
+        axes.grid(visible=False, axis="x")
+        _numbers_on(axes.yaxis, _tick_decimals(axes))
+    return figure
+
+
+def ranked_dots(
+    data: pd.DataFrame, *, unit: str, decimals: int, emphasised: Sequence[str], years: tuple[int, int]
+) -> Figure:
+    """A row per name with its value in two years joined by a line, the latest at the end; for comparing many areas.
+
+    Requires name, year, value. Rows are drawn in the order of the frame, `emphasised` ones in bold and colour.
+    """
+    with mpl.rc_context(STYLE):
+        names = list(dict.fromkeys(data["name"]))
+        figure, (axes,) = _canvas(height=1.0 + 0.235 * len(names))
+        wide = data.pivot(index="name", columns="year", values="value").reindex(names)
+        first, last = wide[years[0]].to_numpy(), wide[years[1]].to_numpy()
+        rows = np.arange(len(names))
+        tones = [HIGHLIGHT if name in emphasised else MUTED for name in names]
+        axes.hlines(rows, first, last, color=GRID, linewidth=2.5)
+        axes.scatter(
+            first, rows, s=26, facecolor="white", edgecolor=tones, linewidth=1.4, label=str(years[0]), zorder=3
+        )
+        axes.scatter(last, rows, s=34, color=tones, label=str(years[1]), zorder=3)
+        top = np.nanmax(wide.to_numpy())
+        for row, value, other in zip(rows, last, first, strict=True):
+            if not np.isnan(value):
+                axes.text(
+                    np.nanmax([value, other]) + 0.015 * top, row, number(value, decimals), va="center", fontsize=10
+                )
+        axes.set_yticks(rows, names, fontsize=10.5)
+        for label, name in zip(axes.get_yticklabels(), names, strict=True):
+            label.set_fontweight("bold" if name in emphasised else "normal")
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.set_xlim(0, top * 1.1)
+        axes.set(xlabel=unit, ylabel="")
+        axes.grid(visible=False, axis="y")
+        _numbers_on(axes.xaxis, _tick_decimals(axes, "x"))
+        axes.legend(ncols=2, **ABOVE)
+    return figure
+
+
+def standalone(figure: Figure, title: str, lines_below: Sequence[str]) -> Figure:
+    """The same figure with its title above and source lines below, for use outside the page."""
+    with mpl.rc_context(STYLE):
+        heading = textwrap.wrap(title, 66)
+        footer = [part for line in lines_below for part in textwrap.wrap(line, 108)]
+        width, height = figure.get_size_inches()
+        top, bottom = 0.12 + 0.24 * len(heading), 0.10 + 0.165 * len(footer)
+        full = height + top + bottom
+        figure.set_size_inches(width, full)
+        figure.get_layout_engine().set(rect=(0, bottom / full, 1, height / full))
+        figure.text(
+            0.012, 1 - 0.07 / full, "\n".join(heading), va="top", fontsize=13, fontweight="bold", linespacing=1.3
+        )
+        figure.text(0.012, 0.06 / full, "\n".join(footer), va="bottom", fontsize=8.5, color=MUTED, linespacing=1.35)
+    return figure

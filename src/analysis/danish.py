@@ -1,0 +1,115 @@
+"""Danish numbers and sentences: the only place where a figure becomes text."""
+
+import math
+from decimal import ROUND_HALF_UP, Decimal
+
+import pandas as pd
+from babel.lists import format_list
+from babel.numbers import format_decimal
+
+LOCALE = "da_DK"
+NO_BREAK = "\u00a0"
+# What a cell shows where there is no figure to show.
+STATUS_SYMBOLS = {"missing": "..", "suppressed": "•", "not_applicable": "."}
+
+
+def rounded(value: float, decimals: int = 0) -> Decimal:
+    """A figure rounded half away from zero, the way a printed report rounds."""
+    step = Decimal(1).scaleb(-decimals)
+    # repr gives the shortest decimal that is the float: 2.675 rounds as written, not as stored in binary.
+    return Decimal(repr(float(value))).quantize(step, rounding=ROUND_HALF_UP)
+
+
+def number(value: float, decimals: int = 0, status: str = "final") -> str:
+    """A Danish number such as 1.234,5; a missing one is shown by the symbol of its status."""
+    if value is None or math.isnan(value):
+        return STATUS_SYMBOLS.get(status, STATUS_SYMBOLS["missing"])
+    figure = rounded(value, decimals)
+    if figure == 0:
+        figure = abs(figure)
+    pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
+    return format_decimal(figure, format=pattern, locale=LOCALE).replace("-", "\u2212")
+
+
+def with_unit(text: str, unit: str) -> str:
+    """A number and its unit, held together by a non-breaking space."""
+    return f"{text}{NO_BREAK}{unit.replace(' ', NO_BREAK)}"
+
+
+def percent(value: float, decimals: int = 0) -> str:
+    """A share or a growth such as 12,3 pct."""
+    return with_unit(number(value, decimals), "pct.")
+
+
+def billions(kroner: float, decimals: int = 1) -> str:
+    """Kroner in billions such as 20,4 mia. kr."""
+    return with_unit(number(kroner / 1e9, decimals), "mia. kr.")
+
+
+def kroner(value: float) -> str:
+    """Whole kroner such as 7.115 kr."""
+    return with_unit(number(value), "kr.")
+
+
+def amount(value: float) -> str:
+    """Kroner in the unit that a reader would choose: mia., mio. or kr."""
+    if abs(value) >= 1e9:
+        return billions(value)
+    if abs(value) >= 1e6:
+        return with_unit(number(value / 1e6), "mio. kr.")
+    return kroner(value)
+
+
+def listed(items: list[str]) -> str:
+    """Items as a Danish list: a, b og c."""
+    return format_list(items, style="standard", locale=LOCALE)
+
+
+def sentence(text: str) -> str:
+    """A text with one full stop at its end, also after an abbreviation such as kr. and pct."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def change(value: float, decimals: int = 0) -> str:
+    """How much something has changed: steget 17 pct., faldet 7 pct., or uændret."""
+    if value is None or math.isnan(value):
+        return "ikke opgjort"
+    if rounded(value, decimals) == 0:
+        return "uændret"
+    return f"{'steget' if value > 0 else 'faldet'} {percent(abs(value), decimals)}"
+
+
+def changed(subject: str, value: float, decimals: int = 0, *, since: int) -> str:
+    """A sentence about a growth: Udgifterne ... er steget 17 pct. siden 2020."""
+    return sentence(f"{subject} er {change(value, decimals)} siden {since}")
+
+
+def compared(value: float, other: float, decimals: int = 0) -> str:
+    """How one figure stands to another at printed precision: højere end, lavere end, på niveau med."""
+    difference = rounded(value, decimals) - rounded(other, decimals)
+    if difference == 0:
+        return "på niveau med"
+    return "højere end" if difference > 0 else "lavere end"
+
+
+def rank(value: float, others: list[float]) -> str:
+    """The place of a figure among others: det højeste, det laveste, or hverken ... eller."""
+    if all(value > other for other in others):
+        return "den højeste"
+    if all(value < other for other in others):
+        return "den laveste"
+    above = sum(other > value for other in others)
+    return f"nr. {above + 1} af {len(others) + 1} regnet fra den højeste"
+
+
+def described(kind: str, data: pd.DataFrame, unit: str, decimals: int = 1) -> str:
+    """What a chart shows in words, for its text alternative: each series with its first and last value.
+
+    Requires series, year, value (in the unit shown); one year only gives one value a series.
+    """
+    parts = []
+    for series, rows in data.groupby("series", sort=False):
+        ends = rows.sort_values("year").iloc[[0, -1]] if len(rows) > 1 else rows
+        values = [f"{number(row.value, decimals)} i {row.year}" for row in ends.itertuples()]
+        parts.append(f"{series} {listed(values)}")
+    return f"{kind}, {unit}: {'; '.join(parts)}."

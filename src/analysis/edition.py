@@ -1,0 +1,122 @@
+"""What a report year is: period, price level, tables, sections and where its files lie."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from analysis.errors import InputError
+
+ROOT_VARIABLE = "NOEGLETAL_ROOT"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Years(_Strict):
+    """An unbroken run of years, both ends included."""
+
+    first: int
+    last: int
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Years":
+        if self.first > self.last:
+            raise ValueError(f"first year {self.first} is after last year {self.last}")
+        return self
+
+    @cached_property
+    def all(self) -> list[int]:
+        """Every year of the run."""
+        return list(range(self.first, self.last + 1))
+
+
+class TableNeed(_Strict):
+    """A raw table of the edition, the years it must hold, and whether the build can do without it."""
+
+    years: Years
+    required: bool = False
+
+
+class SectionPlan(_Strict):
+    """A notebook of the report, the parameters it gets beside edition and area, and what it must publish."""
+
+    notebook: str = Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$")
+    title: str
+    parameters: dict[str, str | int | float | bool] = {}
+    outputs: list[str] = Field(min_length=1)
+
+
+class Edition(_Strict):
+    """An edition of the report, as declared in `editions/<name>.yml`."""
+
+    name: str
+    title: str
+    period: Years
+    price_level: int
+    price_index: str
+    home_area: str
+    comparison_areas: list[str]
+    published: str
+    cell_timeout_seconds: int = 300
+    tables: dict[str, TableNeed]
+    sections: list[SectionPlan]
+
+    def section(self, notebook: str) -> SectionPlan:
+        """The plan of one notebook; an unknown one is an error that lists those there are."""
+        for plan in self.sections:
+            if plan.notebook == notebook:
+                return plan
+        known = ", ".join(plan.notebook for plan in self.sections)
+        raise InputError(f"section {notebook!r} is not in editions/{self.name}.yml; it has: {known}")
+
+
+def project_root() -> Path:
+    """The folder that holds `editions/`: from the environment, above the working folder, or above the package."""
+    given = os.environ.get(ROOT_VARIABLE)
+    here = Path.cwd()
+    candidates = [Path(given)] if given else [here, *here.parents, *Path(__file__).resolve().parents]
+    for folder in candidates:
+        if (folder / "editions").is_dir() and (folder / "data" / "reference").is_dir():
+            return folder
+    raise InputError(
+        f"no project found from {here}: run inside the cloned repository or set {ROOT_VARIABLE} to its folder"
+    )
+
+
+def reference_folder() -> Path:
+    """The folder of the reference data: accounts, areas, price index, indicators, labels, printed figures."""
+    return project_root() / "data" / "reference"
+
+
+def raw_folder(edition: str) -> Path:
+    """Where the raw tables of an edition lie unless the caller says otherwise."""
+    return project_root() / "data" / "raw" / edition
+
+
+def processed_folder(edition: str) -> Path:
+    """Where facts and key figures of an edition lie unless the caller says otherwise."""
+    return project_root() / "data" / "processed" / edition
+
+
+def load_edition(name: str) -> Edition:
+    """Read and validate `editions/<name>.yml`; errors name the file and the field."""
+    folder = project_root() / "editions"
+    known = sorted(path.stem for path in folder.glob("*.yml"))
+    if name not in known:
+        raise InputError(f"edition {name!r} does not exist; editions/ has: {', '.join(known)}")
+    path = folder / f"{name}.yml"
+    try:
+        return Edition(name=name, **yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (ValidationError, TypeError, yaml.YAMLError) as error:
+        raise InputError(f"editions/{path.name} is not a valid edition: {_first_problem(error)}") from error
+
+
+def _first_problem(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        problem = error.errors()[0]
+        return f"{'.'.join(str(part) for part in problem['loc']) or 'file'}: {problem['msg']}"
+    return str(error)

@@ -1,0 +1,1 @@
+"""What readers open: pages, and folders that change in one step."""

@@ -1,0 +1,244 @@
+"""The pages of a report: a page per section, an index, the reconciliation page and the manifest."""
+
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import platform
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import jinja2
+import nbformat
+from nbconvert import HTMLExporter
+
+from analysis import areas
+from analysis.build import FINDINGS, KEY_FIGURES, SOURCES
+from analysis.danish import number
+from analysis.edition import Edition, SectionPlan, project_root
+from analysis.publish.folder import replaced
+from analysis.reconcile import Comparison, counts, published
+from analysis.report import RECONSTRUCTION_MARK
+from analysis.runner.execute import EXECUTED, FIGURE_FILES, TABLE_FILES, Outcome
+
+TEMPLATES = Path(__file__).parent / "templates"
+MANIFEST = "manifest.json"
+PACKAGES = ("pandas", "seaborn", "statsmodels", "papermill", "jupyterlab", "matplotlib", "noegletal-hovedstaden")
+STATUS_NAMES = {
+    "match": "stemmer",
+    "deviates": "afviger",
+    "contradicts_itself": "rapporten modsiger sig selv",
+    "not_computable": "kan ikke beregnes",
+}
+BASIS_NAMES = {"genuine": "ægte tal", "fitted": "tilpasset rekonstruktion"}
+
+
+def publish(
+    edition: Edition,
+    area_code: str,
+    folder: Path,
+    outcomes: list[Outcome],
+    comparisons: list[Comparison],
+    processed: Path,
+    started: float,
+) -> None:
+    """Bring the sections that succeeded into the report of an area and rewrite its index, all in one step.
+
+    A failed section keeps its last good page; the index and the manifest say which sections are from when.
+    """
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    with replaced(folder) as new:
+        earlier = _earlier(new)
+        sections = {}
+        for plan in edition.sections:
+            outcome = next((outcome for outcome in outcomes if outcome.job.plan.notebook == plan.notebook), None)
+            record = earlier.get(plan.notebook, {})
+            if outcome and outcome.succeeded:
+                record = _bring_in(new, edition, area_code, plan, outcome) | {"made": now}
+            record["failed"] = outcome.cause if outcome and not outcome.succeeded else record.get("failed", "")
+            if outcome and outcome.succeeded:
+                record["failed"] = ""
+            sections[plan.notebook] = {"title": plan.title, **record}
+        _clear_undeclared(new, edition)
+        context = {
+            "edition": edition,
+            "area": areas.name(area_code),
+            "sections": sections,
+            "made": now,
+            "reconstructed": any(output["origin"] == "reconstruction" for output in _outputs(sections)),
+            "mark": RECONSTRUCTION_MARK,
+        }
+        _page(new / "index.html", "index.html.j2", title=edition.title, counts=_counted(comparisons), **context)
+        _page(
+            new / "afstemning.html",
+            "afstemning.html.j2",
+            title="Afstemning",
+            rows=_reconciled(edition, comparisons),
+            counts=_counted(comparisons),
+            **context,
+        )
+        _manifest(new, edition, area_code, sections, outcomes, processed, started, now)
+
+
+def _earlier(folder: Path) -> dict[str, dict[str, object]]:
+    path = folder / MANIFEST
+    return json.loads(path.read_text(encoding="utf-8"))["sections"] if path.is_file() else {}
+
+
+def _outputs(sections: dict[str, dict[str, object]]) -> Iterable[dict[str, str]]:
+    return (output for record in sections.values() for output in record.get("outputs", []))
+
+
+def _bring_in(folder: Path, edition: Edition, area_code: str, plan: SectionPlan, outcome: Outcome) -> dict[str, object]:
+    """Copy a section's outputs into the report and render its page; returns what the manifest keeps of it."""
+    staging = outcome.job.staging
+    facts = []
+    for output in plan.outputs:
+        facts.append(json.loads((staging / f"facts/{output}.json").read_text(encoding="utf-8")))
+        for name in FIGURE_FILES if output.startswith("figur") else TABLE_FILES:
+            if not name.startswith("facts/"):
+                target = folder / name.format(output)
+                target.parent.mkdir(exist_ok=True)
+                shutil.copyfile(staging / name.format(output), target)
+    (folder / "notebooks").mkdir(exist_ok=True)
+    shutil.copyfile(staging / EXECUTED, folder / "notebooks" / f"{plan.notebook}.ipynb")
+    page = notebook_page(staging / EXECUTED, edition, area_code, plan)
+    (folder / f"{plan.notebook}.html").write_text(page, encoding="utf-8")
+    return {"parameters": outcome.job.parameters, "seconds": round(outcome.seconds, 2), "outputs": facts}
+
+
+def _clear_undeclared(folder: Path, edition: Edition) -> None:
+    """Remove what earlier runs published and the edition no longer declares."""
+    declared = {output for plan in edition.sections for output in plan.outputs}
+    for path in [*folder.glob("figurer/*"), *folder.glob("data/*")]:
+        if path.stem not in declared:
+            path.unlink()
+    notebooks = {plan.notebook for plan in edition.sections}
+    for path in [*folder.glob("[0-9][0-9]_*.html"), *folder.glob("notebooks/*")]:
+        if path.stem not in notebooks:
+            path.unlink()
+
+
+def notebook_page(executed: Path, edition: Edition, area_code: str, plan: SectionPlan) -> str:
+    """An executed notebook as one self-contained Danish page: code folded, no request to anywhere."""
+    exporter = HTMLExporter(template_name="noegletal", extra_template_basedirs=[str(TEMPLATES)])
+    exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
+    exporter.exclude_anchor_links = True
+    # Figures carry their alt text; nothing is left to a library that would load from elsewhere.
+    exporter.sanitize_html = False
+    position = edition.sections.index(plan)
+    page = {
+        "title": f"{plan.title}: {areas.name(area_code)}",
+        "style": _style(),
+        "report": f"{edition.title}, {areas.name(area_code)}",
+        "previous": edition.sections[position - 1] if position else None,
+        "following": edition.sections[position + 1] if position + 1 < len(edition.sections) else None,
+    }
+    body, _ = exporter.from_notebook_node(nbformat.read(executed, as_version=4), resources={"page": page})
+    return body
+
+
+def _style() -> str:
+    return (TEMPLATES / "style.css").read_text(encoding="utf-8")
+
+
+def _page(path: Path, template: str, **context: object) -> None:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    path.write_text(environment.get_template(template).render(style=_style(), **context), encoding="utf-8")
+
+
+def _counted(comparisons: list[Comparison]) -> list[dict[str, object]]:
+    table = counts(comparisons)
+    return [
+        {"name": STATUS_NAMES[status], "genuine": table[status]["genuine"], "fitted": table[status]["fitted"]}
+        for status in STATUS_NAMES
+        if status in table
+    ]
+
+
+def _reconciled(edition: Edition, comparisons: list[Comparison]) -> list[dict[str, str]]:
+    """Rows of the page Afstemning: the printed row in words, both figures in Danish, status, basis and why."""
+    printed = published(edition).set_index("id")
+    rows = []
+    for comparison in comparisons:
+        row = printed.loc[comparison.id]
+        decimals = int(row["decimals_printed"])
+        clashes = [printed.loc[other, "figure_or_table"] for other in row["contradicts"].split(";") if other]
+        rows.append(
+            {
+                "id": comparison.id,
+                "place": row["figure_or_table"] if row["figure_or_table"] != "tekst" else row["section"],
+                "what": f"{row['measure']}, {row['category']}, {row['area']}".replace("_", " "),
+                "years": "-".join(dict.fromkeys([row["period_start"], row["period_end"]])),
+                "unit": row["unit"].replace("_", " "),
+                "printed": number(comparison.printed, decimals),
+                "computed": "" if comparison.computed is None else number(comparison.computed, decimals + 2),
+                "tolerance": number(comparison.tolerance, decimals + 1),
+                "status": comparison.status,
+                "status_name": STATUS_NAMES[comparison.status],
+                "basis": BASIS_NAMES[comparison.basis],
+                "reason": f"Strider mod {', '.join(dict.fromkeys(clashes))}, som stemmer."
+                if comparison.status == "contradicts_itself"
+                else comparison.reason,
+            }
+        )
+    return rows
+
+
+def _manifest(
+    folder: Path,
+    edition: Edition,
+    area_code: str,
+    sections: dict[str, dict[str, object]],
+    outcomes: list[Outcome],
+    processed: Path,
+    started: float,
+    now: str,
+) -> None:
+    """Write what the report was made from and what it consists of, with a checksum for each."""
+    notebooks = project_root() / "notebooks"
+    manifest = {
+        "edition": edition.name,
+        "area_code": area_code,
+        "area": areas.name(area_code),
+        "started": datetime.datetime.fromtimestamp(started, datetime.UTC).isoformat(timespec="seconds"),
+        "finished": now,
+        "complete": all(record.get("made") and not record["failed"] for record in sections.values()),
+        "sections": sections,
+        "ran": {outcome.job.plan.notebook: "done" if outcome.succeeded else "failed" for outcome in outcomes},
+        "inputs": {
+            "raw": {row["file"]: row["sha256"] for row in json.loads((processed / SOURCES).read_text("utf-8"))},
+            "key_figures": _digest(processed / KEY_FIGURES),
+            "findings": _digest(processed / FINDINGS),
+            "notebooks": {
+                plan.notebook: _digest(notebooks / f"{plan.notebook}.ipynb")
+                for plan in edition.sections
+                if (notebooks / f"{plan.notebook}.ipynb").is_file()
+            },
+        },
+        "outputs": {
+            path.relative_to(folder).as_posix(): _digest(path) for path in sorted(folder.rglob("*")) if path.is_file()
+        },
+        "versions": {"python": platform.python_version()}
+        | {package: importlib.metadata.version(package) for package in PACKAGES},
+    }
+    manifest["outputs"].pop(MANIFEST, None)
+    (folder / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def missing_outputs(edition: Edition, folder: Path) -> list[str]:
+    """Files that a complete report of the edition has and this folder lacks."""
+    expected = ["index.html", "afstemning.html", MANIFEST]
+    for plan in edition.sections:
+        expected.append(f"{plan.notebook}.html")
+        for output in plan.outputs:
+            names = FIGURE_FILES if output.startswith("figur") else TABLE_FILES
+            expected += [name.format(output) for name in names if not name.startswith("facts/")]
+    return [name for name in expected if not (folder / name).is_file()]

@@ -1,0 +1,128 @@
+"""The key figures against the printed report: which agree, which deviate, and why."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from analysis import accounts, areas, measures
+from analysis.build import KEY_FIGURES
+from analysis.danish import rounded
+from analysis.edition import Edition, reference_folder
+from analysis.errors import InputError
+
+SCALES = {"mia_kr": 1e9, "mio_kr": 1e6, "kr": 1.0, "pct": 1.0, "antal": 1.0}
+
+
+class Measure(BaseModel):
+    """How a printed measure is computed: an indicator, and what is derived from it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    indicator: str
+    derive: Literal["level", "growth", "change", "share"]
+
+
+class Comparison(BaseModel):
+    """One printed number beside the computed one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    status: Literal["match", "deviates", "contradicts_itself", "not_computable"]
+    basis: Literal["genuine", "fitted"]
+    printed: float
+    computed: float | None
+    tolerance: float
+    reason: str
+
+
+def published(edition: Edition) -> pd.DataFrame:
+    """The printed numbers of the edition (`data/reference/published/`), one row each, texts as printed."""
+    path = reference_folder() / "published" / edition.published
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    unknown = {other for cell in table["contradicts"] for other in cell.split(";") if other} - set(table["id"])
+    if unknown:
+        raise InputError(f"{path.name}: column contradicts names {sorted(unknown)[0]!r}, which is not an id")
+    return table
+
+
+def compare(edition: Edition, processed: Path) -> list[Comparison]:
+    """Every printed number of the edition against the key figures in `processed`, rounded as it is printed.
+
+    A number that deviates is `contradicts_itself` only when its row names others it clashes with and they all match.
+    """
+    declared = yaml.safe_load((reference_folder() / "published" / "measures.yml").read_text(encoding="utf-8"))
+    known = {name: Measure(**entry) for name, entry in declared["measures"].items()}
+    table = pd.read_parquet(processed / KEY_FIGURES)
+    printed = published(edition)
+    first = {row["id"]: _compared(row, known, declared["population_groups"], table) for _, row in printed.iterrows()}
+    results = []
+    for row in printed.itertuples():
+        result = first[row.id]
+        clashes = [other for other in row.contradicts.split(";") if other]
+        if result.status == "deviates" and clashes and all(first[other].status == "match" for other in clashes):
+            reason = f"the report contradicts itself: clashes with {', '.join(clashes)}, which match"
+            result = result.model_copy(update={"status": "contradicts_itself", "reason": reason})
+        results.append(result)
+    return results
+
+
+def _compared(
+    row: pd.Series, known: dict[str, Measure], groups: dict[str, dict[str, str]], table: pd.DataFrame
+) -> Comparison:
+    decimals = int(row["decimals_printed"])
+    shown = Decimal(row["value"])
+    facts = {"id": row["id"], "printed": float(shown), "tolerance": 0.5 * 10**-decimals}
+    rows, reason = _computed(row, known, groups, table)
+    if rows is None:
+        return Comparison(status="not_computable", basis="genuine", computed=None, reason=reason, **facts)
+    computed = float(rows["value"]) / SCALES[row["unit"]]
+    basis = "fitted" if rows["origin"] == "reconstruction" else "genuine"
+    agrees = rounded(computed, decimals) == rounded(float(shown), decimals)
+    reason = "" if agrees else f"computed {rounded(computed, decimals + 2)} where {row['value']} is printed"
+    return Comparison(status="match" if agrees else "deviates", basis=basis, computed=computed, reason=reason, **facts)
+
+
+def _computed(
+    row: pd.Series, known: dict[str, Measure], groups: dict[str, dict[str, str]], table: pd.DataFrame
+) -> tuple[pd.Series | None, str]:
+    """The computed row behind a printed one, or none and the reason."""
+    if row["measure"] not in known:
+        return None, f"no key figure is declared for measure {row['measure']!r}"
+    measure = known[row["measure"]]
+    group = groups.get(row["population_group"], {"population_group": row["population_group"]})
+    code = areas.find_area(row["area"])
+    first, last = int(row["period_start"]), int(row["period_end"])
+    wanted = (
+        (table["indicator"] == measure.indicator)
+        & (table["area_code"] == code)
+        & (table["population_group"] == group["population_group"])
+        & (table["variant"] == group.get("variant", accounts.STANDARD))
+    )
+    rows = table[wanted & table["year"].isin([first, last])]
+    if measure.derive == "share":
+        rows = measures.share(rows, accounts.siblings(group["population_group"], row["category"]))
+    rows = rows[rows["category"] == row["category"]]
+    if set(rows["year"]) != {first, last}:
+        return None, f"{measure.indicator} has no row for {row['area']}, {row['category']} in {first}-{last}"
+    if measure.derive == "growth":
+        rows = measures.growth(rows, first, last)
+    elif measure.derive == "change":
+        rows = measures.change(rows, first, last)
+    result = rows[rows["year"] == last].iloc[0]
+    if pd.isna(result["value"]):
+        return None, f"{measure.indicator} is {result['status']} for {row['area']}, {row['category']}: {result['note']}"
+    return result, ""
+
+
+def counts(comparisons: list[Comparison]) -> dict[str, dict[str, int]]:
+    """How many comparisons have each status, genuine and fitted counted apart."""
+    table: dict[str, dict[str, int]] = {}
+    for comparison in comparisons:
+        by_basis = table.setdefault(comparison.status, {"genuine": 0, "fitted": 0})
+        by_basis[comparison.basis] += 1
+    return table

@@ -1,0 +1,310 @@
+"""What a notebook cell calls: choose key figures, publish a figure, a table or a sentence."""
+
+import base64
+import html
+import io
+import json
+import os
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+from IPython.display import HTML, display
+from matplotlib.figure import Figure
+
+from analysis import accounts, areas, charts, danish, tables
+from analysis.build import FINDINGS, KEY_FIGURES, SOURCES
+from analysis.edition import Edition, SectionPlan, load_edition, processed_folder
+from analysis.errors import InputError
+from analysis.indicators import catalogue
+from analysis.sources.snapshot import ORIGINS
+
+# Set by the runner; without them a notebook is being read in JupyterLab and stores nothing.
+PUBLISH_VARIABLE = "NOEGLETAL_PUBLISH"
+PROCESSED_VARIABLE = "NOEGLETAL_PROCESSED"
+RECONSTRUCTION_MARK = "Bygger på rekonstruerede data"
+ORIGIN_NAMES = {
+    "statbank": "Danmarks Statistik, hentet",
+    "delivery": "leverance",
+    "transcribed": "Danmarks Statistik, afskrevet",
+    "derived": "afledt",
+    "reconstruction": "rekonstrueret",
+}
+# What follows a published output is named after it.
+OUTPUT_NAME = re.compile(r"^(figur|tabel)_[a-z0-9_]+$")
+
+
+class Section:
+    """One section of the report for one area: its key figures, and where its outputs go."""
+
+    def __init__(self, notebook: str, edition: str, area: str) -> None:
+        """Open a section. Errors: an unknown edition, section or area; key figures that were not built."""
+        self.edition: Edition = load_edition(str(edition))
+        self.plan: SectionPlan = self.edition.section(notebook)
+        self.area_code = areas.find_area(area)
+        self.area_name = areas.name(self.area_code)
+        self.where = areas.locative(self.area_code)
+        self.first, self.last = self.edition.period.first, self.edition.period.last
+        self._processed = Path(os.environ.get(PROCESSED_VARIABLE) or processed_folder(self.edition.name))
+        self._publish = Path(os.environ[PUBLISH_VARIABLE]) if PUBLISH_VARIABLE in os.environ else None
+
+    @cached_property
+    def key_figures(self) -> pd.DataFrame:
+        """The whole key-figure table of the edition."""
+        path = self._processed / KEY_FIGURES
+        if not path.is_file():
+            raise InputError(f"{path.name} is not built: run `noegletal build --edition {self.edition.name}`")
+        return pd.read_parquet(path)
+
+    @cached_property
+    def sources(self) -> pd.DataFrame:
+        """Every raw file of the edition with its sidecar."""
+        return pd.DataFrame(json.loads((self._processed / SOURCES).read_text(encoding="utf-8")))
+
+    @cached_property
+    def findings(self) -> pd.DataFrame:
+        """What the checks of the raw figures found: rule, severity, table, text."""
+        found = json.loads((self._processed / FINDINGS).read_text(encoding="utf-8"))
+        return pd.DataFrame(found, columns=["rule", "severity", "table", "text"])
+
+    @property
+    def compared_areas(self) -> list[str]:
+        """The area of the report and those it is compared with, without the same municipalities twice."""
+        own = areas.members(self.area_code)
+        others = [code for code in self.edition.comparison_areas if areas.members(code) != own]
+        return [self.area_code, *others]
+
+    @property
+    def regions(self) -> list[str]:
+        """The regions among the compared areas; the report's own area stands in for a region with its members."""
+        kinds = areas.area_table().set_index("area_code")["type"]
+        chosen = [code for code in self.compared_areas[1:] if kinds[code] == "region"]
+        own = areas.members(self.area_code)
+        twin = [
+            code for code in self.edition.comparison_areas if areas.members(code) == own and kinds[code] == "region"
+        ]
+        return sorted([*chosen, *([self.area_code] if twin else [])], key=lambda code: areas.members(code)[0])
+
+    @property
+    def emphasised(self) -> list[str]:
+        """Names to set in bold: the report's area and the region it lies in."""
+        region = areas.area_table().set_index("area_code")["region_code"][self.area_code]
+        return [self.area_name, *([areas.name(region)] if region else [])]
+
+    @property
+    def peers(self) -> list[str]:
+        """The municipalities to look at one by one: the area's own, or those around a single municipality."""
+        own = areas.members(self.area_code)
+        if len(own) > 1:
+            return list(own)
+        home = areas.members(self.edition.home_area)
+        region = areas.area_table().set_index("area_code")["region_code"][self.area_code]
+        return list(home if self.area_code in home else areas.members(region))
+
+    def rows(
+        self,
+        indicator: str,
+        *,
+        area: str | Sequence[str] | None = None,
+        population_group: str | Sequence[str] | None = None,
+        category: str | Sequence[str] | None = None,
+        variant: str = accounts.STANDARD,
+        years: Sequence[int] | None = None,
+    ) -> pd.DataFrame:
+        """Key-figure rows of an indicator, by default for the section's area, with Danish labels (area, label).
+
+        An indicator, group, category, variant or area that the table does not hold is an error, not an empty frame.
+        """
+        table = self.key_figures
+        wanted = {
+            "indicator": [indicator],
+            "variant": [variant],
+            "area_code": [self.area_code] if area is None else _several(area),
+            "population_group": _several(population_group),
+            "category": _several(category),
+            "year": list(years) if years is not None else None,
+        }
+        for column, values in wanted.items():
+            if values is None:
+                continue
+            kept = table[table[column].isin(values)]
+            absent = [str(value) for value in values if value not in set(kept[column])]
+            if absent:
+                raise InputError(f"key figures of {indicator!r} hold no {column} {', '.join(absent)}")
+            table = kept
+        return tables.with_labels(table.reset_index(drop=True))
+
+    def figure(
+        self,
+        output: str,
+        chart: Figure,
+        *,
+        title: str,
+        data: pd.DataFrame,
+        reading: str,
+        number: str = "",
+        note: str = "",
+    ) -> None:
+        """Show a figure with its finding, source, note and origin; the runner also stores image, data and facts.
+
+        `data`: the key-figure rows drawn (indicator, value, status, origin). `reading`: what the figure shows, in
+        words, for those who cannot see it. `number`: the number in the printed report, such as `Figur 5`.
+        """
+        below = self._lines_below(data, note)
+        alt = f"{title} {reading}"
+        vector = _rendered(chart, "svg")
+        self._store(output, data, title=title, number=number, alt=alt)
+        if self._publish:
+            standalone = charts.standalone(chart, f"{number}: {title}" if number else title, below)
+            self._write(f"figurer/{output}.svg", _rendered(standalone, "svg"))
+            self._write(f"figurer/{output}.png", _rendered(standalone, "png"))
+        image = (
+            f'<img alt="{html.escape(alt)}" src="data:image/svg+xml;base64,{base64.b64encode(vector).decode("ascii")}">'
+        )
+        downloads = {
+            "data (CSV)": f"data/{output}.csv",
+            "billede (SVG)": f"figurer/{output}.svg",
+            "billede (PNG)": f"figurer/{output}.png",
+        }
+        self._show(output, number, title, image, below, downloads, data)
+
+    def table(
+        self,
+        output: str,
+        frame: pd.DataFrame,
+        *,
+        title: str,
+        data: pd.DataFrame,
+        heading: str,
+        numeric: Sequence[str] = (),
+        strong: Sequence[str] = (),
+        number: str = "",
+        note: str = "",
+    ) -> None:
+        """Show a table of ready Danish texts; the runner also stores `data`, the figures behind it, as CSV."""
+        below = self._lines_below(data, note) if "indicator" in data.columns else [note] if note else []
+        markup = tables.html(
+            frame, identifier=output.replace("_", "-") + "-t", heading=heading, numeric=numeric, strong=strong
+        )
+        self._store(output, data, title=title, number=number, alt="")
+        self._show(output, number, title, markup, below, {"data (CSV)": f"data/{output}.csv"}, data)
+
+    def say(self, *sentences: str) -> None:
+        """Show sentences as one paragraph that ends with a full stop; numbers come from data through `danish`."""
+        text = danish.sentence(" ".join(part for part in sentences if part))
+        display(HTML(f'<p class="finding">{html.escape(text)}</p>'))
+
+    def definitions(self, *indicators: str) -> None:
+        """Show what the section's key figures are, from the catalogue: definition, averaging, source."""
+        entries = []
+        for name in indicators:
+            entry = catalogue().indicators[name]
+            entries.append(
+                f"<dt>{html.escape(entry.name)}</dt><dd>{html.escape(entry.definition)} "
+                f"{html.escape(entry.averaging)} Kilde: {html.escape(self._source(name))}.</dd>"
+            )
+        display(HTML(f'<dl class="definitions">{"".join(entries)}</dl>'))
+
+    def caveats(self, *indicators: str) -> None:
+        """Show what the figures cannot say: the caveats of the indicators in the catalogue."""
+        names = dict.fromkeys(caveat for name in indicators for caveat in catalogue().indicators[name].caveats)
+        items = "".join(f"<li>{html.escape(catalogue().caveats[name])}</li>" for name in names)
+        display(HTML(f'<ul class="caveats">{items}</ul>'))
+
+    def provenance(self, *indicators: str) -> None:
+        """Show which raw files the indicators rest on, with origin, date and checksum."""
+        wanted = {source for name in indicators for source in catalogue().indicators[name].sources}
+        files = self.sources[self.sources["table"].isin(wanted)]
+        items = "".join(
+            f"<li><code>{html.escape(row.file)}</code>: {html.escape(ORIGIN_NAMES[row.origin])}, "
+            f"{html.escape(row.retrieved)}, sha256 <code>{html.escape(row.sha256[:12])}</code></li>"
+            for row in files.itertuples()
+        )
+        display(HTML(f'<footer class="provenance"><p>Afsnittet bygger på:</p><ul>{items}</ul></footer>'))
+
+    def _source(self, indicator: str) -> str:
+        entry = catalogue().indicators[indicator]
+        fixed = "faste priser" in entry.source_line
+        return f"{entry.source_line}, {self.edition.price_level}-pl" if fixed else entry.source_line
+
+    def _lines_below(self, data: pd.DataFrame, note: str) -> list[str]:
+        sources = dict.fromkeys(self._source(name) for name in data["indicator"].unique())
+        lines = [f"Kilde: {'; '.join(sources)}."]
+        if note:
+            lines.append(f"Anm.: {note}")
+        for text, rows in data[data["note"] != ""].groupby("note"):
+            years = danish.listed([str(year) for year in sorted(set(rows["year"]))])
+            lines.append(f"{text} ({years}).")
+        if _weakest(data) == "reconstruction":
+            lines.append(f"{RECONSTRUCTION_MARK}: se Datagrundlag.")
+        return lines
+
+    def _show(
+        self,
+        output: str,
+        number: str,
+        title: str,
+        content: str,
+        below: Sequence[str],
+        downloads: dict[str, str],
+        data: pd.DataFrame,
+    ) -> None:
+        kind = "figure" if output.startswith("figur") else "figure class='table'"
+        label = f'<span class="number">{html.escape(number)}</span> ' if number else ""
+        mark = (
+            f'<span class="mark">{RECONSTRUCTION_MARK}</span>'
+            if "origin" in data.columns and _weakest(data) == "reconstruction"
+            else ""
+        )
+        lines = "".join(f"<p>{html.escape(line)}</p>" for line in below)
+        links = " · ".join(f'<a href="{path}" download>{name}</a>' for name, path in downloads.items())
+        display(
+            HTML(
+                f'<{kind} id="{output.replace("_", "-")}"><figcaption>{label}{html.escape(title)}{mark}</figcaption>'
+                f'{content}<div class="below">{lines}<p class="downloads">Hent {links}</p></div></figure>'
+            )
+        )
+
+    def _store(self, output: str, data: pd.DataFrame, *, title: str, number: str, alt: str) -> None:
+        if not OUTPUT_NAME.match(output):
+            raise InputError(f"output {output!r} must be figur_... or tabel_... in lower case")
+        if output not in self.plan.outputs:
+            raise InputError(f"output {output!r} is not declared for {self.plan.notebook} in the edition file")
+        if self._publish is None:
+            return
+        facts = {
+            "output": output,
+            "title": title,
+            "number": number,
+            "alt": alt,
+            "origin": _weakest(data) if "origin" in data.columns else "",
+            "rows": len(data),
+        }
+        self._write(f"data/{output}.csv", tables.spreadsheet_csv(data))
+        self._write(f"facts/{output}.json", json.dumps(facts, ensure_ascii=False, indent=1).encode("utf-8"))
+
+    def _write(self, name: str, content: bytes) -> None:
+        path = self._publish / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _several(values: str | Sequence[str] | None) -> list[str] | None:
+    if values is None:
+        return None
+    return [values] if isinstance(values, str) else list(values)
+
+
+def _weakest(data: pd.DataFrame) -> str:
+    return max(data["origin"].unique(), key=ORIGINS.index)
+
+
+def _rendered(figure: Figure, kind: str) -> bytes:
+    stream = io.BytesIO()
+    # No date and no program version: two runs of the same figures give the same file.
+    metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+    with charts.mpl.rc_context(charts.STYLE):
+        figure.savefig(stream, format=kind, metadata=metadata, dpi=160)
+    return stream.getvalue()

@@ -1,0 +1,87 @@
+"""Danish numbers and sentences."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from analysis import danish
+
+NBSP = "\u00a0"
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [
+        (1234.5, 1, "1.234,5"),
+        (0.5, 0, "1"),
+        (1.5, 0, "2"),
+        (2.5, 0, "3"),
+        (-0.5, 0, "−1"),
+        (-2.5, 0, "−3"),
+        (2.675, 2, "2,68"),
+        (1.005, 2, "1,01"),
+        (24.95, 1, "25,0"),
+        (-0.04, 1, "0,0"),
+        (60000, 0, "60.000"),
+        (1e15, 0, "1.000.000.000.000.000"),
+    ],
+)
+def test_number(value, decimals, text):
+    assert danish.number(value, decimals) == text
+
+
+@pytest.mark.parametrize(("status", "symbol"), [("missing", ".."), ("suppressed", "•"), ("not_applicable", ".")])
+def test_no_number_shows_why(status, symbol):
+    assert danish.number(math.nan, 1, status) == symbol
+
+
+def test_units_hold_on_to_their_number():
+    assert danish.percent(12.34, 1) == f"12,3{NBSP}pct."
+    assert danish.billions(20.434e9) == f"20,4{NBSP}mia.{NBSP}kr."
+    assert danish.amount(959.4e6) == f"959{NBSP}mio.{NBSP}kr."
+    assert danish.amount(7115.2) == f"7.115{NBSP}kr."
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [
+        (16.9, 0, f"steget 17{NBSP}pct."),
+        (-7.2, 0, f"faldet 7{NBSP}pct."),
+        (0.4, 0, "uændret"),
+        (math.nan, 0, "ikke opgjort"),
+    ],
+)
+def test_change_follows_the_data(value, decimals, text):
+    assert danish.change(value, decimals) == text
+
+
+def test_a_sentence_ends_once():
+    assert danish.changed("Udgifterne", 16.9, since=2020) == f"Udgifterne er steget 17{NBSP}pct. siden 2020."
+    assert danish.sentence("steget 17 pct.") == "steget 17 pct."
+    assert danish.sentence("uændret") == "uændret."
+
+
+@pytest.mark.parametrize(
+    ("value", "other", "text"), [(17, 15.5, "højere end"), (9.2, 12.9, "lavere end"), (15.51, 15.49, "på niveau med")]
+)
+def test_compared_turns_with_the_data(value, other, text):
+    assert danish.compared(value, other, 1) == text
+
+
+def test_rank():
+    assert danish.rank(17, [10, 12]) == "den højeste"
+    assert danish.rank(9, [10, 12]) == "den laveste"
+    assert danish.rank(11, [10, 12]) == "nr. 2 af 3 regnet fra den højeste"
+
+
+def test_lists():
+    assert danish.listed(["a"]) == "a"
+    assert danish.listed(["a", "b", "c"]) == "a, b og c"
+
+
+def test_described_names_each_series_with_its_ends():
+    data = pd.DataFrame(
+        {"series": ["A", "A", "A", "B"], "year": [2020, 2021, 2022, 2022], "value": [1.0, 9.0, 2.0, 5.0]}
+    )
+    assert danish.described("Linjer", data, "kr.", 0) == "Linjer, kr.: A 1 i 2020 og 2 i 2022; B 5 i 2022."

@@ -1,0 +1,195 @@
+"""Raw tables: every accepted form reads the same, every corrupted one is refused with file and line."""
+
+import gzip
+
+import pytest
+from conftest import REFERENCE, write_raw
+
+from analysis.errors import InputError
+from analysis.sources.snapshot import raw_files, read_table, require_years, with_absent_rows
+
+HEADER = "OMRÅDE;FUNKTION;DRANST;EJER;GRUPPERING;ART;PRISENHED;TID;INDHOLD"
+ROWS = [
+    "101;52821;1;1;003;TOT;LOBM;2024;1000",
+    "101;52821;1;2;3;TOT;LOBM;2024;-12,5",
+    "147;52821;1;1;003;TOT;LOBM;2024;..",
+]
+PLAIN = "\n".join([HEADER, *ROWS]) + "\n"
+
+
+def values(folder, table="REGK100", **select):
+    frame, _ = read_table(folder, table, select)
+    return frame[["OMRÅDE", "EJER", "GRUPPERING", "TID", "value"]].values.tolist()
+
+
+EXPECTED = [["101", "1", "003", "2024", 1000.0], ["101", "2", "003", "2024", -12.5]]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_forms_of_the_same_table_read_alike(tmp_path, suffix, mark, ending):
+    write_raw(tmp_path, "REGK100", mark + PLAIN.replace("\n", ending), suffix=suffix)
+    read = values(tmp_path)
+    assert read[:2] == EXPECTED
+    assert read[2][:4] == ["147", "1", "003", "2024"]
+    assert read[2][4] != read[2][4], "`..` is missing, not zero"
+
+
+def test_columns_in_another_order_and_case(tmp_path):
+    columns = HEADER.split(";")
+    order = [8, 7, 0, 1, 2, 3, 4, 5, 6]
+    lines = [";".join(columns[place] for place in order).replace("TID", "Tid")]
+    lines += [";".join(row.split(";")[place] for place in order) for row in ROWS]
+    write_raw(tmp_path, "REGK100", "\n".join(lines))
+    assert values(tmp_path)[:2] == EXPECTED
+
+
+def test_unpadded_area_codes_are_padded(tmp_path):
+    rows = ["81;52821;1;1;3;TOT;LOBM;2024;5", "0;52821;1;1;3;TOT;LOBM;2024;6"]
+    write_raw(tmp_path, "REGK100", "\n".join([HEADER, *rows]))
+    assert [row[0] for row in values(tmp_path)] == ["081", "000"]
+
+
+def test_decimal_point_of_an_english_extract(tmp_path):
+    write_raw(tmp_path, "REGK100", PLAIN.replace("-12,5", "-12.5"), lang="en")
+    assert values(tmp_path)[:2] == EXPECTED
+
+
+def test_parts_of_a_table_read_together_and_keep_their_origin(tmp_path):
+    write_raw(tmp_path, "REGK100", "\n".join([HEADER, ROWS[0]]), origin="transcribed")
+    write_raw(tmp_path, "REGK100.reconstruction", "\n".join([HEADER, ROWS[1]]), origin="reconstruction")
+    frame, files = read_table(tmp_path, "REGK100")
+    assert [file.path.name for file in files] == ["REGK100.csv", "REGK100.reconstruction.csv"]
+    assert frame["origin"].tolist() == ["transcribed", "reconstruction"]
+    assert frame["line"].tolist() == [2, 2]
+
+
+def test_select_keeps_only_the_codes_asked_for(tmp_path):
+    write_raw(tmp_path, "REGK100", PLAIN)
+    assert values(tmp_path, EJER=frozenset({"2"})) == [EXPECTED[1]]
+
+
+def refused(folder, *fragments):
+    with pytest.raises(InputError) as caught:
+        read_table(folder, "REGK100")
+    message = str(caught.value)
+    for fragment in fragments:
+        assert fragment in message, message
+    assert "\n" not in message
+
+
+def test_one_changed_byte(tmp_path):
+    path = write_raw(tmp_path, "REGK100", PLAIN)
+    path.write_bytes(path.read_bytes().replace(b";1000", b";1001"))
+    refused(tmp_path, "REGK100.csv", "REGK100.yml", "sha256")
+
+
+def test_changed_size(tmp_path):
+    path = write_raw(tmp_path, "REGK100", PLAIN)
+    path.write_bytes(path.read_bytes() + b"\n")
+    refused(tmp_path, "REGK100.csv", "REGK100.yml", "bytes")
+
+
+def test_missing_sidecar(tmp_path):
+    write_raw(tmp_path, "REGK100", PLAIN)
+    (tmp_path / "REGK100.yml").unlink()
+    refused(tmp_path, "REGK100.csv", "REGK100.yml")
+
+
+def test_sidecar_without_its_file(tmp_path):
+    write_raw(tmp_path, "REGK100", PLAIN).unlink()
+    with pytest.raises(InputError, match=r"REGK100\.yml has no data file"):
+        raw_files(tmp_path)
+
+
+def test_sidecar_with_unknown_origin(tmp_path):
+    write_raw(tmp_path, "REGK100", PLAIN, origin="guess")
+    refused(tmp_path, "REGK100.yml", "origin")
+
+
+def test_sidecar_of_another_table(tmp_path):
+    write_raw(tmp_path, "REGK100", PLAIN, table="REGK31")
+    refused(tmp_path, "REGK31", "REGK100.csv")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fragments"),
+    [
+        ("GRUPPERING", "GRUPERING", ["REGK100.csv", "GRUPERING", "is it GRUPPERING?"]),
+        (";1000", ";1o00", ["line 2", "INDHOLD", "1o00"]),
+        (";1000", ";1.000", ["line 2", "1.000"]),
+        (";1000", ";", ["line 2", "INDHOLD"]),
+        (";1000", ";1e3", ["line 2", "1e3"]),
+        (";1000", ";nan", ["line 2", "nan"]),
+        ("147;52821", "148;52821", ["line 4", "OMRÅDE", "148"]),
+        ("147;52821", "Frederiksberg;52821", ["line 4", "Frederiksberg"]),
+        ("LOBM;2024;..", "LOBM;24;..", ["line 4", "TID", "year"]),
+        ("LOBM;2024;..", "LOBM;2024K4;..", ["line 4", "2024K4", "year"]),
+        ("101;52821;1;2;3;TOT", "101;52821;1;1;3;TOT", ["stands twice", "line 2", "line 3", "GRUPPERING=003"]),
+        ("1000\n", "1000;9\n", ["REGK100.csv"]),
+    ],
+)
+def test_corrupted_content(tmp_path, old, new, fragments):
+    assert old in PLAIN
+    write_raw(tmp_path, "REGK100", PLAIN.replace(old, new, 1))
+    refused(tmp_path, *fragments)
+
+
+def test_a_key_in_two_parts(tmp_path):
+    write_raw(tmp_path, "REGK100", PLAIN)
+    write_raw(tmp_path, "REGK100.part", "\n".join([HEADER, ROWS[0]]))
+    refused(tmp_path, "stands twice", "REGK100.csv line 2", "REGK100.part.csv line 2")
+
+
+def test_the_same_table_packed_and_unpacked(tmp_path):
+    write_raw(tmp_path, "REGK100", PLAIN)
+    write_raw(tmp_path, "REGK100", PLAIN, suffix=".csv.gz")
+    refused(tmp_path, "REGK100.csv", "REGK100.csv.gz", "twice")
+
+
+def test_latin_1(tmp_path):
+    write_raw(tmp_path, "REGK100", PLAIN.encode("latin-1"))
+    refused(tmp_path, "REGK100.csv", "UTF-8")
+
+
+def test_truncated_gzip(tmp_path):
+    write_raw(tmp_path, "REGK100", gzip.compress(PLAIN.encode())[:-9])
+    (tmp_path / "REGK100.csv").rename(tmp_path / "REGK100.csv.gz")
+    refused(tmp_path, "REGK100.csv.gz")
+
+
+def test_header_only(tmp_path):
+    write_raw(tmp_path, "REGK100", HEADER + "\n")
+    refused(tmp_path, "no rows")
+
+
+def test_table_not_there(tmp_path):
+    refused(tmp_path, "REGK100", "REGK100.csv.gz")
+
+
+def test_year_missing_in_the_middle(tmp_path):
+    rows = [row.replace(";2024;", f";{year};") for year in (2022, 2024) for row in ROWS[:1]]
+    write_raw(tmp_path, "REGK100", "\n".join([HEADER, *rows]))
+    frame, _ = read_table(tmp_path, "REGK100")
+    with pytest.raises(InputError, match="REGK100 holds no rows for 2023"):
+        require_years(frame, "REGK100", [2022, 2023, 2024])
+
+
+def test_absent_rows_are_the_suppressed_value_and_absent_municipalities_are_missing(tmp_path):
+    lines = ["OMRÅDE;FORANSTALT;ALDER;TID;INDHOLD", "101;IALT;TOT22;2023;2,5"]
+    write_raw(tmp_path, "BU43", "\n".join(lines))
+    frame, _ = read_table(tmp_path, "BU43")
+    full = with_absent_rows(frame, "BU43", ["2023", "2024"]).set_index(["OMRÅDE", "TID"])["value"]
+    assert full["101", "2023"] == 2.5
+    assert full["101", "2024"] == 0
+    assert full.isna()["147"].all()
+
+
+def test_a_genuine_answer_of_the_api_reads():
+    source = REFERENCE / "dst" / "folk1a" / "mujemula_FOLK1AM.csv"
+    if not source.is_file():
+        pytest.skip(f"reference material is not beside the project: {source.name}")
+    from analysis.sources.snapshot import _header
+
+    assert _header(source) == ["OMRÅDE", "TID", "INDHOLD"], "BOM and CRLF do not stick to the header"

@@ -1,0 +1,156 @@
+"""Areas, accounts, prices and editions: the vocabulary that data files declare."""
+
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from analysis import accounts, areas
+from analysis.edition import Edition, load_edition
+from analysis.errors import InputError
+from analysis.prices import deflators, price_index
+
+
+def test_the_country_is_98_municipalities_and_the_regions_share_them_out():
+    regions = ["081", "082", "083", "084", "085"]
+    assert len(areas.members("000")) == 98
+    assert sorted(code for region in regions for code in areas.members(region)) == sorted(areas.members("000"))
+    assert "411" not in areas.members("000"), "Christiansø is not a municipality"
+
+
+def test_hovedstaden_is_the_29_municipalities():
+    assert len(areas.members("hovedstaden")) == 29
+    assert areas.members("hovedstaden") == areas.members("084")
+    assert {"101", "147", "400"} <= set(areas.members("hovedstaden"))
+
+
+def test_landsdele_share_out_the_regions():
+    table = areas.area_table()
+    for region in ("081", "082", "083", "084", "085"):
+        parts = table.loc[(table["type"] == "landsdel") & (table["region_code"] == region), "area_code"]
+        assert sorted(code for part in parts for code in areas.members(part)) == list(areas.members(region))
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("København", "101"),
+        ("koebenhavn", "101"),
+        ("101", "101"),
+        ("hele_landet", "000"),
+        ("hele-landet", "000"),
+        ("0", "000"),
+        ("Region Sjælland", "085"),
+        ("region_nordjylland", "081"),
+        ("HØJE-TAASTRUP", "169"),
+        ("hovedstaden", "hovedstaden"),
+    ],
+)
+def test_find_area(text, code):
+    assert areas.find_area(text) == code
+
+
+@pytest.mark.parametrize(
+    ("text", "suggestion"), [("Kjøbenhavn", "København"), ("Århus", "Aarhus"), ("Solrod", "Solrød")]
+)
+def test_unknown_area_suggests_the_nearest(text, suggestion):
+    with pytest.raises(InputError, match=f"{text}.*nearest names:.*{suggestion}"):
+        areas.find_area(text)
+
+
+def test_folder_names():
+    assert [areas.slug(code) for code in ("hovedstaden", "000", "101", "169", "085")] == [
+        "hovedstaden", "hele-landet", "koebenhavn", "hoeje-taastrup", "region-sjaelland",
+    ]  # fmt: skip
+
+
+def test_danish_order():
+    mixed = ["Aabenraa", "Ærø", "Århus", "Østerbro", "Assens", "Zealand", "Odense"]
+    assert sorted(mixed, key=areas.collation_key) == [
+        "Assens", "Odense", "Zealand", "Ærø", "Østerbro", "Aabenraa", "Århus",
+    ]  # fmt: skip
+
+
+def test_every_account_belongs_to_one_category_a_year():
+    for year in range(2018, 2025):
+        assert len(accounts.rules_of_year(year)) > 80
+
+
+def test_overlapping_accounts_are_refused(monkeypatch):
+    rules = accounts.account_rules().copy()
+    rules.loc[rules["variant"] == "printed_mapping", "variant"] = ""
+    monkeypatch.setattr(accounts, "account_rules", lambda: rules)
+    with pytest.raises(InputError, match=r"accounts\.csv lines \d+, \d+: function 52822 grouping 004"):
+        accounts.rules_of_year(2024)
+
+
+def test_the_printed_reading_counts_grouping_004_twice():
+    rows = pd.DataFrame({"year": [2024], "function": ["52822"], "grouping": ["004"], "value": [1.0]})
+    assert accounts.categorised(rows)["category"].tolist() == ["plejefamilier"]
+    printed = accounts.categorised(rows, "printed_mapping")
+    assert sorted(printed["category"]) == ["netvaerksfamilier", "plejefamilier"]
+
+
+def test_a_new_grouping_is_outside_and_named():
+    rows = pd.DataFrame({"year": 2024, "function": ["52821", "52824"], "grouping": ["077", "077"], "value": 1.0})
+    assert accounts.categorised(rows).set_index("function")["category"].to_dict() == {
+        "52821": "uden_for_afgraensning",
+        "52824": "sikrede_institutioner",
+    }
+    assert accounts.unknown_groupings(rows)[["function", "grouping"]].values.tolist() == [["52821", "077"]]
+
+
+def test_the_mapping_is_the_printed_one():
+    rules = accounts.account_rules()
+    listed = rules.groupby("category").apply(lambda rows: set(zip(rows["function"], rows["grouping"], strict=True)))
+    assert listed["aflastning"] == {("52821", "005"), ("52821", "006")}
+    assert listed["opholdssteder"] == {("52820", "003"), ("52820", "092")}
+    assert listed["doegninstitution"] == {("52823", code) for code in ("001", "002", "092", "200", "999")}
+    assert listed["bostoette"] == {("53838", "*")} | {("53839", f"{code:03d}") for code in (3, 4, 5, 11, 12, 13)}
+    assert listed["krisecentre"] == {("53842", "002")}
+    assert listed["herberger"] == {("53842", "001")}
+
+
+def test_price_index_of_the_edition(edition):
+    factors = deflators(edition)
+    assert factors[2024] == 1
+    assert factors[2020] == pytest.approx(1.121, abs=1e-6)
+    assert factors.is_monotonic_decreasing
+    table = price_index()
+    assert (table["source"] != "").all()
+    assert (table["reason"] != "").all()
+
+
+def test_a_year_without_price_index_is_named(edition):
+    longer = edition.model_copy(update={"period": type(edition.period)(first=1999, last=2024)})
+    with pytest.raises(InputError, match="price_index.csv.*1999"):
+        deflators(longer)
+
+
+def test_unknown_edition():
+    with pytest.raises(InputError, match="edition '2052' does not exist; editions/ has: .*2025"):
+        load_edition("2052")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"perid": 1}, "perid"), ({"period": {"first": 2024, "last": 2020}}, "period"), ({"sections": [{}]}, "sections")],
+)
+def test_an_edition_file_with_an_error_names_the_field(monkeypatch, tmp_path, change, field):
+    import yaml
+
+    declared = yaml.safe_load((ROOT / "editions" / "2025.yml").read_text(encoding="utf-8")) | change
+    (tmp_path / "editions").mkdir()
+    (tmp_path / "editions" / "2025.yml").write_text(yaml.safe_dump(declared), encoding="utf-8")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "reference").symlink_to(ROOT / "data" / "reference")
+    monkeypatch.setenv("NOEGLETAL_ROOT", str(tmp_path))
+    with pytest.raises(InputError, match=rf"editions/2025\.yml .*{field}"):
+        load_edition("2025")
+
+
+def test_the_edition_declares_what_the_notebooks_publish():
+    plan = load_edition("2025")
+    assert isinstance(plan, Edition)
+    assert {f"figur_{number:02d}" for number in (1, 2, 3, 4, 5, 6, 10, 11)} <= {
+        output for section in plan.sections for output in section.outputs
+    }
