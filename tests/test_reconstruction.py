@@ -16,11 +16,11 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from reconstruction.accounts_fit import InfeasibleTargetsError  # noqa: E402
-from reconstruction.raw_files import SIDECAR_KEYS, read_table  # noqa: E402
-from reconstruction.reference import load_reference, load_yaml  # noqa: E402
-from reconstruction.region_accounts import RegionAccounts  # noqa: E402
-from reconstruction.rounding import half_away_from_zero, round_rows_exactly, share_out  # noqa: E402
+from reconstruction.accounts_fit import InfeasibleTargetsError
+from reconstruction.raw_files import SIDECAR_KEYS, read_table
+from reconstruction.reference import load_reference, load_yaml
+from reconstruction.region_accounts import RegionAccounts
+from reconstruction.rounding import half_away_from_zero, round_rows_exactly, share_out
 
 RAW = ROOT / "data" / "raw" / "2025"
 REFERENCE = ROOT / "data" / "reference"

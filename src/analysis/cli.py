@@ -75,6 +75,7 @@ def report(
 
     Example: noegletal report --edition 2025 --area hovedstaden --area koebenhavn
     """
+    from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from analysis.areas import find_area, name
@@ -93,20 +94,26 @@ def report(
             progress.advance(task)
             if not outcome.succeeded:
                 progress.console.print(
-                    f"[red]failed[/red] {name(outcome.job.area_code)} {outcome.job.plan.notebook}: {outcome.cause}"
+                    f"[red]failed[/red] {name(outcome.job.area_code)} {outcome.job.plan.notebook}: "
+                    f"{escape(outcome.cause)}",
+                    soft_wrap=True,
                 )
 
-        reports, comparisons = run_report(
-            plan,
-            codes,
-            only=only or [],
-            out=out or project_root() / "reports",
-            raw=raw or raw_folder(edition),
-            processed=processed or processed_folder(edition),
-            workers=workers or os.cpu_count() or 1,
-            on_plan=lambda total: progress.update(task, total=total),
-            on_done=done,
-        )
+        try:
+            reports, comparisons = run_report(
+                plan,
+                codes,
+                only=only or [],
+                out=out or project_root() / "reports",
+                raw=raw or raw_folder(edition),
+                processed=processed or processed_folder(edition),
+                workers=workers or os.cpu_count() or 1,
+                on_plan=lambda total: progress.update(task, total=total),
+                on_done=done,
+            )
+        except KeyboardInterrupt:
+            print("Stopped. The last good report is untouched.", file=sys.stderr)  # noqa: T201
+            raise typer.Exit(130) from None
     deviating = sum(comparison.status == "deviates" for comparison in comparisons)
     if deviating:
         console.print(
@@ -166,7 +173,9 @@ def _show_comparisons(comparisons: list[object]) -> None:
     from analysis.reconcile import counts
 
     console = _console()
-    table = Table("id", "printed", "computed", "tolerance", "status", "basis", "reason")
+    table = Table("id", "printed", "computed", "tolerance", "status", "basis", "reason", box=None)
+    for column in table.columns[:-1]:
+        column.no_wrap = True
     styles = {"match": "green", "deviates": "red", "contradicts_itself": "yellow", "not_computable": "dim"}
     for row in comparisons:
         computed = "" if row.computed is None else number(row.computed, 3)
@@ -181,10 +190,12 @@ def _show_comparisons(comparisons: list[object]) -> None:
 
 
 def _show_findings(console: object, findings: list[dict[str, str]]) -> None:
+    from rich.markup import escape
+
     for finding in findings[:SHOWN_FINDINGS]:
         tone = SEVERITY_STYLES[finding["severity"]]
         console.print(
-            f"[{tone}]{finding['severity']} {finding['rule']}[/{tone}] {finding['table']}: {finding['text']}",
+            f"[{tone}]{finding['severity']} {finding['rule']}[/{tone}] {finding['table']}: {escape(finding['text'])}",
             soft_wrap=True,
         )
     if len(findings) > SHOWN_FINDINGS:
@@ -194,7 +205,8 @@ def _show_findings(console: object, findings: list[dict[str, str]]) -> None:
 def _console() -> object:
     from rich.console import Console
 
-    return Console(stderr=False, highlight=False)
+    # A pipe has no width of its own; a table cut to 80 columns would hide what it is for.
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=160)
 
 
 def main() -> None:
@@ -204,6 +216,3 @@ def main() -> None:
     except InputError as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("Stopped. The last good report is untouched.", file=sys.stderr)  # noqa: T201
-        sys.exit(130)

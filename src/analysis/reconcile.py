@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from analysis import accounts, areas, measures
 from analysis.build import KEY_FIGURES
-from analysis.danish import rounded
+from analysis.danish import listed, number, rounded
 from analysis.edition import Edition, reference_folder
 from analysis.errors import InputError
 
@@ -24,6 +24,21 @@ class Measure(BaseModel):
 
     indicator: str
     derive: Literal["level", "growth", "change", "share"]
+    name: str
+
+
+class Declared(BaseModel):
+    """What `data/reference/published/measures.yml` says of the printed rows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    measures: dict[str, Measure]
+    population_groups: dict[str, dict[str, str]]
+
+    def group(self, printed: str) -> tuple[str, str]:
+        """The population group and variant that a printed group or age band stands for."""
+        entry = self.population_groups.get(printed, {"population_group": printed})
+        return entry["population_group"], entry.get("variant", accounts.STANDARD)
 
 
 class Comparison(BaseModel):
@@ -50,72 +65,73 @@ def published(edition: Edition) -> pd.DataFrame:
     return table
 
 
+def declarations() -> Declared:
+    """How printed measures are computed and named."""
+    path = reference_folder() / "published" / "measures.yml"
+    return Declared(**yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
 def compare(edition: Edition, processed: Path) -> list[Comparison]:
     """Every printed number of the edition against the key figures in `processed`, rounded as it is printed.
 
     A number that deviates is `contradicts_itself` only when its row names others it clashes with and they all match.
     """
-    declared = yaml.safe_load((reference_folder() / "published" / "measures.yml").read_text(encoding="utf-8"))
-    known = {name: Measure(**entry) for name, entry in declared["measures"].items()}
+    declared = declarations()
     table = pd.read_parquet(processed / KEY_FIGURES)
     printed = published(edition)
-    first = {row["id"]: _compared(row, known, declared["population_groups"], table) for _, row in printed.iterrows()}
+    first = {row["id"]: _compared(row, declared, table) for _, row in printed.iterrows()}
     results = []
     for row in printed.itertuples():
         result = first[row.id]
         clashes = [other for other in row.contradicts.split(";") if other]
         if result.status == "deviates" and clashes and all(first[other].status == "match" for other in clashes):
-            reason = f"the report contradicts itself: clashes with {', '.join(clashes)}, which match"
+            reason = f"rapporten modsiger sig selv: strider mod {listed(clashes)}, som stemmer"
             result = result.model_copy(update={"status": "contradicts_itself", "reason": reason})
         results.append(result)
     return results
 
 
-def _compared(
-    row: pd.Series, known: dict[str, Measure], groups: dict[str, dict[str, str]], table: pd.DataFrame
-) -> Comparison:
+def _compared(row: pd.Series, declared: Declared, table: pd.DataFrame) -> Comparison:
     decimals = int(row["decimals_printed"])
     shown = Decimal(row["value"])
     facts = {"id": row["id"], "printed": float(shown), "tolerance": 0.5 * 10**-decimals}
-    rows, reason = _computed(row, known, groups, table)
+    rows, reason = _computed(row, declared, table)
     if rows is None:
         return Comparison(status="not_computable", basis="genuine", computed=None, reason=reason, **facts)
     computed = float(rows["value"]) / SCALES[row["unit"]]
     basis = "fitted" if rows["origin"] == "reconstruction" else "genuine"
     agrees = rounded(computed, decimals) == rounded(float(shown), decimals)
-    reason = "" if agrees else f"computed {rounded(computed, decimals + 2)} where {row['value']} is printed"
+    reason = "" if agrees else f"beregnet {number(computed, decimals + 2)}, trykt {number(float(shown), decimals)}"
     return Comparison(status="match" if agrees else "deviates", basis=basis, computed=computed, reason=reason, **facts)
 
 
-def _computed(
-    row: pd.Series, known: dict[str, Measure], groups: dict[str, dict[str, str]], table: pd.DataFrame
-) -> tuple[pd.Series | None, str]:
+def _computed(row: pd.Series, declared: Declared, table: pd.DataFrame) -> tuple[pd.Series | None, str]:
     """The computed row behind a printed one, or none and the reason."""
-    if row["measure"] not in known:
-        return None, f"no key figure is declared for measure {row['measure']!r}"
-    measure = known[row["measure"]]
-    group = groups.get(row["population_group"], {"population_group": row["population_group"]})
+    if row["measure"] not in declared.measures:
+        return None, f"intet nøgletal svarer til målet {row['measure']!r}"
+    measure = declared.measures[row["measure"]]
+    group, variant = declared.group(row["population_group"])
     code = areas.find_area(row["area"])
     first, last = int(row["period_start"]), int(row["period_end"])
     wanted = (
         (table["indicator"] == measure.indicator)
         & (table["area_code"] == code)
-        & (table["population_group"] == group["population_group"])
-        & (table["variant"] == group.get("variant", accounts.STANDARD))
+        & (table["population_group"] == group)
+        & (table["variant"] == variant)
     )
     rows = table[wanted & table["year"].isin([first, last])]
     if measure.derive == "share":
-        rows = measures.share(rows, accounts.siblings(group["population_group"], row["category"]))
+        rows = measures.share(rows, accounts.siblings(group, row["category"]))
     rows = rows[rows["category"] == row["category"]]
     if set(rows["year"]) != {first, last}:
-        return None, f"{measure.indicator} has no row for {row['area']}, {row['category']} in {first}-{last}"
+        return None, f"{measure.indicator} findes ikke for {row['area']}, {row['category']}, {first}-{last}"
     if measure.derive == "growth":
         rows = measures.growth(rows, first, last)
     elif measure.derive == "change":
         rows = measures.change(rows, first, last)
     result = rows[rows["year"] == last].iloc[0]
     if pd.isna(result["value"]):
-        return None, f"{measure.indicator} is {result['status']} for {row['area']}, {row['category']}: {result['note']}"
+        return None, f"{measure.indicator} mangler for {row['area']}, {row['category']}: {result['note']}"
     return result, ""
 
 

@@ -14,7 +14,7 @@ STAGING, NEW, OLD = "staging", "new", "old"
 
 def staging_folder(folder: Path) -> Path:
     """A fresh folder beside `folder` for the outputs of running sections; its name says whose it is."""
-    with _explained(folder.parent):
+    with explained(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=f".{folder.name}.{os.getpid()}.{STAGING}.", dir=folder.parent))
 
@@ -27,7 +27,7 @@ def failed_folder(folder: Path) -> Path:
 @contextmanager
 def replaced(folder: Path) -> Iterator[Path]:
     """A copy of `folder` to change; it takes the folder's place when the block ends well, else it is thrown away."""
-    with _explained(folder.parent):
+    with explained(folder.parent):
         new = folder.parent / f".{folder.name}.{os.getpid()}.{NEW}"
         old = folder.parent / f".{folder.name}.{os.getpid()}.{OLD}"
         try:
@@ -74,10 +74,11 @@ def _alive(process: int) -> bool:
 
 
 @contextmanager
-def _explained(folder: Path) -> Iterator[None]:
+def explained(folder: Path) -> Iterator[None]:
+    """Turn what the system says of a folder that cannot be written into one sentence."""
     try:
         yield
     except OSError as error:
-        raise InputError(
-            f"cannot write to {folder}: {error.strerror or error}; the last good report is untouched"
-        ) from error
+        # Copying a tree reports a list of (source, target, reason); the first reason says it.
+        reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror or error
+        raise InputError(f"cannot write to {folder}: {reason}; the last good report is untouched") from error

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import jinja2
 import nbformat
+import pandas as pd
 from nbconvert import HTMLExporter
 
-from analysis import areas
+from analysis import accounts, areas
 from analysis.build import FINDINGS, KEY_FIGURES, SOURCES
 from analysis.danish import number
 from analysis.edition import Edition, SectionPlan, project_root
 from analysis.publish.folder import replaced
-from analysis.reconcile import Comparison, counts, published
+from analysis.reconcile import Comparison, counts, declarations, published
 from analysis.report import RECONSTRUCTION_MARK
 from analysis.runner.execute import EXECUTED, FIGURE_FILES, TABLE_FILES, Outcome
 
@@ -31,6 +32,7 @@ STATUS_NAMES = {
     "contradicts_itself": "rapporten modsiger sig selv",
     "not_computable": "kan ikke beregnes",
 }
+UNIT_NAMES = {"mia_kr": "mia. kr.", "mio_kr": "mio. kr.", "kr": "kr.", "pct": "pct.", "antal": "antal"}
 BASIS_NAMES = {"genuine": "ægte tal", "fitted": "tilpasset rekonstruktion"}
 
 
@@ -171,9 +173,9 @@ def _reconciled(edition: Edition, comparisons: list[Comparison]) -> list[dict[st
             {
                 "id": comparison.id,
                 "place": row["figure_or_table"] if row["figure_or_table"] != "tekst" else row["section"],
-                "what": f"{row['measure']}, {row['category']}, {row['area']}".replace("_", " "),
+                "what": _in_words(row),
                 "years": "-".join(dict.fromkeys([row["period_start"], row["period_end"]])),
-                "unit": row["unit"].replace("_", " "),
+                "unit": UNIT_NAMES[row["unit"]],
                 "printed": number(comparison.printed, decimals),
                 "computed": "" if comparison.computed is None else number(comparison.computed, decimals + 2),
                 "tolerance": number(comparison.tolerance, decimals + 1),
@@ -186,6 +188,16 @@ def _reconciled(edition: Edition, comparisons: list[Comparison]) -> list[dict[st
             }
         )
     return rows
+
+
+def _in_words(row: pd.Series) -> str:
+    declared = declarations()
+    measure = declared.measures.get(row["measure"])
+    group, variant = declared.group(row["population_group"])
+    category = accounts.label(group, row["category"])
+    reading = f" ({row['population_group']} år)" if variant != accounts.STANDARD else ""
+    what = measure.name if measure else row["measure"]
+    return f"{what}: {category}{reading}, {areas.name(areas.find_area(row['area']))}"
 
 
 def _manifest(

@@ -121,24 +121,26 @@ def run(job: Job) -> Outcome:
             parameters=job.parameters,
             engine_name=ENGINE,
             kernel_name=KERNEL,
+            language="python",
             progress_bar=False,
-            request_save_on_cell_execute=False,
+            # The staged copy is saved after every cell, so that a killed kernel leaves its notebook to look at.
+            request_save_on_cell_execute=True,
             environment=environment,
             cell_timeout=job.cell_timeout_seconds,
         )
         cause = _unfinished(executed) or _undelivered(job)
+        _normalise(executed)
     except PapermillExecutionError as error:
         cause = f"cell {error.exec_count} raised {error.ename}: {_one_line(error.evalue)}"
     except CellTimeoutError:
         cause = f"a cell ran for more than {job.cell_timeout_seconds} s"
     except DeadKernelError:
         cause = "the kernel died"
-    except RuntimeError as error:
-        cause = f"the kernel did not start: {_one_line(error)}"
+    except Exception as error:
+        # Whatever goes wrong around one notebook must not take the other sections with it.
+        cause = f"{type(error).__name__}: {_one_line(error)}"
     except OSError as error:
         cause = f"cannot write {error.filename or job.staging}: {error.strerror or error}"
-    if executed.is_file():
-        _normalise(executed)
     return Outcome(job, cause, time.monotonic() - started, list(job.plan.outputs))
 
 
@@ -166,7 +168,7 @@ def _undelivered(job: Job) -> str:
     return ""
 
 
-def _one_line(text: str) -> str:
+def _one_line(text: object) -> str:
     return " ".join(str(text).split())[:300]
 
 

@@ -11,7 +11,7 @@ from analysis import areas
 from analysis.build import build_if_stale
 from analysis.edition import Edition, SectionPlan, project_root
 from analysis.errors import InputError
-from analysis.publish.folder import failed_folder, staging_folder, sweep
+from analysis.publish.folder import explained, failed_folder, staging_folder, sweep
 from analysis.publish.site import publish
 from analysis.reconcile import Comparison, compare
 from analysis.runner.execute import EXECUTED, Job, Outcome, run, stop_all
@@ -70,7 +70,8 @@ def run_report(
         reports = []
         for code, folder in folders.items():
             mine = [outcome for outcome in outcomes if outcome.job.area_code == code]
-            _keep_failures(folder, mine)
+            with explained(folder.parent):
+                _keep_failures(folder, mine)
             publish(edition, code, folder, mine, comparisons, processed, started)
             reports.append(AreaReport(code, folder, mine))
     finally:

@@ -1,0 +1,67 @@
+"""Growth, change, share and index on small frames with known answers."""
+
+import pandas as pd
+import pytest
+
+from analysis import measures
+
+
+def rows(**columns):
+    base = {
+        "indicator": "expenditure", "area_code": "101", "population_group": "voksne", "category": "botilbud",
+        "variant": "standard", "unit": "kr", "status": "final", "origin": "statbank", "note": "",
+    }  # fmt: skip
+    return pd.DataFrame({**base, **columns})
+
+
+def test_growth_is_on_unrounded_values():
+    table = measures.growth(rows(year=[2020, 2022, 2024], value=[3.0, 9.0, 4.0]), 2020, 2024)
+    assert table["value"].tolist() == pytest.approx([100 / 3])
+    assert table[["unit", "status", "year"]].values.tolist() == [["pct", "final", 2024]]
+
+
+@pytest.mark.parametrize(("first", "status"), [(0.0, "not_applicable"), (-5.0, "not_applicable"), (None, "missing")])
+def test_growth_from_nothing_is_not_a_number(first, status):
+    table = measures.growth(rows(year=[2020, 2024], value=[first, 4.0]), 2020, 2024)
+    assert table["value"].isna().all()
+    assert table["status"].tolist() == [status]
+
+
+def test_growth_without_the_first_year_is_missing():
+    assert measures.growth(rows(year=[2024], value=[4.0]), 2020, 2024)["status"].tolist() == ["missing"]
+
+
+def test_growth_rests_on_the_weaker_year():
+    table = rows(year=[2020, 2024], value=[1.0, 2.0], origin=["reconstruction", "statbank"])
+    table["status"] = ["final", "provisional"]
+    grown = measures.growth(table, 2020, 2024)
+    assert grown[["origin", "status"]].values.tolist() == [["reconstruction", "provisional"]]
+
+
+def test_change_keeps_the_unit():
+    table = measures.change(rows(year=[2020, 2024], value=[10.0, 4.0]), 2020, 2024)
+    assert table[["value", "unit"]].values.tolist() == [[-6.0, "kr"]]
+
+
+def test_share_is_of_the_categories_named():
+    table = rows(year=2024, category=["botilbud", "dagtilbud", "assistance"], value=[30.0, 10.0, 60.0])
+    shared = measures.share(table, ["botilbud", "dagtilbud"])
+    assert shared.set_index("category")["value"].to_dict() == {"botilbud": 75.0, "dagtilbud": 25.0}
+    assert set(shared["unit"]) == {"pct"}
+
+
+def test_share_with_a_missing_part_is_missing():
+    table = rows(year=2024, category=["botilbud", "dagtilbud"], value=[30.0, None])
+    assert measures.share(table, ["botilbud", "dagtilbud"])["status"].tolist() == ["missing", "missing"]
+
+
+def test_index():
+    table = measures.index(rows(year=[2020, 2024], value=[50.0, 60.0]), 2020)
+    assert table["value"].tolist() == [100.0, 120.0]
+
+
+def test_single_wants_exactly_one_row():
+    table = rows(year=[2020, 2024], value=[1.0, 2.0])
+    assert measures.single(table, year=2024) == 2.0
+    with pytest.raises(LookupError, match="2 rows"):
+        measures.single(table, category="botilbud")

@@ -1,0 +1,101 @@
+"""The printed report against key figures: carried over, compared as printed, contradictions declared."""
+
+import csv
+
+import pandas as pd
+import pytest
+from conftest import REFERENCE, ROOT
+
+from analysis.errors import InputError
+from analysis.reconcile import compare, counts, published
+
+CARRIED = ROOT / "data" / "reference" / "published" / "noegletalsrapport_2025.csv"
+CONTRADICTIONS = {
+    "n25_fig5_growth_stoettende",
+    "n25_tekst6_growth_stoettende",
+    "n25_tekst_stoettende_growth_24",
+    "n25_tekst_growth_samlet_land",
+}
+
+
+def spoiled(processed, tmp_path, **choice):
+    """Key figures with one row's value raised by a tenth."""
+    table = pd.read_parquet(processed / "key_figures.parquet")
+    hit = pd.Series(True, index=table.index)
+    for column, wanted in choice.items():
+        hit &= table[column] == wanted
+    assert hit.sum() == 1
+    table.loc[hit, "value"] *= 1.1
+    table.to_parquet(tmp_path / "key_figures.parquet")
+    return tmp_path
+
+
+def test_every_printed_row_of_the_sections_is_accounted_for(edition, processed):
+    results = {result.id: result for result in compare(edition, processed)}
+    assert len(results) == len(published(edition)) == 104
+    assert {id_ for id_, result in results.items() if result.status == "contradicts_itself"} == CONTRADICTIONS
+    assert {result.status for id_, result in results.items() if id_ not in CONTRADICTIONS} == {"match"}
+    assert {result.basis for result in results.values()} == {"fitted"}, "REGK100 is reconstructed in this edition"
+
+
+def test_computed_values_round_to_the_printed_ones(edition, processed):
+    for result in compare(edition, processed):
+        if result.status == "match":
+            assert abs(result.computed - result.printed) <= result.tolerance * 1.0000001
+
+
+def test_a_deviation_is_found(edition, processed, tmp_path):
+    choice = {"indicator": "expenditure", "area_code": "hovedstaden", "category": "aflastning", "variant": "standard"}
+    folder = spoiled(processed, tmp_path, year=2024, **choice)
+    results = {result.id: result for result in compare(edition, folder)}
+    result = results["n25_tabel1_aflastning_2024"]
+    assert (result.status, result.printed) == ("deviates", 0.49)
+    assert result.reason.endswith("trykt 0,49")
+    assert results["n25_tabel1_aflastning_growth"].status == "deviates"
+    assert results["n25_tabel1_aflastning_2020"].status == "match"
+
+
+def test_a_contradiction_needs_its_counterpart_to_match(edition, processed, tmp_path):
+    choice = {"indicator": "expenditure", "area_code": "hovedstaden", "category": "stoettende_indsatser"}
+    folder = spoiled(processed, tmp_path, year=2024, variant="standard", **choice)
+    results = {result.id: result for result in compare(edition, folder)}
+    assert results["n25_fig5_growth_stoettende"].status == "deviates"
+
+
+def test_genuine_figures_are_counted_apart(edition, processed, tmp_path):
+    table = pd.read_parquet(processed / "key_figures.parquet")
+    table["origin"] = table["origin"].mask(table["indicator"] == "expenditure", "statbank")
+    table.to_parquet(tmp_path / "key_figures.parquet")
+    counted = counts(compare(edition, tmp_path))
+    assert counted["match"] == {"genuine": 98, "fitted": 2}, "only the two per capita rows rest on reconstructed ages"
+
+
+def test_what_is_not_there_is_not_computable(edition, processed, tmp_path):
+    table = pd.read_parquet(processed / "key_figures.parquet")
+    table[table["indicator"] != "expenditure_per_capita"].to_parquet(tmp_path / "key_figures.parquet")
+    absent = [result for result in compare(edition, tmp_path) if result.status == "not_computable"]
+    assert len(absent) == 2
+    assert all("expenditure_per_capita findes ikke" in result.reason and result.computed is None for result in absent)
+
+
+def test_a_contradiction_with_an_unknown_row_is_refused(edition, monkeypatch, tmp_path):
+    text = CARRIED.read_text(encoding="utf-8").replace("n25_fig4_growth_boern_land;", "n25_fig9_growth;", 1)
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / CARRIED.name).write_text(text, encoding="utf-8")
+    monkeypatch.setattr("analysis.reconcile.reference_folder", lambda: tmp_path)
+    with pytest.raises(InputError, match="n25_fig9_growth"):
+        published(edition)
+
+
+def test_rows_are_carried_over_unchanged():
+    source = REFERENCE / "published_figures.csv"
+    if not source.is_file():
+        pytest.skip(f"reference material is not beside the project: {source.name}")
+    with source.open(encoding="utf-8-sig", newline="") as stream:
+        original = {row["id"]: row for row in csv.DictReader(stream)}
+    with CARRIED.open(encoding="utf-8", newline="") as stream:
+        carried = list(csv.DictReader(stream))
+    assert "quote" not in carried[0]
+    for row in carried:
+        for column in set(row) - {"contradicts", "notebook"}:
+            assert row[column] == original[row["id"]][column], (row["id"], column)

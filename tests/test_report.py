@@ -1,0 +1,277 @@
+"""The report of the embedded edition as its readers get it: pages, figures, downloads, manifest, commands."""
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+from conftest import ROOT, rewrite_raw
+
+from analysis import charts, tables
+from analysis.edition import load_edition
+from analysis.errors import InputError
+from analysis.publish.site import missing_outputs
+from analysis.report import RECONSTRUCTION_MARK, Section
+
+pytestmark = pytest.mark.xdist_group("report")
+EXTERNAL = re.compile(
+    r"""(src|href|action|data|poster|srcset)\s*=\s*["']?\s*(https?:)?//|@import|url\(\s*["']?(https?:)?//""", re.I
+)
+
+
+def noegletal(*arguments, **environment):
+    command = [sys.executable, "-c", "from analysis.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=400)
+
+
+@pytest.fixture(scope="session")
+def reports(tmp_path_factory):
+    """Reports of hovedstaden and of a small municipality with missing figures, made by the command."""
+    folder = tmp_path_factory.mktemp("reports")
+    result = noegletal(
+        "report", "--edition", "2025", "--area", "hovedstaden", "--area", "Fanø",
+        "--out", folder / "out", "--processed", folder / "processed",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Hovedstaden: 4 sections done, 0 failed" in result.stdout
+    assert result.stderr == ""
+    return folder / "out" / "2025"
+
+
+@pytest.fixture(params=["hovedstaden", "fanoe"])
+def report(request, reports):
+    return reports / request.param
+
+
+def pages(report):
+    return {path.name: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in report.glob("*.html")}
+
+
+def test_everything_declared_is_there(report):
+    assert missing_outputs(load_edition("2025"), report) == []
+    (report / "figurer" / "figur_01.svg").rename(report / "figurer" / "gone.svg")
+    assert missing_outputs(load_edition("2025"), report) == ["figurer/figur_01.svg"], "the check can fail"
+    (report / "figurer" / "gone.svg").rename(report / "figurer" / "figur_01.svg")
+
+
+def test_pages_are_danish_and_self_contained(report):
+    for name, page in pages(report).items():
+        assert page.html["lang"] == "da", name
+        assert page.title.text.strip(), name
+        assert len(page.find_all("h1")) == 1, name
+        assert not page.find_all(["script", "iframe", "link", "object"]), name
+        assert not EXTERNAL.search((report / name).read_text(encoding="utf-8")), name
+
+
+@pytest.mark.parametrize("text", ['<img src="https://x/y.png">', "<style>@import 'x'</style>", "url(//cdn/x.woff)"])
+def test_the_external_check_can_fail(text):
+    assert EXTERNAL.search(text)
+
+
+def test_every_image_says_what_it_shows(report):
+    images = [image for page in pages(report).values() for image in page.find_all("img")]
+    assert len(images) >= 14
+    for image in images:
+        assert len(image["alt"]) > 60
+        assert image["src"].startswith("data:image/svg+xml;base64,")
+
+
+def test_links_lead_somewhere(report):
+    found = pages(report)
+    for name, page in found.items():
+        for link in page.find_all("a", href=True):
+            target, _, anchor = link["href"].partition("#")
+            assert not target or (report / target).is_file(), (name, link["href"])
+            if anchor:
+                assert found[target or name].find(id=anchor), (name, link["href"])
+
+
+def test_code_is_folded_and_complete(report):
+    page = pages(report)["01_udgifter.html"]
+    code = page.select("details.code")
+    assert len(code) > 8
+    assert not any(detail.has_attr("open") for detail in code)
+    assert "charts.stacked_columns" in page.text
+
+
+def test_reconstruction_is_marked_wherever_it_is_met(report):
+    manifest = json.loads((report / "manifest.json").read_text(encoding="utf-8"))
+    outputs = {output["output"]: output for record in manifest["sections"].values() for output in record["outputs"]}
+    found = pages(report)
+    marked = 0
+    for notebook, record in manifest["sections"].items():
+        for output in record["outputs"]:
+            caption = found[f"{notebook}.html"].find(id=output["output"].replace("_", "-")).figcaption.text
+            assert (RECONSTRUCTION_MARK in caption) == (output["origin"] == "reconstruction"), output
+            marked += output["origin"] == "reconstruction"
+    assert marked > 10
+    assert outputs["figur_underretninger_kommuner"]["origin"] == "derived", "municipal rates are not reconstructed"
+    assert RECONSTRUCTION_MARK in found["index.html"].text
+
+
+def test_figures_say_source_and_finding(report):
+    for name, page in pages(report).items():
+        for figure in page.find_all("figure", class_=lambda kind: kind != "table"):
+            assert "Kilde: Danmarks Statistik" in figure.text, name
+            assert len(figure.figcaption.text) > 25, name
+            assert figure.find("a", href=re.compile(r"^data/figur_.*\.csv$")), name
+
+
+def test_sentences_are_those_of_the_data(reports, key_figures):
+    text = pages(reports / "hovedstaden")["01_udgifter.html"].text.replace("\u00a0", " ")
+    assert "Udgifterne til børne- og ungeområdet er steget 17 pct. siden 2020." in text
+    assert "Udgifterne til voksenområdet er steget 10 pct. siden 2020." in text
+    assert "20,4 mia. kr." in text
+    text = pages(reports / "hovedstaden")["02_boern_og_unge.html"].text.replace("\u00a0", " ")
+    assert "lavest i hovedstaden (9,2 pct.) og højest i Region Midtjylland (16,9 pct.)" in text
+
+
+def test_running_text_is_well_made_danish(report):
+    for name, page in pages(report).items():
+        for part in page.find_all(["pre", "code", "style"]):
+            part.decompose()
+        for element in page.select("p, li, figcaption, dd, td, th, h1, h2, h3"):
+            text = " ".join(element.text.split())
+            assert not re.search(r"(?<!\.)\.\.(?!\.)(?!$)|,,|\bnan\b|\bNone\b|\d pct\b(?!\.)|\bkr\b(?!\.)", text), (
+                name,
+                text,
+            )
+            assert not re.search(r"\b(steget|faldet) [−-]", text), (name, text)
+
+
+def test_csv_is_for_danish_spreadsheets_and_holds_what_is_drawn(reports, key_figures):
+    content = (reports / "hovedstaden" / "data" / "figur_05.csv").read_bytes()
+    assert content.startswith(b"\xef\xbb\xbf")
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig")), delimiter=";"))
+    assert len(rows) == 10
+    row = next(row for row in rows if row["kategorikode"] == "anbringelser" and row["år"] == "2024")
+    wanted = key_figures.query(
+        "indicator == 'expenditure' and area_code == 'hovedstaden' and category == 'anbringelser' "
+        "and year == 2024 and variant == 'standard'"
+    )["value"].item()
+    assert float(row["værdi"].replace(",", ".")) == pytest.approx(wanted, rel=1e-12)
+    assert row["oprindelse"] == "reconstruction"
+
+
+def test_missing_figures_have_a_symbol_and_a_name(reports):
+    page = pages(reports / "fanoe")["04_underretninger.html"]
+    assert "Uden: Fanø (2023)." in page.text
+    data = (reports / "fanoe" / "data" / "figur_stoette_niveau.csv").read_text(encoding="utf-8-sig")
+    assert re.search(r"563;Fanø;.*;2023;standard;;pct;missing;", data)
+
+
+def test_manifest(report):
+    manifest = json.loads((report / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["complete"]
+    assert set(manifest["sections"]) == {"00_datagrundlag", "01_udgifter", "02_boern_og_unge", "04_underretninger"}
+    assert manifest["sections"]["01_udgifter"]["parameters"] == {"edition": "2025", "area": report.name}
+    assert set(manifest["inputs"]["raw"]) == {path.name for path in (ROOT / "data/raw/2025").glob("*.gz")}
+    listed = {path.relative_to(report).as_posix() for path in report.rglob("*") if path.is_file()} - {"manifest.json"}
+    assert set(manifest["outputs"]) == listed
+    assert {"python", "pandas", "papermill"} <= set(manifest["versions"])
+    assert str(ROOT) not in (report / "manifest.json").read_text(encoding="utf-8")
+
+
+def test_reconciliation_page(report):
+    page = pages(report)["afstemning.html"]
+    assert len(page.select("tbody tr")) == 104
+    assert len(page.select("tr.contradicts_itself")) == 4
+    row = page.find(id="n25_tekst_growth_samlet_land")
+    assert "rapporten modsiger sig selv" in row.text
+    assert "Figur 4" in row.text
+
+
+def test_check_command_counts_genuine_and_fitted_apart(reports):
+    processed = reports.parent.parent / "processed"
+    result = noegletal("check", "--edition", "2025", "--json", "--processed", processed)
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(result.stdout)
+    assert set(rows[0]) == {"id", "status", "basis", "printed", "computed", "tolerance", "reason"}
+    assert len(rows) == 104
+    result = noegletal("check", "--edition", "2025", "--processed", processed)
+    assert "match: 0 genuine, 100 fitted" in result.stdout
+    assert "n25_tekst_growth_samlet_land" in result.stdout
+
+
+def test_check_fails_on_a_deviation(raw, tmp_path):
+    rewrite_raw(raw, "REGK100", lambda lines: [
+        line.rsplit(";", 1)[0] + ";900000" if line.startswith("101;52821;1;1;5;") and ";2024;" in line else line
+        for line in lines
+    ])  # fmt: skip
+    result = noegletal("check", "--edition", "2025", "--json", "--raw", raw, "--processed", tmp_path / "out")
+    assert result.returncode == 1
+    deviating = {row["id"] for row in json.loads(result.stdout) if row["status"] == "deviates"}
+    assert "n25_tabel1_aflastning_2024" in deviating
+    # The next check, without --raw, is of what was built and not of the embedded data.
+    again = noegletal("check", "--edition", "2025", "--json", "--processed", tmp_path / "out")
+    assert again.returncode == 1
+
+
+def test_build_command_is_one_line_when_the_input_is_wrong(raw, tmp_path):
+    path = raw / "REGK100.csv.gz"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    result = noegletal("build", "--edition", "2025", "--raw", raw, "--processed", tmp_path / "out")
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: REGK100.csv.gz is not the file that REGK100.yml describes")
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_teaches():
+    text = noegletal("report", "--help", COLUMNS="120").stdout
+    assert "Example: noegletal report" in text
+    assert "--area" in text
+
+
+def test_names_and_cells_are_text_in_tables():
+    hostile = ['<script>alert("x")</script>', "a & b", "=HYPERLINK(1)"]
+    markup = tables.html(
+        pd.DataFrame({"Navn": hostile, "Tal": hostile}),
+        identifier="t",
+        heading="Navn",
+        numeric=["Tal"],
+        strong=["a & b"],
+    )
+    found = BeautifulSoup(markup, "html.parser")
+    assert not found.find("script")
+    assert [cell.text for cell in found.select("tbody td")] == hostile
+    assert [cell.text for cell in found.select("tbody th")] == hostile
+    assert len(found.select("tr.sum")) == 1
+
+
+def test_spreadsheets_get_no_formulas():
+    text = tables.spreadsheet_csv(pd.DataFrame({"note": ["=1+1", "@x", "-", "fin"], "value": [-1.5, 2, 3, 4]})).decode()
+    assert [line.split(";")[1] for line in text.splitlines()[1:]] == ["'=1+1", "'@x", "'-", "fin"]
+    assert text.splitlines()[1].startswith("-1,5"), "numbers stay numbers"
+
+
+def test_a_category_without_a_colour_is_refused():
+    rows = pd.DataFrame({"population_group": ["voksne"], "category": ["nyt"], "label": ["Nyt"]})
+    with pytest.raises(KeyError):
+        charts.colours_of(rows)
+
+
+def test_a_section_refuses_what_the_table_does_not_hold(processed, monkeypatch):
+    monkeypatch.setenv("NOEGLETAL_PROCESSED", str(processed))
+    section = Section("01_udgifter", "2025", "København")
+    with pytest.raises(InputError, match="'expenditure' hold no category botilbudd"):
+        section.rows("expenditure", category="botilbudd")
+    with pytest.raises(InputError, match="hold no indicator"):
+        section.rows("expenditures")
+    assert section.compared_areas == ["101", "081", "082", "083", "084", "085", "000"]
+    assert section.emphasised == ["København", "Region Hovedstaden"]
+    assert len(section.peers) == 29
+    assert Section("01_udgifter", "2025", "hovedstaden").compared_areas == [
+        "hovedstaden",
+        "081",
+        "082",
+        "083",
+        "085",
+        "000",
+    ]

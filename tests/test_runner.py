@@ -1,0 +1,330 @@
+"""The strict runner with real kernels: what papermill lets through fails here, and what was published stays."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from conftest import ROOT
+
+from analysis.errors import InputError
+from analysis.runner.parameters import checked_parameters, declared_parameters
+
+PARAMETERS = 'edition: str = "2025"\narea: str = "hovedstaden"'
+PUBLISH = """
+import pandas as pd
+from analysis import report
+afsnit = report.Section("{name}", edition, area)
+frame = pd.DataFrame({{"Navn": ["a"], "Tal": ["{text}"]}})
+afsnit.table("tabel_{name}", frame, title="En tabel", data=frame, heading="Navn")
+"""
+
+pytestmark = pytest.mark.xdist_group("runner")
+
+
+def notebook(path, *cells, tag="parameters"):
+    made = nbformat.v4.new_notebook()
+    for position, source in enumerate(cells):
+        cell = nbformat.v4.new_code_cell(source)
+        if position == 0 and tag:
+            cell.metadata["tags"] = [tag]
+        made.cells.append(cell)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(made, path)
+    return path
+
+
+class Project:
+    """A small project of its own with two sections, built from the embedded data once."""
+
+    def __init__(self, root, processed, new=True):
+        self.root = root
+        self.processed = processed
+        self.out = root / "reports"
+        self.report = self.out / "2025" / "hovedstaden"
+        self.edition = root / "editions" / "2025.yml"
+        if new:
+            self.make()
+
+    def make(self):
+        (self.root / "data").mkdir(parents=True)
+        (self.root / "data" / "reference").symlink_to(ROOT / "data" / "reference")
+        edition = yaml.safe_load((ROOT / "editions" / "2025.yml").read_text(encoding="utf-8"))
+        edition["cell_timeout_seconds"] = 10
+        edition["sections"] = [
+            {"notebook": name, "title": f"Afsnit {name}", "outputs": [f"tabel_{name}"]} for name in ("01_a", "02_b")
+        ]
+        self.edition.parent.mkdir()
+        self.edition.write_text(yaml.safe_dump(edition), encoding="utf-8")
+        for name in ("01_a", "02_b"):
+            self.section(name, PUBLISH.format(name=name, text="foerste udgave"))
+
+    def section(self, name, *cells, tag="parameters"):
+        return notebook(self.root / "notebooks" / f"{name}.ipynb", PARAMETERS, *cells, tag=tag)
+
+    def command(self, *more):
+        raw = ROOT / "data" / "raw" / "2025"
+        return [
+            sys.executable, "-c", "from analysis.cli import main; main()", "report", "--edition", "2025",
+            "--raw", str(raw), "--processed", str(self.processed), "--out", str(self.out), *more,
+        ]  # fmt: skip
+
+    def run(self, *more):
+        environment = os.environ | {"NOEGLETAL_ROOT": str(self.root)}
+        return subprocess.run(self.command(*more), env=environment, capture_output=True, text=True, timeout=200)
+
+    def page(self, name="01_a"):
+        return (self.report / f"{name}.html").read_text(encoding="utf-8")
+
+    def litter(self):
+        return [path.name for path in self.out.rglob(".*")]
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    """A project with a first good report, run once and copied for each test."""
+    folder = tmp_path_factory.mktemp("template")
+    made = Project(folder / "project", folder / "processed")
+    result = made.run()
+    assert result.returncode == 0, result.stdout + result.stderr
+    return made
+
+
+@pytest.fixture
+def published(template, tmp_path):
+    shutil.copytree(template.root, tmp_path / "project", symlinks=True)
+    return Project(tmp_path / "project", template.processed, new=False)
+
+
+@pytest.fixture
+def project(published):
+    """The same before its first report."""
+    shutil.rmtree(published.out)
+    return published
+
+
+def test_a_good_run_publishes_everything(published):
+    names = {path.relative_to(published.report).as_posix() for path in published.report.rglob("*") if path.is_file()}
+    assert names == {
+        "index.html", "afstemning.html", "manifest.json", "01_a.html", "02_b.html",
+        "notebooks/01_a.ipynb", "notebooks/02_b.ipynb", "data/tabel_01_a.csv", "data/tabel_02_b.csv",
+    }  # fmt: skip
+    assert published.litter() == []
+    assert "foerste udgave" in published.page()
+
+
+@pytest.mark.parametrize(
+    ("cells", "cause"),
+    [
+        (["import sys\nsys.exit(0)", PUBLISH], "SystemExit"),
+        (["raise ValueError('noget gik galt')"], "ValueError: noget gik galt"),
+        (["x = 1"], "declared output tabel_01_a was not published"),
+        (["import time\ntime.sleep(60)"], "a cell ran for more than 10 s"),
+        (["import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"], "the kernel died"),
+        ([PUBLISH.replace("tabel_{name}", "tabel_andet")], "not declared for 01_a"),
+    ],
+    ids=["sys.exit", "raises", "forgets an output", "hangs", "dies", "undeclared output"],
+)
+def test_a_bad_section_leaves_the_rest_done_and_the_last_good_page(published, cells, cause):
+    published.section("01_a", *[cell.format(name="01_a", text="anden udgave") for cell in cells])
+    published.section("02_b", PUBLISH.format(name="02_b", text="anden udgave"))
+    result = published.run()
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert cause in result.stdout, result.stdout
+    assert "1 sections done, 1 failed" in result.stdout
+    assert "foerste udgave" in published.page("01_a"), "the last good page stays"
+    assert "anden udgave" in published.page("02_b"), "the other section is new"
+    index = (published.report / "index.html").read_text(encoding="utf-8")
+    assert "kunne ikke dannes i seneste kørsel" in index
+    aside = published.out / "2025" / "_fejl" / "hovedstaden"
+    assert (aside / "01_a.txt").read_text(encoding="utf-8").count("\n") == 1
+    assert (aside / "01_a.ipynb").is_file()
+    assert published.litter() == []
+
+    published.section("01_a", PUBLISH.format(name="01_a", text="tredje udgave"))
+    assert published.run("--only", "01_a").returncode == 0
+    assert "tredje udgave" in published.page("01_a")
+    assert "anden udgave" in published.page("02_b")
+    assert not (aside / "01_a.txt").exists()
+
+
+def test_a_first_run_with_a_failure_still_publishes_the_rest(project):
+    project.section("01_a", "1 / 0")
+    result = project.run()
+    assert result.returncode == 1
+    assert "ZeroDivisionError" in result.stdout
+    assert not (project.report / "01_a.html").exists()
+    assert "foerste udgave" in project.page("02_b")
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
+def test_a_stopped_run_leaves_nothing_half_written(published, tmp_path, how):
+    before = {path: path.read_bytes() for path in published.report.rglob("*") if path.is_file()}
+    started = tmp_path / "started"
+    cell = f"from pathlib import Path\nPath({str(started)!r}).touch()\nimport time\ntime.sleep(8)"
+    published.section("01_a", cell, PUBLISH.format(name="01_a", text="anden udgave"))
+    run = subprocess.Popen(
+        published.command(), env=os.environ | {"NOEGLETAL_ROOT": str(published.root)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    wait_for(started.exists)
+    run.send_signal(how)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode != 0
+    after = {path: path.read_bytes() for path in published.report.rglob("*") if path.is_file()}
+    assert after == before
+    if how == signal.SIGINT:
+        assert errors.strip().splitlines()[-1] == "Stopped. The last good report is untouched."
+        assert published.litter() == []
+    published.section("01_a", PUBLISH.format(name="01_a", text="tredje udgave"))
+    assert published.run().returncode == 0
+    assert published.litter() == [], "the next run sweeps"
+
+
+def test_a_run_killed_between_the_two_renames_is_mended(published):
+    old = published.report.with_name(f".hovedstaden.{2**22 + 1}.old")
+    published.report.rename(old)
+    assert published.run("--only", "01_a").returncode == 0
+    assert "foerste udgave" in published.page("02_b")
+    assert published.litter() == []
+
+
+def test_an_output_folder_that_cannot_be_made(project):
+    project.out = project.root / "a file"
+    project.out.write_text("in the way", encoding="utf-8")
+    result = project.run()
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: cannot write to ")
+    assert "Traceback" not in result.stderr
+    assert project.out.read_text(encoding="utf-8") == "in the way"
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own, large enough for a report and little more; needs the right to mount."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)], capture_output=True, text=True
+    )
+    if made.returncode:
+        pytest.skip(f"no right to mount a small disk here: {made.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_leaves_the_last_good_report(project, small_disk):
+    project.out = small_disk / "reports"
+    project.report = project.out / "2025" / "hovedstaden"
+    assert project.run().returncode == 0
+    before = {path: path.read_bytes() for path in project.report.rglob("*") if path.is_file()}
+    filler = small_disk / "filler"
+    free = shutil.disk_usage(small_disk).free
+    filler.write_bytes(b"x" * max(free - 8192, 1))
+    project.section("01_a", PUBLISH.format(name="01_a", text="anden udgave " * 2000))
+    result = project.run()
+    assert result.returncode == 1
+    assert "No space left on device" in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    filler.unlink()
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_read_only_disk(project, small_disk):
+    project.out = small_disk / "reports"
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    result = project.run()
+    assert result.returncode == 1
+    assert "Read-only file system" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_two_runs_give_the_same_notebooks_and_figures(published):
+    kept = ["notebooks/01_a.ipynb", "data/tabel_01_a.csv", "01_a.html"]
+    before = {name: (published.report / name).read_bytes() for name in kept}
+    assert published.run().returncode == 0
+    assert {name: (published.report / name).read_bytes() for name in kept} == before
+
+
+# What is wrong with the request is found before anything starts.
+
+
+def test_declared_parameters(tmp_path):
+    path = notebook(tmp_path / "a.ipynb", 'edition: str = "2025"\nthreshold: int = 5\nshare: float = 0.5')
+    assert declared_parameters(path) == {"edition": (str, "2025"), "threshold": (int, 5), "share": (float, 0.5)}
+    assert checked_parameters(path, {"threshold": 3}) == {"threshold": 3}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"editon": "2025"}, r"no parameter 'editon' \(it has edition, threshold\); did you mean 'edition'"),
+        ({"threshold": "3"}, "threshold must be int, not '3'"),
+        ({"edition": 2025}, "edition must be str, not 2025"),
+        ({"threshold": True}, "threshold must be int, not True"),
+    ],
+)
+def test_wrong_parameters(tmp_path, given, message):
+    path = notebook(tmp_path / "a.ipynb", 'edition: str = "2025"\nthreshold: int = 5')
+    with pytest.raises(InputError, match=f"a.ipynb.*{message}"):
+        checked_parameters(path, given)
+
+
+@pytest.mark.parametrize(
+    ("cell", "tag", "message"),
+    [
+        ('edition: str = "2025"', None, "0 code cells tagged"),
+        ('edition = "2025"', "parameters", "must be `name: type = value`"),
+        ('edition: list = ["2025"]', "parameters", "must be `name: type = value`"),
+        ('threshold: int = "5"', "parameters", "declared int, its default is '5'"),
+    ],
+)
+def test_wrong_parameter_cells(tmp_path, cell, tag, message):
+    with pytest.raises(InputError, match=message):
+        declared_parameters(notebook(tmp_path / "a.ipynb", cell, tag=tag))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"parameters": {"aldersgrupe": "voksne"}}, "01_a.ipynb has no parameter 'aldersgrupe'"),
+        ({"notebook": "01_x"}, "names section 01_x, but notebooks/ has no such file"),
+    ],
+)
+def test_a_misspelt_edition_file_stops_before_any_notebook(project, change, message):
+    edition = yaml.safe_load(project.edition.read_text(encoding="utf-8"))
+    edition["sections"][0] |= change
+    project.edition.write_text(yaml.safe_dump(edition), encoding="utf-8")
+    result = project.run()
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert not project.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--area", "Kjøbenhavn"], "area 'Kjøbenhavn' is not known; nearest names: København"),
+        (["--only", "01_c"], "section '01_c' is not in editions/2025.yml; it has: 01_a, 02_b"),
+        (["--edition", "2052"], "edition '2052' does not exist"),
+    ],
+)
+def test_a_misspelt_request(project, arguments, message):
+    result = project.run(*arguments)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert not project.out.exists()
+    assert not Path(project.root / "kernel-ipc").exists()

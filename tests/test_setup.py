@@ -1,0 +1,125 @@
+"""What a fresh machine gets: files that agree, hold no address and no path of a machine, and stay clean."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+
+import nbformat
+import pytest
+import yaml
+from conftest import ROOT
+from packaging.requirements import Requirement
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ADDRESS = re.compile(r"(https?|ftp|git|file)://|--(extra-)?index-url|--find-links|--trusted-host", re.IGNORECASE)
+# A home or work folder of a machine, on Unix or Windows; the folders of every Linux (/dev, /proc, /usr) are no one's.
+MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(home|root|Users|work|mnt|opt|srv|private|tmp|var)/[\w.-]+|\b[A-Z]:\\\w+")
+NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
+
+
+def committed_files():
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    return [ROOT / name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
+
+
+def requirements(lines):
+    return {(parsed.name, str(parsed.specifier)) for parsed in map(Requirement, lines)}
+
+
+def test_conda_environment_equals_the_project():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert pip[-1] == "-e ."
+    assert requirements(pip[:-1]) == requirements(PROJECT["dependencies"])
+    assert {"jupyterlab", "pandas", "seaborn", "statsmodels", "papermill"} <= {
+        name for name, _ in requirements(pip[:-1])
+    }
+
+
+def test_the_lock_holds_every_requirement_with_hashes():
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    pins = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE))
+    wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+    for requirement in map(Requirement, wanted):
+        assert requirement.specifier.contains(pins[requirement.name]), requirement
+    blocks = re.split(r"\n(?=[a-z0-9-]+==)", lock)
+    assert all("--hash=sha256:" in block for block in blocks if "==" in block)
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "environment.yml", "pyproject.toml", "Makefile"])
+def test_no_download_address(name):
+    assert not ADDRESS.search((ROOT / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("line", ["--extra-index-url x", "a @ https://host/a.whl", "git+ssh @ git://host/a"])
+def test_the_address_check_can_fail(line):
+    assert ADDRESS.search(line)
+
+
+def test_no_committed_file_holds_a_path_of_a_machine():
+    for path in committed_files():
+        if path.suffix in (".gz", ".png", ".parquet", ".lock") or path.name == "test_setup.py":
+            continue
+        found = MACHINE_PATH.search(path.read_text(encoding="utf-8"))
+        assert not found, f"{path.relative_to(ROOT)}: {found.group()}"
+
+
+@pytest.mark.parametrize("text", ["/home/anna/x", 'open("/Users/anna/x")', r"C:\Users\anna", "see /root/project"])
+def test_the_path_check_can_fail(text):
+    assert MACHINE_PATH.search(text)
+
+
+def test_code_and_notebooks_are_clean():
+    for command in (["check"], ["format", "--check"]):
+        result = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--no-cache", "."], cwd=ROOT, capture_output=True, text=True
+        )
+        assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_are_thin_and_without_outputs(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert notebook.metadata["language_info"] == {"name": "python"}
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.metadata.get("tags") for cell in code].count(["parameters"]) == 1
+    for cell in code:
+        assert not cell.outputs
+        assert cell.execution_count is None
+        assert not re.search(
+            r"^\s*(def|class|try|async)\b|filterwarnings|open\(|Path\(|\bimport os\b", cell.source, re.M
+        )
+    assert notebook.cells[0].source.startswith("# ")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_prose_holds_no_typed_figure(path):
+    """Figures come from data; ages, years of laws and account numbers are names, not figures."""
+    allowed = re.compile(r"0-17|0-22|18-66|5\.\d\d\.\d\d|gruppering \d+|pr\. 1\.000|sha256|Figur \d+|Tabel \d+")
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            assert not re.search(r"\d", allowed.sub("", cell.source)), cell.source
+
+
+def test_raw_data_is_small():
+    size = sum(path.stat().st_size for path in (ROOT / "data" / "raw" / "2025").iterdir())
+    assert size < 25e6
+
+
+def test_nothing_that_may_not_be_committed_is():
+    names = {path.name for path in committed_files()}
+    assert not {name for name in names if "thoran" in name or "jonasrex" in name or "razz7" in name or "komgrp" in name}
+
+
+def test_the_kernel_of_the_notebooks_is_the_one_set_up():
+    for path in NOTEBOOKS:
+        assert json.loads(path.read_text(encoding="utf-8"))["metadata"]["kernelspec"]["name"] == "python3"
