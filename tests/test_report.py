@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -275,3 +276,34 @@ def test_a_section_refuses_what_the_table_does_not_hold(processed, monkeypatch):
         "085",
         "000",
     ]
+
+
+@pytest.fixture(scope="session")
+def with_gaps(tmp_path_factory):
+    """Reports made from raw data in which one municipality's accounts of a year and another's rates are missing."""
+    folder = tmp_path_factory.mktemp("gaps")
+    raw = folder / "raw"
+    shutil.copytree(ROOT / "data" / "raw" / "2025", raw)
+    rewrite_raw(raw, "REGK100", lambda lines: [
+        line for line in lines if not (line.startswith("147;") and line.split(";")[7] == "2020")
+    ])  # fmt: skip
+    rewrite_raw(raw, "UND2_PR_1000", lambda lines: [
+        line.rsplit(";", 1)[0] + ";.." if line.startswith("147;") else line for line in lines
+    ])  # fmt: skip
+    result = noegletal(
+        "report", "--edition", "2025", "--area", "Frederiksberg", "--area", "hovedstaden",
+        "--out", folder / "out", "--raw", raw, "--processed", folder / "processed",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    return folder / "out" / "2025"
+
+
+def test_missing_accounts_are_shown_as_missing_everywhere(with_gaps):
+    for area in ("frederiksberg", "hovedstaden"):
+        found = pages(with_gaps / area)
+        assert "ikke opgjort" in found["01_udgifter.html"].text
+        cells = [cell.text for cell in found["02_boern_og_unge.html"].select("#tabel-01 td")]
+        assert cells.count("..") >= 18, "2020 and the growth are missing, not zero"
+        for page in found.values():
+            assert not re.search(r"\bnan\b", page.text)
+    assert "Mangler: Frederiksberg (2020)." in pages(with_gaps / "hovedstaden")["02_boern_og_unge.html"].text

@@ -108,7 +108,8 @@ def lines(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: i
     with mpl.rc_context(STYLE):
         figure, (axes,) = _canvas()
         sns.lineplot(
-            data=data,
+            # seaborn cannot take frames that were put together and kept their old row labels.
+            data=data.reset_index(drop=True),
             x="year",
             y="value",
             hue="series",
@@ -147,19 +148,19 @@ def _year_axis(axes: Axes, years: pd.Series) -> None:
     axes.set_xlim(years.min() - 0.2, years.max() + 0.2)
 
 
-def stacked_columns(
-    data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: int = 2, total_decimals: int = 2
-) -> Figure:
+def stacked_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: int) -> Figure:
     """A column per year, stacked by series in the order of `colours`, with the parts and the total written on it.
 
-    Requires year, series, value. Negative values are stacked below zero.
+    Requires year, series, value. Negative values are stacked below zero; a year with a missing part has no column.
     """
     with mpl.rc_context(STYLE):
         figure, (axes,) = _canvas()
-        wide = data.pivot(index="year", columns="series", values="value")[list(colours)].fillna(0.0)
+        wide = data.pivot(index="year", columns="series", values="value")[list(colours)]
+        absent = wide.isna().any(axis=1)
+        wide = wide.mask(absent, 0.0)
         positions = np.arange(len(wide))
         above, below = np.zeros(len(wide)), np.zeros(len(wide))
-        span = wide.clip(lower=0).sum(axis=1).max()
+        span = wide.clip(lower=0).sum(axis=1).max() or 1.0
         for series, colour in colours.items():
             values = wide[series].to_numpy()
             bottom = np.where(values >= 0, above, below)
@@ -173,10 +174,10 @@ def stacked_columns(
                     )
             above += values.clip(min=0)
             below += values.clip(max=0)
-        for position, total, top in zip(positions, wide.sum(axis=1), above, strict=True):
-            axes.text(
-                position, top + 0.015 * span, number(total, total_decimals), ha="center", va="bottom", fontweight="bold"
-            )
+        totals = wide.sum(axis=1).mask(absent)
+        for position, total, top in zip(positions, totals, above, strict=True):
+            label = number(total, decimals)
+            axes.text(position, top + 0.015 * span, label, ha="center", va="bottom", fontweight="bold")
         axes.set_xticks(positions, [str(year) for year in wide.index])
         axes.set(xlabel="", ylabel=unit, ylim=(below.min() * 1.1, above.max() * 1.12))
         axes.grid(visible=False, axis="x")
@@ -232,6 +233,7 @@ def spread(data: pd.DataFrame, references: dict[str, tuple[str, str]], *, unit: 
     """
     with mpl.rc_context(STYLE):
         figure, (axes,) = _canvas(height=4.3)
+        data = data.reset_index(drop=True)
         dots = data[~data["series"].isin(list(references))]
         sns.scatterplot(
             data=dots, x="year", y="value", color=CONTEXT, alpha=0.65, s=30, linewidth=0, legend=False, ax=axes

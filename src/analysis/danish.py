@@ -2,6 +2,7 @@
 
 import math
 from decimal import ROUND_HALF_UP, Decimal
+from typing import NamedTuple
 
 import pandas as pd
 from babel.lists import format_list
@@ -56,8 +57,21 @@ def amount(value: float) -> str:
     if abs(value) >= 1e9:
         return billions(value)
     if abs(value) >= 1e6:
-        return with_unit(number(value / 1e6), "mio. kr.")
+        return with_unit(number(value / 1e6, 0 if abs(value) >= 1e8 else 1), "mio. kr.")
     return kroner(value)
+
+
+class MoneyUnit(NamedTuple):
+    """A unit that a set of amounts reads well in: kroner per unit, its name, and decimals to show."""
+
+    divisor: float
+    name: str
+    decimals: int
+
+
+def money_unit(amounts: pd.Series) -> MoneyUnit:
+    """Billions for what runs into billions, else millions; one unit for all the amounts of a figure or table."""
+    return MoneyUnit(1e9, "mia. kr.", 2) if amounts.abs().max() >= 1e9 else MoneyUnit(1e6, "mio. kr.", 1)
 
 
 def listed(items: list[str]) -> str:
@@ -86,6 +100,8 @@ def changed(subject: str, value: float, decimals: int = 0, *, since: int) -> str
 
 def compared(value: float, other: float, decimals: int = 0) -> str:
     """How one figure stands to another at printed precision: højere end, lavere end, på niveau med."""
+    if math.isnan(value) or math.isnan(other):
+        return "ikke sammenlignelig med"
     difference = rounded(value, decimals) - rounded(other, decimals)
     if difference == 0:
         return "på niveau med"

@@ -7,7 +7,7 @@ import great_tables as gt
 import pandas as pd
 
 from analysis import accounts, areas
-from analysis.danish import number
+from analysis.danish import MoneyUnit, number
 
 CSV_LABELS = {
     "indicator": "indikator",
@@ -36,12 +36,10 @@ def with_labels(rows: pd.DataFrame) -> pd.DataFrame:
     return named
 
 
-def two_years(
-    rows: pd.DataFrame, growth: pd.DataFrame, years: tuple[int, int], *, scale: float, decimals: int
-) -> pd.DataFrame:
+def two_years(rows: pd.DataFrame, growth: pd.DataFrame, years: tuple[int, int], unit: MoneyUnit) -> pd.DataFrame:
     """Key-figure rows of two years and their growth as Danish texts: label, a column a year, `Ændring, pct.`.
 
-    The rows stand in the order of categories.csv; amounts are divided by `scale`.
+    The rows stand in the order of categories.csv.
     """
     order = accounts.categories()[["population_group", "category", "label"]]
     wide = rows.pivot(index=["population_group", "category"], columns="year", values=["value", "status"])
@@ -52,7 +50,9 @@ def two_years(
         if key not in wide.index:
             continue
         cells = {
-            str(year): number(wide.loc[key, ("value", year)] / scale, decimals, wide.loc[key, ("status", year)])
+            str(year): number(
+                wide.loc[key, ("value", year)] / unit.divisor, unit.decimals, wide.loc[key, ("status", year)]
+            )
             for year in years
         }
         change_text = number(change.loc[key, "value"], 0, change.loc[key, "status"])
