@@ -306,4 +306,6 @@ def test_missing_accounts_are_shown_as_missing_everywhere(with_gaps):
         assert cells.count("..") >= 18, "2020 and the growth are missing, not zero"
         for page in found.values():
             assert not re.search(r"\bnan\b", page.text)
+    regions = pages(with_gaps / "hovedstaden")["01_udgifter.html"].find(id="figur-02").figcaption.text
+    assert "hovedstaden" not in regions, "an area without growth takes no place in the ranking"
     assert "Mangler: Frederiksberg (2020)." in pages(with_gaps / "hovedstaden")["02_boern_og_unge.html"].text

@@ -205,11 +205,10 @@ def paired_bars(
         for container in axes.containers:
             for bar in container:
                 width = bar.get_width()
-                if np.isnan(width):
-                    continue
+                end, side = (width, "right") if width < 0 else (np.nan_to_num(width), "left")
                 axes.text(
-                    width + (0.012 if width >= 0 else -0.012) * span, bar.get_y() + bar.get_height() / 2,
-                    number(width, decimals), ha="left" if width >= 0 else "right", va="center", fontsize=10.5,
+                    end + (0.012 if side == "left" else -0.012) * span, bar.get_y() + bar.get_height() / 2,
+                    number(width, decimals), ha=side, va="center", fontsize=10.5,
                 )  # fmt: skip
         low = min(data["value"].min(), 0)
         axes.set_xlim(low - (0.12 * span if low < 0 else 0), max(data["value"].max(), 0) + 0.12 * span)
