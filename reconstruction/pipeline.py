@@ -1,4 +1,4 @@
-"""The steps in order: derive, reconstruct the population, fit and spread the accounts, write."""
+"""The steps in order: derive, reconstruct the population, fit and spread the accounts, count persons, write."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reconstruction.adult_services import AdultServices
 from reconstruction.derive import accounts_in_kroner
+from reconstruction.notifications import Notifications
 from reconstruction.population import reconstruct_population
 from reconstruction.raw_files import WrittenFile, read_table, write_table
 from reconstruction.reference import load_reference
 from reconstruction.region_accounts import RegionAccounts
+from reconstruction.series import fixed_price_expenditure
+from reconstruction.shelters import crisis_centres
 from reconstruction.spread import Spreader
+from reconstruction.supported_children import SupportedChildren
 
 ROOT = Path(__file__).resolve().parent.parent
 THOUSANDS_PER_MIO = 1000.0
@@ -43,10 +48,15 @@ def reconstruct(
     cells, fitted = regions.fit_end_years()
     amounts = regions.nominal_by_year(cells, fitted.amounts)
     accounts = Spreader(reference, assumptions, ages, derived).spread(amounts)
+    expenditure = fixed_price_expenditure(accounts, reference, assumptions["account_years"][-1])
     columns = ["OMRÅDE", "KØN", "ALDER", "CIVILSTAND", "TID", "INDHOLD"]
     tables = {
         "REGK31.derived": derived,
         "FOLK1A.reconstruction": ages.assign(KØN="TOT", CIVILSTAND="TOT")[columns],
         "REGK100": accounts,
+        **Notifications(reference, assumptions, ages).tables(read_table(raw, "UND2_PR_1000")),
+        **SupportedChildren(reference, assumptions, ages, expenditure).tables(read_table(raw, "BU43")),
+        "HAND05": AdultServices(reference, assumptions, ages, expenditure).table(),
+        "KRISE1": crisis_centres(reference, assumptions, expenditure),
     }
     return Outcome([write_table(out, name, table, texts[name]) for name, table in tables.items()], fitted.slack)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,14 +76,15 @@ class TargetBuilder:
         start, end = int(row["period_start"]), int(row["period_end"])
         ages = row["population_group"]
         group = self.group_of_ages.get(ages, ages)
-        first = self._sum(regions, start, group, row["category"])
-        last = self._sum(regions, end, group, row["category"])
+        left_out = row.get("functions_left_out", ())
+        first = self._sum(regions, start, group, row["category"], left_out)
+        last = self._sum(regions, end, group, row["category"], left_out)
         if measure == "expenditure":
             return self._sides(row, last, np.zeros_like(last), scaled(interval, MIO_PER_MIA), additive=True)
         if measure == "expenditure_change":
             return self._sides(row, last - first, first * 0, scaled(interval, MIO_PER_MIA), additive=True)
         if measure == "share":
-            whole = self._sum(regions, end, group, GRAND_TOTAL)
+            whole = self._sum(regions, end, group, GRAND_TOTAL, left_out)
             return self._sides(row, last, whole, scaled(interval, 0.01), additive=False)
         per_head = 1.0
         if measure == "per_capita_growth":
@@ -91,12 +92,13 @@ class TargetBuilder:
         ratio = Interval((1 + interval.low / 100) * per_head, (1 + interval.high / 100) * per_head)
         return self._sides(row, last, first, ratio, additive=False)
 
-    def _sum(self, regions: list[str], year: int, group: str, category: str) -> np.ndarray:
-        """Indicator vector of the cells that add to a category or subtotal."""
+    def _sum(self, regions: list[str], year: int, group: str, category: str, left_out: Collection[str]) -> np.ndarray:
+        """Indicator vector of the cells that add to a category or subtotal, less the functions left out."""
         members = set(self.subtotals.get(category, [category]))
         chosen = [
             cell.region in regions
             and cell.year == year
+            and cell.function not in left_out
             and (group in (BOTH_GROUPS, cell.population_group))
             and (cell.category != OUTSIDE_SCOPE if category == GRAND_TOTAL else cell.category in members)
             for cell in self.cells

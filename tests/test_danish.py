@@ -60,6 +60,7 @@ def test_a_sentence_ends_once():
     assert danish.changed("Udgifterne", 16.9, since=2020) == f"Udgifterne er steget 17{NBSP}pct. siden 2020."
     assert danish.sentence("steget 17 pct.") == "steget 17 pct."
     assert danish.sentence("uændret") == "uændret."
+    assert danish.sentence("steget 10 pct.. Det er 7 kr.. Og ..") == "steget 10 pct. Det er 7 kr. Og .."
 
 
 @pytest.mark.parametrize(

@@ -65,3 +65,43 @@ def test_single_wants_exactly_one_row():
     assert measures.single(table, year=2024) == 2.0
     with pytest.raises(LookupError, match="2 rows"):
         measures.single(table, category="botilbud")
+
+
+def factor(values, years=(2020, 2024)):
+    return pd.DataFrame(
+        {"area_code": "101", "population_group": "voksne", "category": "botilbud", "year": list(years), "value": values}
+    ).assign(origin="statbank", note="")
+
+
+def test_decomposition_adds_up_exactly():
+    factors = {"a": factor([100.0, 110.0]), "b": factor([0.5, 0.4]), "c": factor([7.0, 9.0]), "d": factor([1.0, 1.121])}
+    parts = measures.decomposition(factors, 2020, 2024).set_index("factor")["value"]
+    start, end = 100 * 0.5 * 7, 110 * 0.4 * 9 * 1.121
+    assert parts.sum() == pytest.approx(end - start, rel=1e-12)
+    assert parts["b"] < 0 < parts["a"]
+    shares = measures.decomposition(factors, 2020, 2024)["pct"].sum()
+    assert shares == pytest.approx(100 * (end / start - 1), rel=1e-12)
+
+
+def test_decomposition_does_not_depend_on_the_order_and_is_zero_where_nothing_moves():
+    factors = {"a": factor([100.0, 110.0]), "b": factor([3.0, 3.0]), "c": factor([7.0, 9.0])}
+    forwards = measures.decomposition(factors, 2020, 2024).set_index("factor")["value"]
+    backwards = measures.decomposition(dict(reversed(factors.items())), 2020, 2024).set_index("factor")["value"]
+    assert forwards.sort_index().tolist() == pytest.approx(backwards.sort_index().tolist())
+    assert forwards["b"] == 0
+    still = measures.decomposition({"a": factor([5.0, 10.0]), "b": factor([4.0, 2.0])}, 2020, 2024)["value"]
+    assert still.sum() == pytest.approx(0, abs=1e-9)
+    assert still.abs().min() > 1, "two factors that cancel still contribute"
+
+
+@pytest.mark.parametrize("bad", [[0.0, 5.0], [5.0, -1.0], [None, 5.0]])
+def test_decomposition_of_nothing_is_not_applicable(bad):
+    table = measures.decomposition({"a": factor([100.0, 110.0]), "b": factor(bad)}, 2020, 2024)
+    assert table["value"].isna().all()
+    assert set(table["status"]) == {"not_applicable"}
+
+
+def test_growth_carries_the_reservations_of_every_year_between():
+    table = rows(year=[2020, 2022, 2024], value=[1.0, 2.0, 3.0])
+    table["note"] = ["", "Databrud: noget nyt", "Uden: Fanø"]
+    assert measures.growth(table, 2020, 2024)["note"].tolist() == ["Databrud: noget nyt; Uden: Fanø"]

@@ -32,7 +32,7 @@ def spoiled(processed, tmp_path, **choice):
 
 def test_every_printed_row_of_the_sections_is_accounted_for(edition, processed):
     results = {result.id: result for result in compare(edition, processed)}
-    assert len(results) == len(published(edition)) == 104
+    assert len(results) == len(published(edition)) == 140
     assert {id_ for id_, result in results.items() if result.status == "contradicts_itself"} == CONTRADICTIONS
     assert {result.status for id_, result in results.items() if id_ not in CONTRADICTIONS} == {"match"}
     assert {result.basis for result in results.values()} == {"fitted"}, "REGK100 is reconstructed in this edition"

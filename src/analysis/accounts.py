@@ -18,8 +18,8 @@ ANY_GROUPING = "*"
 def categories() -> pd.DataFrame:
     """Categories with their sums and names, from `data/reference/categories.csv`.
 
-    Columns: population_group, category, parent (the category it is part of, or empty), label, colour.
-    The row order is the order in tables and legends.
+    Columns: population_group, category, parent (the category it is part of, or empty), label, colour, used_for
+    (expenditure, notifications, population, diagnosis). The row order is the order in tables and legends.
     """
     return pd.read_csv(reference_folder() / "categories.csv", dtype=str, keep_default_na=False)
 
@@ -36,6 +36,7 @@ def account_rules() -> pd.DataFrame:
     rules = pd.read_csv(path, dtype=str, keep_default_na=False)
     rules["line"] = rules.index + 2
     known = categories()
+    known = known[known["used_for"] == "expenditure"]
     leaves = known[~known["category"].isin(known["parent"])]
     pairs = set(zip(leaves["population_group"], leaves["category"], strict=True))
     for rule in rules.itertuples():

@@ -55,6 +55,13 @@ def members(area_code: str) -> tuple[str, ...]:
 
 
 @lru_cache
+def regions() -> tuple[str, ...]:
+    """Codes of the five regions, ascending."""
+    table = area_table()
+    return tuple(sorted(table.loc[table["type"] == "region", "area_code"]))
+
+
+@lru_cache
 def aggregates() -> tuple[str, ...]:
     """Codes of the areas that key figures sum from municipalities: country, groups and regions."""
     table = area_table()

@@ -11,8 +11,8 @@ import pandas as pd
 from analysis import quality
 from analysis.edition import Edition, reference_folder
 from analysis.errors import InputError
-from analysis.facts import expenditure, population, rates
-from analysis.indicators import GivenRate, catalogue, key_figures
+from analysis.facts import counts, diagnoses, expenditure, population, rates
+from analysis.indicators import Count, Facts, GivenRate, catalogue, key_figures
 from analysis.quality import Finding
 from analysis.sources.snapshot import RawFile, raw_files
 
@@ -40,13 +40,24 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
     findings += found
     facts["population"], found = population.build(raw, edition)
     findings += found
-    given = {}
+    given, counted = {}, {}
     for name, indicator in catalogue().indicators.items():
         if isinstance(indicator, GivenRate) and indicator.table in delivered:
             given[name], found = rates.build(raw, edition, indicator.table, indicator.select, indicator.ceiling)
-            facts[name] = given[name]
             findings += found
-    table = key_figures(edition, facts["expenditure"], facts["population"], given)
+        elif isinstance(indicator, Count):
+            parts = []
+            for table in indicator.counts:
+                if table.table in delivered:
+                    rows, found = counts.build(raw, edition, table)
+                    parts.append(rows)
+                    findings += found
+            if parts:
+                counted[name] = pd.concat(parts, ignore_index=True)
+    diagnosed, found = diagnoses.build(raw, edition)
+    findings += found
+    facts |= given | counted | {"diagnoses": diagnosed}
+    table = key_figures(edition, Facts(facts["expenditure"], facts["population"], given, counted, diagnosed))
     _write(
         processed, facts, table, findings, files, {"raw": str(raw.resolve()), "inputs": _inputs_digest(edition, raw)}
     )

@@ -9,12 +9,18 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from analysis import accounts
 from analysis.danish import number
 
 INK, MUTED, GRID = "#1D2B36", "#5B6770", "#D9DEE2"
+FACTORS = {
+    "Befolkning": "#6BAED6",
+    "Modtagere pr. indbygger": "#117733",
+    "Enhedspris": "#882255",
+    "Prisniveau": "#B9B9B9",
+}
 HIGHLIGHT, CONTEXT, REFERENCE = "#0A5C8F", "#A9B4BC", "#B5521B"
 WIDTH, HEIGHT = 7.2, 4.0
 # Where a legend goes when series cannot be named directly: above the axes, to the left.
@@ -71,6 +77,12 @@ def _canvas(height: float = HEIGHT, columns: int = 1) -> tuple[Figure, Sequence[
     return figure, axes
 
 
+def _dark(colour: str) -> bool:
+    """Whether white text reads better on a colour than ink."""
+    red, green, blue = mpl.colors.to_rgb(colour)
+    return 0.299 * red + 0.587 * green + 0.114 * blue < 0.6
+
+
 def _numbers_on(axis: mpl.axis.Axis, decimals: int) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, decimals)))
 
@@ -123,10 +135,12 @@ def lines(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: i
         if zero:
             axes.set_ylim(bottom=0, top=max(data["value"].max() * 1.08, 1e-9))
         low, high = axes.get_ylim()
-        spots = _spaced(last["value"].tolist(), (high - low) * 0.07, low, high * 0.98)
-        for row, spot in zip(last.itertuples(), spots, strict=True):
+        labels = [textwrap.fill(f"{row.series} {number(row.value, decimals)}", 24) for row in last.itertuples()]
+        gap = (high - low) * 0.07 * max((label.count("\n") + 1 for label in labels), default=1)
+        spots = _spaced(last["value"].tolist(), gap, low, high - 0.02 * (high - low))
+        for row, label, spot in zip(last.itertuples(), labels, spots, strict=True):
             axes.annotate(
-                f"{row.series} {number(row.value, decimals)}",
+                label,
                 (row.year, spot),
                 xytext=(9, 0),
                 textcoords="offset points",
@@ -168,10 +182,11 @@ def stacked_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, d
                 positions, values, 0.62, bottom=bottom, color=colour, label=series, edgecolor="white", linewidth=0.8
             )
             for position, value, start in zip(positions, values, bottom, strict=True):
-                if abs(value) > 0.07 * span:
+                if abs(value) > 0.07 * span and len(colours) > 1:
                     axes.text(
-                        position, start + value / 2, number(value, decimals), ha="center", va="center", color="white"
-                    )
+                        position, start + value / 2, number(value, decimals), ha="center", va="center",
+                        color="white" if _dark(colour) else INK,
+                    )  # fmt: skip
             above += values.clip(min=0)
             below += values.clip(max=0)
         totals = wide.sum(axis=1).mask(absent)
@@ -182,7 +197,8 @@ def stacked_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, d
         axes.set(xlabel="", ylabel=unit, ylim=(below.min() * 1.1, above.max() * 1.12))
         axes.grid(visible=False, axis="x")
         handles, labels = axes.get_legend_handles_labels()
-        axes.legend(handles[::-1], labels[::-1], ncols=min(len(labels), 3), **ABOVE)
+        if len(labels) > 1:
+            axes.legend(handles[::-1], labels[::-1], ncols=2 if sum(map(len, labels)) > 60 else 3, **ABOVE)
         _numbers_on(axes.yaxis, _tick_decimals(axes))
     return figure
 
@@ -220,7 +236,38 @@ def paired_bars(
         _numbers_on(axes.xaxis, _tick_decimals(axes, "x"))
         if len(colours) > 1:
             handles, labels = axes.get_legend_handles_labels()
-            axes.legend(handles, labels, ncols=len(labels), **ABOVE)
+            axes.legend(handles, labels, ncols=min(len(labels), 3), **ABOVE)
+    return figure
+
+
+def contributions(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: int = 1) -> Figure:
+    """Horizontal bars of contributions, stacked to both sides of zero, with the total as a diamond and a number.
+
+    Requires name, series, value; a name without contributions shows only its symbol.
+    """
+    with mpl.rc_context(STYLE):
+        wide = data.pivot(index="name", columns="series", values="value")[list(colours)]
+        wide = wide.reindex(dict.fromkeys(data["name"]))
+        figure, (axes,) = _canvas(height=1.5 + 0.5 * len(wide))
+        rows = np.arange(len(wide))
+        above, below = np.zeros(len(wide)), np.zeros(len(wide))
+        for series, colour in colours.items():
+            values = np.nan_to_num(wide[series].to_numpy())
+            axes.barh(rows, values, 0.6, left=np.where(values >= 0, above, below), color=colour, label=series)
+            above += values.clip(min=0)
+            below += values.clip(max=0)
+        span = (above.max() - below.min()) or 1.0
+        for row, total, end in zip(rows, wide.sum(axis=1, skipna=False), above, strict=True):
+            axes.text(end + 0.02 * span, row, number(total, decimals), va="center", fontweight="bold", fontsize=10.5)
+            axes.scatter([total], [row], marker="D", s=34, color="white", edgecolor=INK, zorder=3)
+        axes.axvline(0, color=INK, linewidth=0.9)
+        axes.set_yticks(rows, [textwrap.fill(name, 26) for name in wide.index])
+        axes.set_ylim(len(wide) - 0.45, -0.55)
+        axes.set_xlim(below.min() - 0.05 * span, above.max() + 0.14 * span)
+        axes.set(xlabel=unit, ylabel="")
+        axes.grid(visible=False, axis="y")
+        _numbers_on(axes.xaxis, _tick_decimals(axes, "x"))
+        axes.legend(ncols=2, **ABOVE)
     return figure
 
 
@@ -293,6 +340,75 @@ def ranked_dots(
         axes.grid(visible=False, axis="y")
         _numbers_on(axes.xaxis, _tick_decimals(axes, "x"))
         axes.legend(ncols=2, **ABOVE)
+    return figure
+
+
+def funnel(limits: pd.DataFrame, *, unit: str, across: str, own: str, named: Sequence[str], overall: float) -> Figure:
+    """Rates of areas against their size, with the limits that chance sets as lines; `named` areas get their name.
+
+    Requires, indexed by area name: exposure, rate, low_95, high_95, low_998, high_998. `own` is drawn in colour;
+    `overall` is the rate that the limits lie around. The limits of the smallest areas may run off the top.
+    """
+    with mpl.rc_context(STYLE):
+        figure, (axes,) = _canvas(height=4.4)
+        ordered = limits.dropna(subset="exposure").sort_values("exposure")
+        for inner, dashes, label in (("95", "--", "95 pct."), ("998", "-", "99,8 pct.")):
+            for side, name in (("low", None), ("high", label)):
+                axes.plot(
+                    ordered["exposure"], ordered[f"{side}_{inner}"], color=MUTED, linestyle=dashes, linewidth=1.2,
+                    label=name,
+                )  # fmt: skip
+        axes.axhline(overall, color=MUTED, linewidth=0.9, linestyle=":", label="under ét")
+        dots = limits.dropna(subset=["exposure", "rate"])
+        tones = [HIGHLIGHT if name == own else REFERENCE if name in set(named) else CONTEXT for name in dots.index]
+        axes.scatter(dots["exposure"], dots["rate"], color=tones, s=34, zorder=3)
+        for name in dots.index.intersection([own, *named]):
+            axes.annotate(
+                name, tuple(dots.loc[name, ["exposure", "rate"]]), xytext=(6, 0), textcoords="offset points",
+                va="center", fontsize=9.5, color=HIGHLIGHT if name == own else INK,
+            )  # fmt: skip
+        highest = dots["rate"].max()
+        axes.set_ylim(0, max(min(ordered["high_998"].max(), 1.4 * highest), highest) * 1.08)
+        axes.set_xscale("log")
+        axes.set_xlim(ordered["exposure"].min() * 0.85, ordered["exposure"].max() * 1.4)
+        axes.set(xlabel=across, ylabel=unit)
+        axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
+        axes.xaxis.set_minor_locator(NullLocator())
+        _numbers_on(axes.xaxis, 0)
+        _numbers_on(axes.yaxis, _tick_decimals(axes))
+        axes.legend(ncols=3, **ABOVE)
+    return figure
+
+
+def dot_rows(data: pd.DataFrame, marks: dict[str, str], *, unit: str, decimals: int = 0) -> Figure:
+    """A row per name with a dot per series: those in `marks` (series -> colour) named in the legend, others grey.
+
+    Requires name, series, value. The first series in `marks` also has its value written.
+    """
+    with mpl.rc_context(STYLE):
+        names = list(dict.fromkeys(data["name"]))
+        figure, (axes,) = _canvas(height=1.3 + 0.42 * len(names))
+        places = data["name"].map({name: row for row, name in enumerate(names)})
+        others = ~data["series"].isin(list(marks))
+        axes.hlines(range(len(names)), data["value"].min(), data["value"].max(), color=GRID, linewidth=1)
+        axes.scatter(data["value"][others], places[others], color=CONTEXT, s=46, label="Øvrige regioner", zorder=3)
+        for series, colour in marks.items():
+            own = data["series"] == series
+            axes.scatter(data["value"][own], places[own], color=colour, s=78, label=series, zorder=4)
+        first = data[data["series"] == next(iter(marks))]
+        for row in first.itertuples():
+            axes.annotate(
+                number(row.value, decimals), (0 if np.isnan(row.value) else row.value, names.index(row.name)),
+                xytext=(0, 8), textcoords="offset points", ha="center", fontsize=10, fontweight="bold",
+            )  # fmt: skip
+        if data["value"].min() < 0:
+            axes.axvline(0, color=INK, linewidth=0.9)
+        axes.set_yticks(range(len(names)), [textwrap.fill(name, 26) for name in names])
+        axes.set_ylim(len(names) - 0.5, -0.6)
+        axes.set(xlabel=unit, ylabel="")
+        axes.grid(visible=False, axis="y")
+        _numbers_on(axes.xaxis, _tick_decimals(axes, "x"))
+        axes.legend(ncols=3, **ABOVE)
     return figure
 
 

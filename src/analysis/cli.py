@@ -166,6 +166,28 @@ def check(
         raise typer.Exit(1)
 
 
+@app.command()
+def new(
+    title: Annotated[str, typer.Argument(help="What the analysis is about; becomes its heading and file name.")],
+    template: Annotated[str, typer.Option("--template", "-t", help="A notebook in notebooks/templates/.")],
+    area: Annotated[str, typer.Option("--area", "-a", help="Municipality, region, hovedstaden or hele_landet.")],
+    edition: Annotated[
+        str | None, typer.Option("--edition", "-e", help="Report year. Default: the newest in editions/.")
+    ] = None,
+) -> None:
+    """Fork a template: a dated, runnable notebook in adhoc/ with your title, area and edition filled in.
+
+    Example: noegletal new "Botilbud i Ballerup" --template kommune_mod_gruppe --area Ballerup
+    """
+    from rich.markup import escape
+
+    from analysis.edition import editions, project_root
+    from analysis.forks import new_analysis
+
+    made = new_analysis(title, template, area, edition or editions()[-1], project_root() / "adhoc")
+    _console().print(f"{escape(str(made))} is ready: open it with `make lab`", soft_wrap=True)
+
+
 def _show_comparisons(comparisons: list[object]) -> None:
     from rich.table import Table
 

@@ -1,6 +1,7 @@
 """Danish numbers and sentences: the only place where a figure becomes text."""
 
 import math
+import re
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
@@ -80,7 +81,8 @@ def listed(items: list[str]) -> str:
 
 
 def sentence(text: str) -> str:
-    """A text with one full stop at its end, also after an abbreviation such as kr. and pct."""
+    """A text with one full stop at its end and at each abbreviation such as kr. and pct. that ends a sentence."""
+    text = re.sub(r"\b(kr|pct|mia|mio)\.\.", r"\1.", text)
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
@@ -106,6 +108,16 @@ def compared(value: float, other: float, decimals: int = 0) -> str:
     if difference == 0:
         return "på niveau med"
     return "højere end" if difference > 0 else "lavere end"
+
+
+def split_by_comparison(
+    names: list[str], values: list[float], others: list[float], decimals: int = 0
+) -> dict[str, str]:
+    """Names listed by how their value stands to another: `højere end`, `lavere end`, `på niveau med`."""
+    groups: dict[str, list[str]] = {}
+    for name, value, other in zip(names, values, others, strict=True):
+        groups.setdefault(compared(value, other, decimals), []).append(name)
+    return {relation: listed(members) for relation, members in groups.items()}
 
 
 def rank(value: float, others: list[float]) -> str:

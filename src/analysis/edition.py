@@ -102,13 +102,16 @@ def processed_folder(edition: str) -> Path:
     return project_root() / "data" / "processed" / edition
 
 
+def editions() -> list[str]:
+    """Names of the editions there are, oldest first."""
+    return sorted(path.stem for path in (project_root() / "editions").glob("*.yml"))
+
+
 def load_edition(name: str) -> Edition:
     """Read and validate `editions/<name>.yml`; errors name the file and the field."""
-    folder = project_root() / "editions"
-    known = sorted(path.stem for path in folder.glob("*.yml"))
-    if name not in known:
-        raise InputError(f"edition {name!r} does not exist; editions/ has: {', '.join(known)}")
-    path = folder / f"{name}.yml"
+    if name not in editions():
+        raise InputError(f"edition {name!r} does not exist; editions/ has: {', '.join(editions())}")
+    path = project_root() / "editions" / f"{name}.yml"
     try:
         return Edition(name=name, **yaml.safe_load(path.read_text(encoding="utf-8")))
     except (ValidationError, TypeError, yaml.YAMLError) as error:

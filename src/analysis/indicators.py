@@ -1,6 +1,7 @@
 """The catalogue of key figures and the one long table they stand in."""
 
 import datetime
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Literal
 
@@ -14,6 +15,7 @@ from analysis.aggregation import added, rates, with_summed_areas
 from analysis.edition import Edition, reference_folder
 from analysis.errors import InputError
 from analysis.facts import population
+from analysis.facts.counts import CountedTable
 from analysis.prices import deflators
 from analysis.sources.snapshot import ORIGINS
 
@@ -80,11 +82,44 @@ class Population(_Described):
 
 
 class Rate(_Described):
-    """An amount over the persons of an age band, by variant and population group."""
+    """An amount or count over the persons of an age band, by variant and population group."""
 
     kind: Literal["rate"]
     numerator: str
     denominators: dict[str, dict[str, str]]
+    scale: float = 1.0
+
+
+class Count(_Described):
+    """Persons, services or notifications counted by the codes of one or more tables."""
+
+    kind: Literal["count"]
+    counts: list[CountedTable]
+
+
+class UnitCost(_Described):
+    """Expenditure per recipient; `leave_out` are functions, by category, that have no recipients in the source."""
+
+    kind: Literal["unit_cost"]
+    numerator: str
+    denominators: list[str]
+    leave_out: dict[str, list[str]]
+
+
+class ShareOfPopulation(_Described):
+    """Persons as a share in per cent times an age band at a date (month-day)."""
+
+    kind: Literal["share_of_population"]
+    share: str
+    age_band: str
+    date: str = Field(pattern=r"^[0-9]{2}-[0-9]{2}$")
+
+
+class Delivered(_Described):
+    """Figures by region that a delivery holds ready-made."""
+
+    kind: Literal["delivered"]
+    table: str
 
 
 class Weight(_Declared):
@@ -102,9 +137,24 @@ class GivenRate(_Described):
     select: dict[str, str]
     weight: Weight
     ceiling: float
+    prefer: str = ""
 
 
-Indicator = Annotated[Amount | Population | Rate | GivenRate, Field(discriminator="kind")]
+Indicator = Annotated[
+    Amount | Population | Rate | GivenRate | Count | UnitCost | ShareOfPopulation | Delivered,
+    Field(discriminator="kind"),
+]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What key figures are made from: accounts, persons, and by indicator the given rates, counts and deliveries."""
+
+    expenditure: pd.DataFrame
+    population: pd.DataFrame
+    given_rates: dict[str, pd.DataFrame]
+    counts: dict[str, pd.DataFrame]
+    delivered: pd.DataFrame
 
 
 class Catalogue(_Declared):
@@ -126,39 +176,63 @@ def catalogue() -> Catalogue:
         raise InputError(f"{path.name}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from error
 
 
-def key_figures(
-    edition: Edition, expenditure: pd.DataFrame, people: pd.DataFrame, given_rates: dict[str, pd.DataFrame]
-) -> pd.DataFrame:
+def key_figures(edition: Edition, facts: Facts) -> pd.DataFrame:
     """All key figures of an edition: one row per indicator, area, population group, category, year and variant.
 
-    `expenditure` and `people` are the facts of those names, `given_rates` the facts by indicator. Returns the
-    contract's columns and `note`, which names municipalities that an area lacks.
+    Returns the contract's columns and `note`, which names municipalities that an area lacks and breaks in a series.
     """
-    persons = _persons(people)
-    amounts = {
-        name: _amounts(edition, expenditure, prices=indicator.prices)
+    persons = _persons(facts.population)
+    october = _october(persons, edition)
+    bases = {
+        name: _amounts(edition, facts.expenditure, prices=indicator.prices)
         for name, indicator in catalogue().indicators.items()
-        if indicator.kind == "amount"
-    }
+        if isinstance(indicator, Amount)
+    } | {name: rows.assign(variant=accounts.STANDARD) for name, rows in facts.counts.items()}
     parts = []
     for name, indicator in catalogue().indicators.items():
         match indicator:
             case Amount():
-                rows = with_summed_areas(amounts[name], CELL_KEYS)
+                rows = with_summed_areas(bases[name], CELL_KEYS)
+            case Count() if name in bases:
+                rows = _counted(bases[name])
             case Population():
-                rows = with_summed_areas(
-                    _october(persons, edition), ["population_group", "category", "year", "variant"]
-                )
-            case Rate():
-                rows = _rate(indicator, amounts[indicator.numerator], _october(persons, edition))
-            case GivenRate() if name in given_rates:
-                rows = _given(indicator, given_rates[name], persons)
+                rows = with_summed_areas(october, CELL_KEYS)
+            case Rate() if indicator.numerator in bases:
+                rows = _rate(indicator, bases[indicator.numerator], october)
+            case UnitCost():
+                rows = _unit_cost(edition, indicator, facts, bases)
+            case GivenRate() if name in facts.given_rates:
+                rows = _given(indicator, _preferred(indicator, facts, persons, name), persons)
+            case ShareOfPopulation() if indicator.share in facts.given_rates:
+                rows = _persons_of_share(indicator, facts.given_rates[indicator.share], persons)
+            case Delivered():
+                rows = facts.delivered[facts.delivered["indicator"] == name].drop(columns="indicator")
+                rows = rows.assign(variant=accounts.STANDARD, note="")
             case _:
                 continue
         parts.append(rows.assign(indicator=name, unit=indicator.unit))
     table = pd.concat(parts, ignore_index=True)[COLUMNS].sort_values(KEYS, ignore_index=True)
     text = [column for column in COLUMNS if column not in ("year", "value")]
     return schema.validate(table.astype(dict.fromkeys(text, "str")))
+
+
+def _counted(rows: pd.DataFrame) -> pd.DataFrame:
+    """Counts with their sums; figures that a source has only by region stand as they are."""
+    local = rows["area_code"].isin(areas.municipalities())
+    summed = with_summed_areas(rows[local].drop(columns="note"), CELL_KEYS)
+    return pd.concat([_with_breaks(summed, rows), rows[~local]], ignore_index=True)
+
+
+def _with_breaks(rows: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose note also says where what is counted has changed."""
+    keys = ["population_group", "category", "year"]
+    found = counts.drop_duplicates(keys).set_index(keys)["note"].to_dict()
+    cells = zip(rows["note"], *(rows[key] for key in keys), strict=True)
+    return rows.assign(note=[_joined(note, found.get(tuple(cell), "")) for note, *cell in cells])
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(dict.fromkeys(note for note in notes if note))
 
 
 def _amounts(edition: Edition, expenditure: pd.DataFrame, prices: str) -> pd.DataFrame:
@@ -255,10 +329,94 @@ def _rate(indicator: Rate, numerator: pd.DataFrame, persons: pd.DataFrame) -> pd
             above = numerator[numerator["population_group"] == group]
             if denominator != accounts.STANDARD:
                 above = above[above["variant"] == accounts.STANDARD]
-            cells = above[["area_code", *CELL_KEYS]].merge(below, on=["area_code", "year"])
-            rows = rates(above, cells, CELL_KEYS)
+            rows = _area_rates(above, below, indicator.scale)
             parts.append(rows if denominator == accounts.STANDARD else rows.assign(variant=denominator))
-    return pd.concat(parts, ignore_index=True)
+    table = pd.concat(parts, ignore_index=True)
+    return _with_breaks(table, numerator) if "note" in numerator.columns else table
+
+
+def _area_rates(above: pd.DataFrame, below: pd.DataFrame, scale: float) -> pd.DataFrame:
+    """Rates of municipalities and their sums, and of regions directly where the numerator has no municipalities.
+
+    `above`: area_code (municipalities or regions) and cells; `below`: persons by municipality and year.
+    """
+    local = above["area_code"].isin(areas.municipalities())
+    cells = above.loc[local, ["area_code", *CELL_KEYS]].merge(below, on=["area_code", "year"])
+    rows = rates(above[local], cells, CELL_KEYS, scale)
+    if local.all():
+        return rows
+    whole = with_summed_areas(below, ["year"])
+    return pd.concat(
+        [rows, _direct(above[~local].merge(whole, on=["area_code", "year"], suffixes=("", "_below")), scale)]
+    )
+
+
+def _direct(pairs: pd.DataFrame, scale: float = 1.0) -> pd.DataFrame:
+    """Rates of areas that have both figures themselves (value, value_below, origin, origin_below)."""
+    value = pairs["value"] / pairs["value_below"].where(pairs["value_below"] > 0) * scale
+    return pairs[["area_code", *CELL_KEYS]].assign(
+        value=value,
+        status=pairs["status"].mask(value.isna(), "missing"),
+        origin=[max(pair, key=ORIGINS.index) for pair in zip(pairs["origin"], pairs["origin_below"], strict=True)],
+        note="",
+    )
+
+
+def _unit_cost(edition: Edition, indicator: UnitCost, facts: Facts, bases: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Fixed-price expenditure per recipient; not applicable where either is zero or less."""
+    amounts = bases[indicator.numerator]
+    for category, functions in indicator.leave_out.items():
+        kept = facts.expenditure[~facts.expenditure["function"].isin(functions)]
+        narrowed = _amounts(edition, kept, prices=catalogue().indicators[indicator.numerator].prices)
+        amounts = pd.concat(
+            [amounts[amounts["category"] != category], narrowed[narrowed["category"] == category]], ignore_index=True
+        )
+    amounts = amounts[amounts["variant"] == accounts.STANDARD]
+    parts = [amounts.head(0).assign(note="")]
+    for people in (bases[name] for name in indicator.denominators if name in bases):
+        local = people["area_code"].isin(areas.municipalities())
+        cells = people[["area_code", *CELL_KEYS, "value", "status", "origin"]]
+        rows = [rates(amounts, cells[local], CELL_KEYS)]
+        if not local.all():
+            whole = with_summed_areas(amounts, CELL_KEYS)
+            rows.append(_direct(whole.merge(cells[~local], on=["area_code", *CELL_KEYS], suffixes=("", "_below"))))
+        parts += [_with_breaks(part, people) for part in rows]
+    table = pd.concat(parts, ignore_index=True)
+    senseless = (table["value"] <= 0).to_numpy()
+    return table.assign(value=table["value"].mask(senseless), status=table["status"].mask(senseless, "not_applicable"))
+
+
+def _preferred(indicator: GivenRate, facts: Facts, persons: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The given rates, replaced by counts over persons in the years where those rest on figures at least as good."""
+    given = facts.given_rates[name]
+    if indicator.prefer not in facts.counts:
+        return given
+    counts = facts.counts[indicator.prefer]
+    counts = counts[counts["category"] == accounts.TOTAL][["area_code", "year", "value", "status", "origin"]]
+    band = persons[persons["category"] == indicator.weight.age_band]
+    below = _nearest(band, counts["year"], indicator.weight.date)
+    better = counts["origin"].map(ORIGINS.index).max() <= given["origin"].map(ORIGINS.index).max()
+    if not better:
+        return given
+    scale = {"pr_1000": 1000.0, "pct": 100.0}[indicator.unit]
+    computed = rates(counts, below, ["year"], scale).drop(columns="note")
+    computed = computed[computed["area_code"].isin(areas.municipalities())]
+    return pd.concat([computed, given[~given["year"].isin(computed["year"])]], ignore_index=True)
+
+
+def _persons_of_share(indicator: ShareOfPopulation, share: pd.DataFrame, persons: pd.DataFrame) -> pd.DataFrame:
+    band = catalogue().age_bands[indicator.age_band]
+    people = _nearest(persons[persons["category"] == indicator.age_band], share["year"], indicator.date)
+    both = share.merge(people, on=["area_code", "year"], suffixes=("", "_people"))
+    origins = zip(both["origin"], both["origin_people"], strict=True)
+    rows = both[["area_code", "year", "status"]].assign(
+        value=both["value"] * both["value_people"] / 100,
+        origin=[max(pair, key=ORIGINS.index) for pair in origins],
+        population_group=band.population_group,
+        category=accounts.TOTAL,
+        variant=accounts.STANDARD,
+    )
+    return with_summed_areas(rows, CELL_KEYS)
 
 
 def _given(indicator: GivenRate, rows: pd.DataFrame, persons: pd.DataFrame) -> pd.DataFrame:

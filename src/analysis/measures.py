@@ -1,4 +1,4 @@
-"""What is computed from key figures: growth, change, share and index, always on unrounded values."""
+"""What is computed from key figures: growth, change, share, index and what drives a growth, on unrounded values."""
 
 import numpy as np
 import pandas as pd
@@ -6,6 +6,8 @@ import pandas as pd
 from analysis.aggregation import FINAL, MISSING, NOT_APPLICABLE, PROVISIONAL
 from analysis.sources.snapshot import ORIGINS
 
+POPULATION, RECIPIENTS, UNIT_COST, PRICES = "Befolkning", "Modtagere pr. indbygger", "Enhedspris", "Prisniveau"
+SERIES = ["area_code", "population_group", "category"]
 IDENTITY = ["indicator", "area_code", "population_group", "category", "variant"]
 
 
@@ -55,6 +57,59 @@ def index(rows: pd.DataFrame, base: int) -> pd.DataFrame:
     return rows.assign(value=value, unit="indeks", status=rows["status"].where(value.notna(), MISSING))
 
 
+def expenditure_factors(
+    unit_cost: pd.DataFrame, recipients: pd.DataFrame, people: pd.DataFrame, deflators: pd.Series
+) -> dict[str, pd.DataFrame]:
+    """The four factors whose product is the expenditure in current prices, by area, group, category and year.
+
+    Persons x recipients per person x unit cost in fixed prices x price level. `people`: rows of one age band;
+    `deflators`: factor by year from current to fixed prices.
+    """
+    keys = [*SERIES, "year"]
+    cells = unit_cost[[*keys, "value", "status", "origin", "note"]].merge(
+        recipients[[*keys, "value", "origin"]], on=keys, suffixes=("", "_recipients")
+    )
+    cells = cells.merge(
+        people[["area_code", "year", "value", "origin"]], on=["area_code", "year"], suffixes=("", "_people")
+    )
+    origins = cells[["origin", "origin_recipients", "origin_people"]]
+    cells["origin"] = [_weakest(row) for _, row in origins.iterrows()]
+    kept = cells[[*keys, "origin", "note"]]
+    return {
+        POPULATION: kept.assign(value=cells["value_people"]),
+        RECIPIENTS: kept.assign(value=cells["value_recipients"] / cells["value_people"]),
+        UNIT_COST: kept.assign(value=cells["value"]),
+        PRICES: kept.assign(value=1 / cells["year"].map(deflators)),
+    }
+
+
+def decomposition(factors: dict[str, pd.DataFrame], first: int, last: int) -> pd.DataFrame:
+    """How much each factor contributes to the growth of their product, exactly (logarithmic-mean Divisia).
+
+    Each frame: area_code, population_group, category, year, value, origin, note. Returns those keys with factor, value
+    (contribution in the unit of the product), pct (of the product in the first year), unit, status, origin, note; the
+    contributions add up to the change. A factor of zero or less, or a missing one, makes all not applicable.
+    """
+    wide = {name: frame.set_index([*SERIES, "year"])["value"].unstack("year") for name, frame in factors.items()}
+    start = pd.DataFrame({name: table[first] for name, table in wide.items()})
+    end = pd.DataFrame({name: table[last] for name, table in wide.items()})
+    sound = (start > 0).all(axis=1) & (end > 0).all(axis=1)
+    whole = pd.DataFrame({"start": start.prod(axis=1), "end": end.prod(axis=1)}).where(sound)
+    ratio = np.log(whole["end"] / whole["start"])
+    # The logarithmic mean of two equal numbers is the number itself.
+    mean = ((whole["end"] - whole["start"]) / ratio.where(ratio != 0)).where(ratio != 0, whole["start"])
+    parts = np.log((end / start).where(sound, axis=0)).mul(mean, axis=0)
+    table = parts.reset_index().melt(id_vars=SERIES, var_name="factor")
+    table["pct"] = table["value"] / table[SERIES].apply(tuple, axis=1).map(whole["start"]) * 100
+    facts = (
+        next(iter(factors.values()))
+        .groupby(SERIES)
+        .agg(origin=("origin", _weakest), note=("note", lambda notes: _joined(notes)))
+    )
+    table = table.merge(facts, left_on=SERIES, right_index=True)
+    return table.assign(unit="kr", year=last, status=np.where(table["value"].isna(), NOT_APPLICABLE, FINAL))
+
+
 def single(rows: pd.DataFrame, **choice: object) -> float:
     """The one value that a choice of columns leaves; anything but exactly one row is an error."""
     chosen = rows
@@ -67,10 +122,14 @@ def single(rows: pd.DataFrame, **choice: object) -> float:
 
 def _pairs(rows: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
     ends = [rows[rows["year"] == year] for year in (first, last)]
-    columns = [*IDENTITY, "value", "status", "origin", "note"]
-    return ends[1][[*columns, "unit"]].merge(
+    columns = [*IDENTITY, "value", "status", "origin"]
+    between = rows[rows["year"].between(first, last)]
+    notes = between.groupby(IDENTITY, observed=True)["note"].agg(_joined).rename("note").reset_index()
+    pairs = ends[1][[*columns, "unit"]].merge(
         ends[0][columns], on=IDENTITY, how="left", suffixes=("_last", "_first"), validate="one_to_one"
     )
+    # A break or an absent municipality anywhere in the span is a reservation about the growth across it.
+    return pairs.merge(notes, on=IDENTITY, how="left")
 
 
 def _derived(pairs: pd.DataFrame, value: pd.Series, year: int, unit: str | pd.Series) -> pd.DataFrame:
@@ -82,9 +141,13 @@ def _derived(pairs: pd.DataFrame, value: pd.Series, year: int, unit: str | pd.Se
         unit=unit,
         status=np.select([value.isna(), provisional], [MISSING, PROVISIONAL], default=FINAL),
         origin=[_weakest(pair.dropna()) for _, pair in origins.iterrows()],
-        note=pairs["note_last"],
+        note=pairs["note"],
     )
 
 
 def _weakest(origins: pd.Series) -> str:
     return max(origins, key=ORIGINS.index)
+
+
+def _joined(notes: pd.Series) -> str:
+    return "; ".join(dict.fromkeys(note for note in notes if note))

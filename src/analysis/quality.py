@@ -155,6 +155,16 @@ def age_totals(population: pd.DataFrame) -> list[Finding]:
     ]
 
 
+def series_break(table: str, label: str, year: int, text: str) -> Finding:
+    """BRUD-01: what a category counts changed in a year; a growth across it is not a growth of the same thing."""
+    return Finding(
+        rule="BRUD-01",
+        severity="INFO",
+        table=table,
+        text=f"{label}: {text}. Tal før og efter {year} kan ikke sammenlignes.",
+    )
+
+
 def table_not_delivered(table: str) -> Finding:
     """DAEK-02: a table of the edition that is not in the raw folder; what rests on it is not computed."""
     return Finding(

@@ -13,6 +13,7 @@ from analysis.build import KEY_FIGURES
 from analysis.danish import listed, number, rounded
 from analysis.edition import Edition, reference_folder
 from analysis.errors import InputError
+from analysis.sources.snapshot import ORIGINS
 
 SCALES = {"mia_kr": 1e9, "mio_kr": 1e6, "kr": 1.0, "pct": 1.0, "antal": 1.0}
 
@@ -25,6 +26,7 @@ class Measure(BaseModel):
     indicator: str
     derive: Literal["level", "growth", "change", "share"]
     name: str
+    indicator_by_category: dict[str, str] = {}
 
 
 class Declared(BaseModel):
@@ -34,6 +36,8 @@ class Declared(BaseModel):
 
     measures: dict[str, Measure]
     population_groups: dict[str, dict[str, str]]
+    categories: dict[str, str]
+    areas: dict[str, Literal["min", "max"]]
 
     def group(self, printed: str) -> tuple[str, str]:
         """The population group and variant that a printed group or age band stands for."""
@@ -111,28 +115,82 @@ def _computed(row: pd.Series, declared: Declared, table: pd.DataFrame) -> tuple[
         return None, f"intet nøgletal svarer til målet {row['measure']!r}"
     measure = declared.measures[row["measure"]]
     group, variant = declared.group(row["population_group"])
-    code = areas.find_area(row["area"])
+    category = declared.categories.get(row["category"], row["category"])
+    indicator = measure.indicator_by_category.get(category, measure.indicator)
+    extreme = declared.areas.get(row["area"])
+    codes = areas.regions() if extreme else [areas.find_area(row["area"])]
     first, last = int(row["period_start"]), int(row["period_end"])
     wanted = (
-        (table["indicator"] == measure.indicator)
-        & (table["area_code"] == code)
+        (table["indicator"] == indicator)
+        & table["area_code"].isin(codes)
         & (table["population_group"] == group)
         & (table["variant"] == variant)
     )
     rows = table[wanted & table["year"].isin([first, last])]
     if measure.derive == "share":
-        rows = measures.share(rows, accounts.siblings(group, row["category"]))
-    rows = rows[rows["category"] == row["category"]]
+        rows = measures.share(rows, accounts.siblings(group, category))
+    rows = rows[rows["category"] == category]
     if set(rows["year"]) != {first, last}:
-        return None, f"{measure.indicator} findes ikke for {row['area']}, {row['category']}, {first}-{last}"
+        return None, f"{indicator} findes ikke for {row['area']}, {row['category']}, {first}-{last}"
     if measure.derive == "growth":
         rows = measures.growth(rows, first, last)
     elif measure.derive == "change":
         rows = measures.change(rows, first, last)
-    result = rows[rows["year"] == last].iloc[0]
+    result = rows[rows["year"] == last].sort_values("value").iloc[-1 if extreme == "max" else 0]
     if pd.isna(result["value"]):
-        return None, f"{measure.indicator} mangler for {row['area']}, {row['category']}: {result['note']}"
+        return None, f"{indicator} mangler for {row['area']}, {row['category']}: {result['note']}"
     return result, ""
+
+
+class Reading(BaseModel):
+    """One way to compute a number that the printed report leaves open."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    indicator: str
+    derive: Literal["level", "growth"]
+    area: str
+    population_group: str = ""
+    mean_of: list[str] = []
+    category: str
+    variant: str
+
+
+class OpenQuestion(BaseModel):
+    """A place where the printed report can be read in more than one way, and the readings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    question: str
+    printed: list[str]
+    readings: list[Reading]
+
+
+def open_questions() -> list[OpenQuestion]:
+    """The places where the report can be read in two ways (`data/reference/published/readings.yml`)."""
+    path = reference_folder() / "published" / "readings.yml"
+    return [OpenQuestion(**entry) for entry in yaml.safe_load(path.read_text(encoding="utf-8"))]
+
+
+def computed_reading(reading: Reading, edition: Edition, table: pd.DataFrame) -> pd.Series:
+    """The row (value, unit, origin) that a reading gives; NaN where the key figures lack it."""
+    groups = reading.mean_of or [reading.population_group]
+    rows = table[
+        (table["indicator"] == reading.indicator)
+        & (table["area_code"] == areas.find_area(reading.area))
+        & table["population_group"].isin(groups)
+        & (table["category"] == reading.category)
+        & (table["variant"] == reading.variant)
+    ]
+    if reading.derive == "growth":
+        rows = measures.growth(rows, edition.period.first, edition.period.last)
+    rows = rows[rows["year"] == edition.period.last]
+    if rows.empty:
+        return pd.Series({"value": float("nan"), "unit": "", "origin": ""})
+    return pd.Series(
+        {"value": rows["value"].mean(), "unit": rows["unit"].iloc[0], "origin": max(rows["origin"], key=ORIGINS.index)}
+    )
 
 
 def counts(comparisons: list[Comparison]) -> dict[str, dict[str, int]]:

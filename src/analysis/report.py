@@ -14,7 +14,7 @@ import pandas as pd
 from IPython.display import HTML, display
 from matplotlib.figure import Figure
 
-from analysis import accounts, areas, charts, danish, tables
+from analysis import accounts, areas, charts, danish, prices, tables
 from analysis.build import FINDINGS, KEY_FIGURES, SOURCES
 from analysis.edition import Edition, SectionPlan, load_edition, processed_folder
 from analysis.errors import InputError
@@ -40,15 +40,18 @@ class Section:
     """One section of the report for one area: its key figures, and where its outputs go."""
 
     def __init__(self, notebook: str, edition: str, area: str) -> None:
-        """Open a section. Errors: an unknown edition, section or area; key figures that were not built."""
+        """Open a section, or with an empty name an analysis outside the report that stores nothing.
+
+        Errors: an unknown edition, section or area.
+        """
         self.edition: Edition = load_edition(str(edition))
-        self.plan: SectionPlan = self.edition.section(notebook)
+        self.plan: SectionPlan | None = self.edition.section(notebook) if notebook else None
         self.area_code = areas.find_area(area)
         self.area_name = areas.name(self.area_code)
         self.where = areas.locative(self.area_code)
         self.first, self.last = self.edition.period.first, self.edition.period.last
         self._processed = Path(os.environ.get(PROCESSED_VARIABLE) or processed_folder(self.edition.name))
-        self._publish = Path(os.environ[PUBLISH_VARIABLE]) if PUBLISH_VARIABLE in os.environ else None
+        self._publish = Path(os.environ[PUBLISH_VARIABLE]) if PUBLISH_VARIABLE in os.environ and notebook else None
 
     @cached_property
     def key_figures(self) -> pd.DataFrame:
@@ -113,7 +116,9 @@ class Section:
         variant: str = accounts.STANDARD,
         years: Sequence[int] | None = None,
     ) -> pd.DataFrame:
-        """Key-figure rows of an indicator, by default for the section's area, with Danish labels (area, label).
+        """Key-figure rows of an indicator, by default for the section's area, in the order of categories.csv.
+
+        Returns the contract's columns with Danish labels (area, label).
 
         An indicator, group, category, variant or area that the table does not hold is an error, not an empty frame.
         """
@@ -134,7 +139,26 @@ class Section:
             if absent:
                 raise InputError(f"key figures of {indicator!r} hold no {column} {', '.join(absent)}")
             table = kept
-        return tables.with_labels(table.reset_index(drop=True))
+        known = accounts.categories()
+        order = {
+            pair: place for place, pair in enumerate(zip(known["population_group"], known["category"], strict=True))
+        }
+        pairs = pd.Series(list(zip(table["population_group"], table["category"], strict=True)), index=table.index)
+        return tables.with_labels(table.loc[pairs.map(order).sort_values(kind="stable").index].reset_index(drop=True))
+
+    def categories(self, indicator: str, population_group: str) -> list[str]:
+        """The categories of an indicator that the section's area has figures for, in the order of categories.csv."""
+        table = self.key_figures
+        wanted = (table["indicator"] == indicator) & (table["population_group"] == population_group)
+        held = set(table.loc[wanted & (table["area_code"] == self.area_code), "category"])
+        known = accounts.categories()
+        order = known.loc[known["population_group"] == population_group, "category"].drop_duplicates()
+        return [category for category in order if category in held]
+
+    @cached_property
+    def deflators(self) -> pd.Series:
+        """Factor by year from current prices to those of the edition."""
+        return prices.deflators(self.edition)
 
     def figure(
         self,
@@ -260,16 +284,19 @@ class Section:
         )
         lines = "".join(f"<p>{html.escape(line)}</p>" for line in below)
         links = " · ".join(f'<a href="{path}" download>{name}</a>' for name, path in downloads.items())
+        links = f'<p class="downloads">Hent {links}</p>' if self.plan else ""
         display(
             HTML(
                 f'<{kind} id="{output.replace("_", "-")}"><figcaption>{label}{html.escape(title)}{mark}</figcaption>'
-                f'{content}<div class="below">{lines}<p class="downloads">Hent {links}</p></div></figure>'
+                f'{content}<div class="below">{lines}{links}</div></figure>'
             )
         )
 
     def _store(self, output: str, data: pd.DataFrame, *, title: str, number: str, alt: str) -> None:
         if not OUTPUT_NAME.match(output):
             raise InputError(f"output {output!r} must be figur_... or tabel_... in lower case")
+        if self.plan is None:
+            return
         if output not in self.plan.outputs:
             raise InputError(f"output {output!r} is not declared for {self.plan.notebook} in the edition file")
         if self._publish is None:
@@ -289,6 +316,12 @@ class Section:
         path = self._publish / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+
+def adhoc(title: str, edition: str, area: str) -> Section:
+    """A section for an analysis outside the report: everything is shown, nothing is stored."""
+    display(HTML(f'<p class="quiet">{html.escape(title)}. Analyse uden for rapporten.</p>'))
+    return Section("", edition, area)
 
 
 def _several(values: str | Sequence[str] | None) -> list[str] | None:

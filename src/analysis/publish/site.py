@@ -14,12 +14,11 @@ import nbformat
 import pandas as pd
 from nbconvert import HTMLExporter
 
-from analysis import accounts, areas
+from analysis import accounts, areas, danish
 from analysis.build import FINDINGS, KEY_FIGURES, SOURCES
-from analysis.danish import number
 from analysis.edition import Edition, SectionPlan, project_root
 from analysis.publish.folder import replaced
-from analysis.reconcile import Comparison, counts, declarations, published
+from analysis.reconcile import Comparison, computed_reading, counts, declarations, open_questions, published
 from analysis.report import RECONSTRUCTION_MARK
 from analysis.runner.execute import EXECUTED, FIGURE_FILES, TABLE_FILES, Outcome
 
@@ -33,6 +32,7 @@ STATUS_NAMES = {
     "not_computable": "kan ikke beregnes",
 }
 UNIT_NAMES = {"mia_kr": "mia. kr.", "mio_kr": "mio. kr.", "kr": "kr.", "pct": "pct.", "antal": "antal"}
+EXTREMES = {"min": "laveste region", "max": "højeste region"}
 BASIS_NAMES = {"genuine": "ægte tal", "fitted": "tilpasset rekonstruktion"}
 
 
@@ -77,6 +77,7 @@ def publish(
             "afstemning.html.j2",
             title="Afstemning",
             rows=_reconciled(edition, comparisons),
+            questions=_questions(edition, pd.read_parquet(processed / KEY_FIGURES)),
             counts=_counted(comparisons),
             **context,
         )
@@ -176,9 +177,9 @@ def _reconciled(edition: Edition, comparisons: list[Comparison]) -> list[dict[st
                 "what": _in_words(row),
                 "years": "-".join(dict.fromkeys([row["period_start"], row["period_end"]])),
                 "unit": UNIT_NAMES[row["unit"]],
-                "printed": number(comparison.printed, decimals),
-                "computed": "" if comparison.computed is None else number(comparison.computed, decimals + 2),
-                "tolerance": number(comparison.tolerance, decimals + 1),
+                "printed": danish.number(comparison.printed, decimals),
+                "computed": "" if comparison.computed is None else danish.number(comparison.computed, decimals + 2),
+                "tolerance": danish.number(comparison.tolerance, decimals + 1),
                 "status": comparison.status,
                 "status_name": STATUS_NAMES[comparison.status],
                 "basis": BASIS_NAMES[comparison.basis],
@@ -190,14 +191,31 @@ def _reconciled(edition: Edition, comparisons: list[Comparison]) -> list[dict[st
     return rows
 
 
+def _questions(edition: Edition, table: pd.DataFrame) -> list[dict[str, object]]:
+    """The open questions of the printed report with what is printed and what each reading gives, in Danish."""
+    printed = published(edition).set_index("id")
+    questions = []
+    for question in open_questions():
+        known = [row for row in question.printed if row in printed.index]
+        shown = [
+            f"{printed.loc[row, 'value'].replace('.', ',')} {UNIT_NAMES[printed.loc[row, 'unit']]}" for row in known
+        ]
+        readings = []
+        for reading in question.readings:
+            computed = computed_reading(reading, edition, table)
+            percent = computed["unit"] == "pct"
+            text = danish.percent(computed["value"], 2) if percent else danish.billions(computed["value"], 3)
+            readings.append({"name": reading.name, "value": text, "mark": computed["origin"] == "reconstruction"})
+        questions.append({"question": question.question, "printed": shown, "readings": readings})
+    return questions
+
+
 def _in_words(row: pd.Series) -> str:
     declared = declarations()
-    measure = declared.measures.get(row["measure"])
-    group, variant = declared.group(row["population_group"])
-    category = accounts.label(group, row["category"])
-    reading = f" ({row['population_group']} år)" if variant != accounts.STANDARD else ""
-    what = measure.name if measure else row["measure"]
-    return f"{what}: {category}{reading}, {areas.name(areas.find_area(row['area']))}"
+    group, _ = declared.group(row["population_group"])
+    category = accounts.label(group, declared.categories.get(row["category"], row["category"]))
+    area = EXTREMES.get(declared.areas.get(row["area"])) or areas.name(areas.find_area(row["area"]))
+    return f"{declared.measures[row['measure']].name}: {category}, {area}"
 
 
 def _manifest(

@@ -22,7 +22,7 @@ from analysis.errors import InputError
 
 MISSING = ".."
 TIME, VALUE = "TID", "INDHOLD"
-SUFFIXES = (".csv", ".csv.gz")
+SUFFIXES = (".csv", ".csv.gz", ".xlsx")
 # Weakest last: what is computed from several figures has the origin of the weakest of them.
 ORIGINS = ("statbank", "delivery", "transcribed", "derived", "reconstruction")
 PERIOD_PATTERN = {"year": r"^[0-9]{4}$", "quarter": r"^[0-9]{4}K[1-4]$"}
@@ -79,7 +79,7 @@ def table_shapes() -> dict[str, TableShape]:
 
 
 def raw_files(folder: Path, table: str | None = None) -> list[RawFile]:
-    """The verified files of a table (`<TABLE>.csv[.gz]` and `<TABLE>.<part>.csv[.gz]`), or of every table.
+    """The verified files of a table (`<TABLE>[.<part>].csv[.gz]`, or a delivered workbook), or of every table.
 
     Errors: no folder, a file without sidecar, a sidecar without file, bytes that differ from the sidecar.
     """
@@ -99,7 +99,7 @@ def raw_files(folder: Path, table: str | None = None) -> list[RawFile]:
     found = {stem: _verified(path, folder / f"{stem}.yml") for stem, path in paths.items()}
     for sidecar in sorted(folder.glob("*.yml")):
         if (table is None or sidecar.stem.split(".")[0] == table) and sidecar.stem not in found:
-            raise InputError(f"sidecar {sidecar.name} has no data file {sidecar.stem}.csv or .csv.gz beside it")
+            raise InputError(f"sidecar {sidecar.name} has no data file {sidecar.stem}{', '.join(SUFFIXES)} beside it")
     return list(found.values())
 
 

@@ -1,0 +1,232 @@
+"""Counts, unit costs and rates from them: zeros, missing, breaks, regions only, and which source is preferred."""
+
+import pandas as pd
+import pytest
+from conftest import rewrite_raw, write_raw
+
+from analysis import areas
+from analysis.build import build_edition
+from analysis.errors import InputError
+from analysis.facts import counts
+from analysis.facts.counts import CountedTable
+from analysis.indicators import catalogue
+
+HAND = CountedTable(
+    table="HAND05",
+    level="municipality",
+    population_group="voksne",
+    variable="YDELSESTYPE",
+    categories={"bostoette": ["31202", "31181"], "botilbud": ["30181"]},
+)
+
+
+def hand05(folder, change=lambda rows: rows):
+    rows = {}
+    for place, code in enumerate(areas.municipalities()):
+        for year in range(2020, 2025):
+            rows[code, "31202", year] = f"{100 + place},5"
+            rows[code, "30181", year] = "10"
+            if year >= 2021:
+                rows[code, "31181", year] = "5"
+    rows = change(rows)
+    lines = [f"{code};{kind};{year};{value}" for (code, kind, year), value in rows.items()]
+    write_raw(folder, "HAND05", "\n".join(["OMRÅDE;YDELSESTYPE;TID;INDHOLD", *lines]))
+    return folder
+
+
+def value(facts, area_code, category, year):
+    hit = (facts["area_code"] == area_code) & (facts["category"] == category) & (facts["year"] == year)
+    return facts[hit].iloc[0]
+
+
+def test_codes_add_up_with_their_decimals(edition, tmp_path):
+    facts, _ = counts.build(hand05(tmp_path), edition, HAND)
+    assert value(facts, "101", "bostoette", 2024)["value"] == 105.5
+    assert value(facts, "101", "botilbud", 2024)["value"] == 10
+
+
+def test_a_code_left_out_is_zero_and_a_municipality_left_out_is_missing(edition, tmp_path):
+    def change(rows):
+        return {
+            key: cell
+            for key, cell in rows.items()
+            if not (key[0] == "147" and key[1] == "30181") and not (key[0] == "151" and key[2] == 2022)
+        }
+
+    facts, findings = counts.build(hand05(tmp_path, change), edition, HAND)
+    assert value(facts, "147", "botilbud", 2023)["value"] == 0
+    assert value(facts, "151", "botilbud", 2022)["status"] == "missing"
+    assert value(facts, "151", "botilbud", 2021)["value"] == 10
+    assert any(finding.rule == "DAEK-01" and "Ballerup" in finding.text for finding in findings)
+
+
+def test_a_year_without_rows_is_zero_where_counts_are_small(edition, tmp_path):
+    def change(rows):
+        small = {key: "2" if key[0] == "825" else cell for key, cell in rows.items()}
+        return {key: cell for key, cell in small.items() if not (key[0] == "825" and key[2] == 2021)}
+
+    facts, findings = counts.build(hand05(tmp_path, change), edition, HAND)
+    assert value(facts, "825", "bostoette", 2021)["value"] == 0
+    assert not [finding for finding in findings if finding.rule == "DAEK-01"]
+
+
+def test_data_that_was_not_approved_is_missing(edition, tmp_path):
+    facts, _ = counts.build(hand05(tmp_path, lambda rows: rows | {("157", "31202", 2023): ".."}), edition, HAND)
+    assert value(facts, "157", "bostoette", 2023)["status"] == "missing"
+    assert value(facts, "157", "botilbud", 2023)["status"] == "final"
+
+
+def test_a_service_that_begins_later_is_a_break(edition, tmp_path):
+    facts, findings = counts.build(hand05(tmp_path), edition, HAND)
+    assert "Databrud" in value(facts, "101", "bostoette", 2021)["note"]
+    assert value(facts, "101", "botilbud", 2021)["note"] == ""
+    assert any(finding.rule == "BRUD-01" and "31181" in finding.text for finding in findings)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: {key: cell for key, cell in rows.items() if key[2] != 2022}, "HAND05 holds no rows for 2022"),
+        (lambda rows: rows | {("101", "31202", 2024): "-3"}, "a count cannot be negative"),
+        (lambda rows: {("101", "99999", 2024): "3"}, "holds no rows with YDELSESTYPE"),
+    ],
+)
+def test_bad_counts(edition, tmp_path, change, message):
+    with pytest.raises(InputError, match=message):
+        counts.build(hand05(tmp_path, change), edition, HAND)
+
+
+def test_regions_without_municipalities(edition, tmp_path):
+    plan = CountedTable(
+        table="KRISE1", level="region", population_group="voksne", variable="BEBOSTAT", select={"KMDR": "TOT"},
+        categories={"krisecentre": ["3"]},
+    )  # fmt: skip
+    lines = [f"{code};TOT;3;{year};{100 + year}" for code in ("0", "81", "84", "996") for year in range(2020, 2025)]
+    lines += [f"84;000001;3;{year};9" for year in range(2020, 2025)]
+    write_raw(tmp_path, "KRISE1", "\n".join(["BOPREG;KMDR;BEBOSTAT;TID;INDHOLD", *lines]))
+    facts, _ = counts.build(tmp_path, edition, plan)
+    assert set(facts["area_code"]) == {"000", "081", "084", "hovedstaden"}
+    assert value(facts, "hovedstaden", "krisecentre", 2024)["value"] == 2124
+
+
+def pick(table, **choice):
+    for column, wanted in choice.items():
+        table = table[table[column] == wanted]
+    return table
+
+
+def one(table, **choice):
+    rows = pick(table, variant="standard", **choice)
+    assert len(rows) == 1, rows
+    return rows.iloc[0]
+
+
+def test_unit_cost_leaves_out_functions_without_recipients(key_figures, processed):
+    facts = pd.read_parquet(processed / "facts" / "expenditure.parquet")
+    members = areas.members("hovedstaden")
+    own = facts[(facts["year"] == 2024) & facts["area_code"].isin(members)]
+    groupings = [f"{number:03d}" for number in (3, 4, 5, 11, 12, 13)]
+    counted = own[(own["function"] == "53839") & own["grouping"].isin(groupings)]["value"].sum()
+    choice = {"area_code": "hovedstaden", "population_group": "voksne", "category": "bostoette", "year": 2024}
+    people = one(key_figures, indicator="recipients", **choice)["value"]
+    assert one(key_figures, indicator="unit_cost", **choice)["value"] == pytest.approx(counted / people)
+
+
+def test_unit_cost_is_not_applicable_without_recipients_or_expenditure(raw, edition, tmp_path):
+    rewrite_raw(raw, "HAND05", lambda lines: [
+        line for line in lines if not (line.startswith("187;") and line.split(";")[1] in ("30181", "30182", "31201"))
+    ])  # fmt: skip
+    rewrite_raw(raw, "REGK100", lambda lines: [
+        line for line in lines if not (line.startswith("155;") and line.split(";")[1] in ("53858", "53859"))
+    ])  # fmt: skip
+    table, _ = build_edition(edition, raw, tmp_path / "out")
+    for area_code, category in (("187", "botilbud"), ("155", "dagtilbud")):
+        row = one(
+            table, indicator="unit_cost", area_code=area_code, population_group="voksne", category=category, year=2024
+        )
+        assert row["status"] == "not_applicable"
+        assert pd.isna(row["value"])
+    region = one(
+        table, indicator="unit_cost", area_code="hovedstaden", population_group="voksne", category="botilbud", year=2024
+    )
+    assert region["value"] > 0
+
+
+def test_negative_expenditure_has_no_unit_cost(raw, edition, tmp_path):
+    rewrite_raw(raw, "REGK100", lambda lines: [
+        line.rsplit(";", 1)[0] + ";-5" if line.startswith("155;53858;") or line.startswith("155;53859;") else line
+        for line in lines
+    ])  # fmt: skip
+    table, _ = build_edition(edition, raw, tmp_path / "out")
+    row = one(table, indicator="unit_cost", area_code="155", population_group="voksne", category="dagtilbud", year=2023)
+    assert row["status"] == "not_applicable"
+
+
+def test_krisecentre_have_unit_costs_for_regions_only(key_figures):
+    rows = pick(key_figures, indicator="unit_cost", category="krisecentre", year=2024)
+    assert set(rows["area_code"]) == {"hovedstaden", "000", "081", "082", "083", "084", "085"}
+    assert (rows["value"] > 0).all()
+
+
+def test_children_notified_prefers_genuine_counts(raw, edition, tmp_path, key_figures):
+    choice = {"indicator": "children_notified_per_1000", "area_code": "101", "year": 2023}
+    assert one(key_figures, **choice)["origin"] == "derived", "reconstructed counts do not replace genuine rates"
+    rewrite_raw(raw, "UND2", list, origin="statbank")
+    rewrite_raw(raw, "FOLK1A.reconstruction", list, origin="statbank")
+    table, _ = build_edition(edition, raw, tmp_path / "out")
+    preferred = one(table, **choice)
+    assert preferred["origin"] == "statbank"
+    counted = one(table, indicator="children_notified", area_code="101", year=2023, category="i_alt")["value"]
+    assert preferred["value"] == pytest.approx(one(key_figures, **choice)["value"], rel=0.01)
+    assert counted > 1000
+    assert one(table, indicator="children_notified_per_1000", area_code="101", year=2025)["origin"] == "derived"
+
+
+def test_children_by_number_of_notifications_add_up(key_figures):
+    rows = pick(key_figures, indicator="children_notified", area_code="hovedstaden", year=2024).set_index("category")
+    classes = [f"underretninger_{number}" for number in range(1, 7)]
+    assert rows.loc[classes, "value"].sum() == rows.loc["i_alt", "value"]
+
+
+def test_a_new_category_is_an_edit_of_data_files(tmp_path, monkeypatch, edition, raw):
+    """A category of its own for one grouping: rows in accounts.csv and categories.csv, and every table has it."""
+    import shutil
+
+    from conftest import ROOT
+
+    from analysis import accounts
+
+    (tmp_path / "data").mkdir()
+    shutil.copytree(ROOT / "data" / "reference", tmp_path / "data" / "reference")
+    (tmp_path / "editions").symlink_to(ROOT / "editions")
+    path = tmp_path / "data" / "reference" / "categories.csv"
+    new = "boern_og_unge,ledsagelse,stoettende_indsatser,Ledsagelse,#112233,expenditure\n"
+    head, _, rest = path.read_text(encoding="utf-8").partition("\n")
+    path.write_text(f"{head}\n{new}{rest}", encoding="utf-8")
+    path = tmp_path / "data" / "reference" / "accounts.csv"
+    text = path.read_text(encoding="utf-8")
+    assert "52821,019,boern_og_unge,oevrig_stoettende" in text
+    path.write_text(
+        text.replace("52821,019,boern_og_unge,oevrig_stoettende", "52821,019,boern_og_unge,ledsagelse"),
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("NOEGLETAL_ROOT", str(tmp_path))
+    for cached in (accounts.categories, accounts.account_rules, catalogue):
+        cached.cache_clear()
+    try:
+        table, _ = build_edition(edition, raw, tmp_path / "out")
+        monkeypatch.setenv("NOEGLETAL_PROCESSED", str(tmp_path / "out"))
+        from analysis.report import Section
+
+        section = Section("02_boern_og_unge", "2025", "hovedstaden")
+        names = accounts.children("boern_og_unge", "stoettende_indsatser")
+        rows = section.rows("expenditure", population_group="boern_og_unge", category=names, years=[2024])
+    finally:
+        for cached in (accounts.categories, accounts.account_rules, catalogue):
+            cached.cache_clear()
+    assert "Ledsagelse" in set(rows["label"])
+    whole = one(
+        table, indicator="expenditure", area_code="hovedstaden", population_group="boern_og_unge", year=2024,
+        category="stoettende_indsatser",
+    )  # fmt: skip
+    assert rows["value"].sum() == pytest.approx(whole["value"])

@@ -1,0 +1,216 @@
+"""Forks of the templates: what is filled in, what is refused, and that every template runs for any kind of area."""
+
+import datetime
+import os
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from analysis import forks
+from analysis.errors import InputError
+from analysis.runner.parameters import declared_parameters
+
+DAY = datetime.date(2026, 3, 9)
+TEMPLATES = ["kommune_mod_gruppe", "udvikling_over_tid"]
+
+
+def fork(folder, title="Botilbud på Ærø", template="udvikling_over_tid", area="koebenhavn", edition="2025", today=DAY):
+    return forks.new_analysis(title, template, area, edition, folder, today)
+
+
+def cells(path, kind):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == kind]
+
+
+def test_the_templates_there_are():
+    assert forks.templates() == TEMPLATES
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_fork_is_the_template_with_title_date_and_parameters(tmp_path, template):
+    made = fork(tmp_path / "adhoc", template=template)
+    assert made == tmp_path / "adhoc" / "2026-03-09-botilbud-paa-aeroe.ipynb"
+    source = ROOT / "notebooks" / "templates" / f"{template}.ipynb"
+    before, after = nbformat.read(source, as_version=4), nbformat.read(made, as_version=4)
+    nbformat.validate(after)
+    assert after.metadata == before.metadata
+    assert after.cells[0].source.startswith(
+        f"# Botilbud på Ærø\n\nOprettet 9. marts 2026 for København ud fra skabelonen `{template}`.\n\nHv"
+    )
+    expected = declared_parameters(source)
+    assert declared_parameters(made) == expected | {"edition": (str, "2025"), "area": (str, "101")}
+    changed = [new.source for old, new in zip(before.cells, after.cells, strict=True) if old.source != new.source]
+    assert len(changed) == 3, "the heading, the parameters and the cell that opens the analysis"
+    assert 'report.adhoc("Botilbud på Ærø", edition, area)' in changed[2]
+    assert made.read_bytes().endswith(b"}\n")
+
+
+def test_what_an_earlier_run_left_is_stripped(tmp_path, monkeypatch):
+    project = tmp_path / "project"
+    (project / "data").mkdir(parents=True)
+    (project / "data" / "reference").symlink_to(ROOT / "data" / "reference")
+    (project / "editions").symlink_to(ROOT / "editions")
+    shutil.copytree(ROOT / "notebooks" / "templates", project / "notebooks" / "templates")
+    path = project / "notebooks" / "templates" / "udvikling_over_tid.ipynb"
+    run = nbformat.read(path, as_version=4)
+    for position, cell in enumerate(cell for cell in run.cells if cell.cell_type == "code"):
+        cell.execution_count = position + 1
+        cell.outputs = [nbformat.v4.new_output("stream", text="gammelt")]
+    parameters = next(cell for cell in run.cells if cell.metadata.get("tags"))
+    parameters.source = (
+        '# æøå\nthreshold: int = 5\narea: str = (\n    "hovedstaden"\n)  # kommune\nedition: str = "2025"'
+    )
+    nbformat.write(run, path)
+    monkeypatch.setenv("NOEGLETAL_ROOT", str(project))
+    made = fork(project / "adhoc", area="Ærø")
+    assert all(not cell.outputs and cell.execution_count is None for cell in cells(made, "code"))
+    assert cells(made, "code")[0].source == (
+        '# æøå\nthreshold: int = 5\narea: str = (\n    "492"\n)  # kommune\nedition: str = "2025"'
+    )
+    parameters.source = 'edition: str = "2025"'
+    nbformat.write(run, path)
+    with pytest.raises(InputError, match="udvikling_over_tid.ipynb has no parameter 'area'"):
+        fork(project / "adhoc", title="En anden")
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("../../x", "x"),
+        ("/etc/passwd", "etc-passwd"),
+        ("..\\..\\x", "x"),
+        ("Hvor mange bor på § 107?", "hvor-mange-bor-paa-107"),
+        ("Æblegrød\nog  Århus é", "aeblegroed-og-aarhus-e"),
+        ("A\u030arhus", "aarhus"),
+        ("CON", "con"),
+        ("x" * 300, "x" * 80),
+    ],
+)
+def test_a_title_cannot_leave_the_folder(tmp_path, title, name):
+    folder = tmp_path / "adhoc"
+    made = fork(folder, title=title)
+    assert made.parent == folder
+    assert made.name == f"2026-03-09-{name}.ipynb"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [made]
+    assert cells(made, "markdown")[0].source.splitlines()[0] == "# " + " ".join(title.split())
+
+
+def test_a_title_with_quotes_stays_text(tmp_path):
+    made = fork(tmp_path, title='"); import os #')
+    assert 'report.adhoc("\\"); import os #", edition, area)' in cells(made, "code")[1].source
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"title": ""}, "title '' has no letter or digit"),
+        ({"title": " \n"}, "title '' has no letter or digit"),
+        ({"title": "../.."}, r"title '../..' has no letter or digit"),
+        (
+            {"template": "udvikling"},
+            "template 'udvikling' does not exist; notebooks/templates has: kommune_mod_gruppe, ",
+        ),
+        ({"template": "../01_udgifter"}, "template '../01_udgifter' does not exist"),
+        ({"area": "Kjøbenhavn"}, "area 'Kjøbenhavn' is not known; nearest names: København"),
+        ({"edition": "2052"}, "edition '2052' does not exist; editions/ has: "),
+    ],
+)
+def test_what_is_refused_leaves_no_file(tmp_path, choice, message):
+    with pytest.raises(InputError, match=message):
+        fork(tmp_path / "adhoc", **choice)
+    assert not (tmp_path / "adhoc").exists()
+
+
+def test_nothing_is_overwritten(tmp_path):
+    made = fork(tmp_path)
+    made.write_text("mit arbejde", encoding="utf-8")
+    with pytest.raises(InputError, match="2026-03-09-botilbud-paa-aeroe.ipynb already exists; choose another title"):
+        fork(tmp_path, area="hovedstaden")
+    assert made.read_text(encoding="utf-8") == "mit arbejde"
+    assert fork(tmp_path, today=datetime.date(2026, 3, 10)).is_file()
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "adhoc").write_text("in the way", encoding="utf-8")
+    with pytest.raises(InputError, match="cannot write .*adhoc"):
+        fork(tmp_path / "adhoc")
+
+
+def test_the_date_is_that_of_today_unless_given(tmp_path):
+    assert fork(tmp_path, today=None).name.startswith(datetime.date.today().isoformat())
+
+
+@pytest.mark.parametrize(
+    ("indicator", "values", "unit"),
+    [
+        ("expenditure", [2e9, 1e6], (1e9, "mia. kr.", 2)),
+        ("expenditure", [337_421, 374_000], (1.0, "kr.", 0)),
+        ("expenditure_per_capita", [5906.0], (1.0, "kr.", 0)),
+        ("children_supported_share", [3.6], (1.0, "pct.", 1)),
+        ("children_notified_per_1000", [92.3], (1.0, "pr. 1.000", 1)),
+    ],
+)
+def test_units_that_read_well(indicator, values, unit):
+    assert forks.shown_unit(indicator, pd.Series(values, dtype=float)) == unit
+
+
+def test_what_adds_up():
+    assert forks.adds_up("expenditure")
+    assert forks.adds_up("population")
+    assert not forks.adds_up("expenditure_per_capita")
+    assert not forks.adds_up("children_supported_share")
+
+
+# Real runs from adhoc/, as in a colleague's JupyterLab: only the working folder says where the project is.
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory):
+    root = tmp_path_factory.mktemp("project")
+    (root / "data").mkdir()
+    (root / "data" / "reference").symlink_to(ROOT / "data" / "reference")
+    (root / "editions").symlink_to(ROOT / "editions")
+    return root
+
+
+@pytest.mark.xdist_group("forks")
+@pytest.mark.parametrize("area", ["koebenhavn", "hovedstaden"])
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_fork_runs_from_the_adhoc_folder(project, processed, template, area):
+    made = fork(project / "adhoc", title=f"Prøve {template} {area}", template=template, area=area)
+    environment = {name: value for name, value in os.environ.items() if name != "NOEGLETAL_ROOT"}
+    environment |= {"NOEGLETAL_PROCESSED": str(processed), "NOEGLETAL_PUBLISH": str(project / "published")}
+    result = subprocess.run(
+        [sys.executable, "-m", "papermill", made.name, "run.ipynb", "--kernel", "python3", "--no-progress-bar"],
+        cwd=made.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    code = cells(made.parent / "run.ipynb", "code")
+    assert all(cell.execution_count for cell in code)
+    outputs = [output for cell in code for output in cell.outputs]
+    assert {output.output_type for output in outputs} == {"display_data"}, "no warnings and no stray results"
+    shown = "".join(output.data["text/html"] for output in outputs)
+    figures, tables = {"udvikling_over_tid": (2, 1), "kommune_mod_gruppe": (1, 1)}[template]
+    assert shown.count('<img alt="') == figures
+    assert shown.count("<table") == tables
+    assert {"koebenhavn": "København", "hovedstaden": "Hovedstaden"}[area] in shown
+    for part in ('class="definitions"', 'class="caveats"', 'class="provenance"', "Prøve"):
+        assert part in shown
+    for stray in (" nan", "None", "ikke opgjort"):
+        assert stray not in shown
+    said = "".join(output.data["text/html"] for output in outputs if 'class="finding"' in output.data["text/html"])
+    verdict = {
+        "udvikling_over_tid": "tilfældige udsving fra år til år",
+        "kommune_mod_gruppe": {"koebenhavn": " gennemsnittet.", "hovedstaden": "ingen plads i rækken"}[area],
+    }
+    assert verdict[template] in said
+    assert not (project / "published").exists(), "an analysis outside the report stores nothing"
