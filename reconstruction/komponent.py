@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 from rich.console import Console
 
-from analysis.sources.deliveries import write_form
+from analysis.sources.blank_forms import write_form
 from reconstruction.pipeline import ROOT
 from reconstruction.raw_files import SIDECAR_KEYS, WrittenFile
 from reconstruction.reference import load_yaml

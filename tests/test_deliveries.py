@@ -22,8 +22,10 @@ from analysis import areas, danish
 from analysis.edition import load_edition, raw_folder
 from analysis.errors import InputError
 from analysis.facts import diagnoses
-from analysis.sources import deliveries
-from analysis.sources.deliveries import Form, delivered, load_form, read_form, write_form
+from analysis.sources import blank_forms, deliveries
+from analysis.sources.blank_forms import write_form
+from analysis.sources.deliveries import delivered, read_form
+from analysis.sources.forms import Form, load_form
 from reconstruction import komponent
 from reconstruction.reference import load_yaml
 
@@ -448,7 +450,8 @@ ROWS = [
 
 @pytest.fixture
 def form(monkeypatch):
-    monkeypatch.setattr(deliveries, "load_form", lambda name: Form(**FORM))
+    for module in (deliveries, blank_forms):
+        monkeypatch.setattr(module, "load_form", lambda name: Form(**FORM))
 
 
 def municipal(tmp_path, *changes):

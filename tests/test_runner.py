@@ -56,7 +56,7 @@ class Project:
         (self.root / "data").mkdir(parents=True)
         (self.root / "data" / "reference").symlink_to(ROOT / "data" / "reference")
         edition = yaml.safe_load((ROOT / "editions" / "2025.yml").read_text(encoding="utf-8"))
-        edition["cell_timeout_seconds"] = 10
+        edition["cell_timeout_seconds"] = 120
         edition["sections"] = [
             {"notebook": name, "title": f"Afsnit {name}", "outputs": [f"tabel_{name}"]} for name in ("01_a", "02_b")
         ]
@@ -77,7 +77,7 @@ class Project:
 
     def run(self, *more):
         environment = os.environ | {"NOEGLETAL_ROOT": str(self.root)}
-        return subprocess.run(self.command(*more), env=environment, capture_output=True, text=True, timeout=200)
+        return subprocess.run(self.command(*more), env=environment, capture_output=True, text=True, timeout=400)
 
     def page(self, name="01_a"):
         return (self.report / f"{name}.html").read_text(encoding="utf-8")
@@ -125,11 +125,10 @@ def test_a_good_run_publishes_everything(published):
         (["import sys\nsys.exit(0)", PUBLISH], "SystemExit"),
         (["raise ValueError('noget gik galt')"], "ValueError: noget gik galt"),
         (["x = 1"], "declared output tabel_01_a was not published"),
-        (["import time\ntime.sleep(60)"], "a cell ran for more than 10 s"),
         (["import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"], "the kernel died"),
         ([PUBLISH.replace("tabel_{name}", "tabel_andet")], "not declared for 01_a"),
     ],
-    ids=["sys.exit", "raises", "forgets an output", "hangs", "dies", "undeclared output"],
+    ids=["sys.exit", "raises", "forgets an output", "dies", "undeclared output"],
 )
 def test_a_bad_section_leaves_the_rest_done_and_the_last_good_page(published, cells, cause):
     published.section("01_a", *[cell.format(name="01_a", text="anden udgave") for cell in cells])
@@ -154,6 +153,17 @@ def test_a_bad_section_leaves_the_rest_done_and_the_last_good_page(published, ce
     assert not (aside / "01_a.txt").exists()
 
 
+def test_a_cell_that_hangs_is_stopped_and_kept(published):
+    edition = yaml.safe_load(published.edition.read_text(encoding="utf-8")) | {"cell_timeout_seconds": 3}
+    published.edition.write_text(yaml.safe_dump(edition), encoding="utf-8")
+    published.section("01_a", "import time\ntime.sleep(600)")
+    result = published.run("--only", "01_a")
+    assert result.returncode == 1
+    assert "a cell ran for more than 3 s" in result.stdout
+    assert "foerste udgave" in published.page("01_a")
+    assert (published.out / "2025" / "_fejl" / "hovedstaden" / "01_a.ipynb").is_file()
+
+
 def test_a_first_run_with_a_failure_still_publishes_the_rest(project):
     project.section("01_a", "1 / 0")
     result = project.run()
@@ -163,7 +173,7 @@ def test_a_first_run_with_a_failure_still_publishes_the_rest(project):
     assert "foerste udgave" in project.page("02_b")
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=300):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen"
@@ -174,7 +184,7 @@ def wait_for(condition, seconds=60):
 def test_a_stopped_run_leaves_nothing_half_written(published, tmp_path, how):
     before = {path: path.read_bytes() for path in published.report.rglob("*") if path.is_file()}
     started = tmp_path / "started"
-    cell = f"from pathlib import Path\nPath({str(started)!r}).touch()\nimport time\ntime.sleep(8)"
+    cell = f"from pathlib import Path\nPath({str(started)!r}).touch()\nimport time\ntime.sleep(30)"
     published.section("01_a", cell, PUBLISH.format(name="01_a", text="anden udgave"))
     run = subprocess.Popen(
         published.command(), env=os.environ | {"NOEGLETAL_ROOT": str(published.root)},
@@ -182,7 +192,7 @@ def test_a_stopped_run_leaves_nothing_half_written(published, tmp_path, how):
     )  # fmt: skip
     wait_for(started.exists)
     run.send_signal(how)
-    _, errors = run.communicate(timeout=60)
+    _, errors = run.communicate(timeout=300)
     assert run.returncode != 0
     after = {path: path.read_bytes() for path in published.report.rglob("*") if path.is_file()}
     assert after == before

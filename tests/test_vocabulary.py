@@ -79,6 +79,7 @@ def test_overlapping_accounts_are_refused(monkeypatch):
     rules = accounts.account_rules().copy()
     rules.loc[rules["variant"] == "printed_mapping", "variant"] = ""
     monkeypatch.setattr(accounts, "account_rules", lambda: rules)
+    accounts.rules_of_year.cache_clear()
     with pytest.raises(InputError, match=r"accounts\.csv lines \d+, \d+: function 52822 grouping 004"):
         accounts.rules_of_year(2024)
 

@@ -48,6 +48,7 @@ def account_rules() -> pd.DataFrame:
     return rules
 
 
+@lru_cache
 def rules_of_year(year: int) -> pd.DataFrame:
     """The rules in force in a year; a function and grouping in two categories of the standard reading is an error."""
     rules = account_rules()
@@ -76,6 +77,12 @@ def variants() -> list[str]:
 def functions() -> set[str]:
     """Every function that the report draws on."""
     return set(account_rules()["function"])
+
+
+def functions_of(category: str) -> set[str]:
+    """The functions that hold accounts of a category."""
+    rules = account_rules()
+    return set(rules.loc[rules["category"] == category, "function"])
 
 
 def categorised(expenditure: pd.DataFrame, variant: str = STANDARD) -> pd.DataFrame:

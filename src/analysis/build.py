@@ -128,6 +128,11 @@ def _inputs_digest(edition: Edition, raw: Path) -> str:
     for file in raw_files(raw):
         digest.update(f"{file.path.name} {file.sidecar.model_dump_json()}".encode())
     code = Path(__file__).parent
-    for path in [*sorted(reference_folder().glob("*.*")), *sorted(code.glob("*.py")), *sorted(code.glob("[fs]*/*.py"))]:
+    for path in [
+        *sorted(reference_folder().glob("*.*")),
+        *sorted(reference_folder().glob("forms/*")),
+        *sorted(code.glob("*.py")),
+        *sorted(code.glob("[fs]*/*.py")),
+    ]:
         digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

@@ -217,7 +217,8 @@ def paired_bars(
             data=data, y="name", x="value", hue="series", hue_order=list(colours), order=names, palette=colours,
             orient="h", saturation=1, width=0.8, ax=axes, legend=len(colours) > 1, errorbar=None,
         )  # fmt: skip
-        span = max(data["value"].max(), 0) - min(data["value"].min(), 0) or 1.0
+        low, high = min(np.nan_to_num(data["value"].min()), 0), max(np.nan_to_num(data["value"].max()), 0)
+        span = (high - low) or 1.0
         for container in axes.containers:
             for bar in container:
                 width = bar.get_width()
@@ -226,9 +227,8 @@ def paired_bars(
                     end + (0.012 if side == "left" else -0.012) * span, bar.get_y() + bar.get_height() / 2,
                     number(width, decimals), ha=side, va="center", fontsize=10.5,
                 )  # fmt: skip
-        low = min(data["value"].min(), 0)
-        axes.set_xlim(low - (0.12 * span if low < 0 else 0), max(data["value"].max(), 0) + 0.12 * span)
-        axes.set_yticks(range(len(names)), [textwrap.fill(name, 26) for name in names])
+        axes.set_xlim(low - (0.12 * span if low < 0 else 0), high + 0.12 * span)
+        axes.set_yticks(range(len(names)), [textwrap.fill(name, 26, break_long_words=False) for name in names])
         for label, name in zip(axes.get_yticklabels(), names, strict=True):
             label.set_fontweight("bold" if name in emphasised else "normal")
         axes.set(xlabel=unit, ylabel="")
@@ -261,7 +261,7 @@ def contributions(data: pd.DataFrame, colours: dict[str, str], *, unit: str, dec
             axes.text(end + 0.02 * span, row, number(total, decimals), va="center", fontweight="bold", fontsize=10.5)
             axes.scatter([total], [row], marker="D", s=34, color="white", edgecolor=INK, zorder=3)
         axes.axvline(0, color=INK, linewidth=0.9)
-        axes.set_yticks(rows, [textwrap.fill(name, 26) for name in wide.index])
+        axes.set_yticks(rows, [textwrap.fill(name, 26, break_long_words=False) for name in wide.index])
         axes.set_ylim(len(wide) - 0.45, -0.55)
         axes.set_xlim(below.min() - 0.05 * span, above.max() + 0.14 * span)
         axes.set(xlabel=unit, ylabel="")
@@ -403,7 +403,7 @@ def dot_rows(data: pd.DataFrame, marks: dict[str, str], *, unit: str, decimals: 
             )  # fmt: skip
         if data["value"].min() < 0:
             axes.axvline(0, color=INK, linewidth=0.9)
-        axes.set_yticks(range(len(names)), [textwrap.fill(name, 26) for name in names])
+        axes.set_yticks(range(len(names)), [textwrap.fill(name, 26, break_long_words=False) for name in names])
         axes.set_ylim(len(names) - 0.5, -0.6)
         axes.set(xlabel=unit, ylabel="")
         axes.grid(visible=False, axis="y")

@@ -183,8 +183,9 @@ def key_figures(edition: Edition, facts: Facts) -> pd.DataFrame:
     """
     persons = _persons(facts.population)
     october = _october(persons, edition)
+    current = _amounts(edition, facts.expenditure)
     bases = {
-        name: _amounts(edition, facts.expenditure, prices=indicator.prices)
+        name: _in_prices(current, indicator.prices, edition)
         for name, indicator in catalogue().indicators.items()
         if isinstance(indicator, Amount)
     } | {name: rows.assign(variant=accounts.STANDARD) for name, rows in facts.counts.items()}
@@ -235,9 +236,15 @@ def _joined(*notes: str) -> str:
     return "; ".join(dict.fromkeys(note for note in notes if note))
 
 
-def _amounts(edition: Edition, expenditure: pd.DataFrame, prices: str) -> pd.DataFrame:
+def _in_prices(current: pd.DataFrame, prices: str, edition: Edition) -> pd.DataFrame:
+    """Amounts in current prices, or turned into those of the edition."""
+    if prices == "current":
+        return current
+    return current.assign(value=current["value"] * current["year"].map(deflators(edition)))
+
+
+def _amounts(edition: Edition, expenditure: pd.DataFrame) -> pd.DataFrame:
     """Municipal expenditure by category with subtotals and totals, in every reading of the account plan."""
-    factor = deflators(edition)
     parts = []
     for variant in accounts.variants():
         leaves = accounts.categorised(expenditure, variant)
@@ -248,8 +255,7 @@ def _amounts(edition: Edition, expenditure: pd.DataFrame, prices: str) -> pd.Dat
             touched = set(accounts.account_rules().query("variant == @variant")["population_group"])
             rows = rows[rows["population_group"].isin({*touched, accounts.ALL_GROUPS})]
         parts.append(rows.assign(variant=variant))
-    table = pd.concat(parts, ignore_index=True)
-    return table.assign(value=table["value"] * table["year"].map(factor)) if prices == "fixed" else table
+    return pd.concat(parts, ignore_index=True)
 
 
 def _with_delivered_zeros(rows: pd.DataFrame, expenditure: pd.DataFrame, edition: Edition) -> pd.DataFrame:
@@ -366,8 +372,9 @@ def _unit_cost(edition: Edition, indicator: UnitCost, facts: Facts, bases: dict[
     """Fixed-price expenditure per recipient; not applicable where either is zero or less."""
     amounts = bases[indicator.numerator]
     for category, functions in indicator.leave_out.items():
-        kept = facts.expenditure[~facts.expenditure["function"].isin(functions)]
-        narrowed = _amounts(edition, kept, prices=catalogue().indicators[indicator.numerator].prices)
+        kept = accounts.functions_of(category) - set(functions)
+        narrowed = _amounts(edition, facts.expenditure[facts.expenditure["function"].isin(kept)])
+        narrowed = _in_prices(narrowed, catalogue().indicators[indicator.numerator].prices, edition)
         amounts = pd.concat(
             [amounts[amounts["category"] != category], narrowed[narrowed["category"] == category]], ignore_index=True
         )

@@ -9,7 +9,8 @@ from analysis import areas
 from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.quality import Finding
-from analysis.sources.deliveries import delivered, load_form, read_form
+from analysis.sources.deliveries import delivered, read_form
+from analysis.sources.forms import load_form
 from analysis.sources.snapshot import ORIGINS
 
 TABLE = "KOMPONENT"

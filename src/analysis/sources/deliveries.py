@@ -1,166 +1,46 @@
-"""Deliveries: workbooks and forms with a declared schema, read whole or not at all."""
+"""Deliveries: filled-in workbooks, read whole or not at all."""
 
 import datetime
 import difflib
 import math
 import re
 import sys
-import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Literal
 from xml.etree.ElementTree import ParseError
 
 import pandas as pd
-import yaml
 from openpyxl import Workbook, load_workbook
 from openpyxl.cell import Cell, MergedCell
-from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.worksheet import Worksheet
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from analysis import areas
-from analysis.edition import reference_folder
 from analysis.errors import InputError
-from analysis.sources.snapshot import MISSING, RawFile, _verified
+from analysis.sources.forms import (
+    GUIDANCE,
+    NUMERIC,
+    Coverage,
+    FormColumn,
+    FormSheet,
+    fold,
+    in_danish,
+    load_form,
+    one_of,
+    spelling_of,
+)
+from analysis.sources.snapshot import MISSING, RawFile, verified
 
 WORKBOOK = ".xlsx"
 # What a delivery is often saved as by mistake; overlooking it would look like no delivery at all.
 OTHER_SUFFIXES = (".xls", ".xlsm", ".xlsb", ".ods")
-GUIDANCE = "Vejledning"
-NUMERIC = ("year", "percent", "whole", "decimal")
 # Text takes the decimal comma only: a point may be a thousands mark or an English decimal, so it is never guessed.
 NUMBER = re.compile(r"^-?[0-9]+(,[0-9]+)?$")
 # In a number format only a bare % multiplies by 100; one that is quoted, escaped or in brackets is mere text.
 FORMAT_TEXT = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\]]*\]')
-FIRST_YEAR, LAST_YEAR = 1990, 2100
-LONGEST_LIST = 12
-
-
-class _Declared(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FormColumn(_Declared):
-    """A column of a form: its Danish heading, the field it becomes, and what may stand in it."""
-
-    heading: str
-    field: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    type: Literal["text", "area", "year", "percent", "whole", "decimal"]
-    codes: dict[str, str] = {}
-    allowed: tuple[str, ...] = ()
-    areas: tuple[str, ...] = ()
-    required: bool = True
-    minimum: float | None = None
-    maximum: float | None = None
-    largest_at_least: float | None = None
-    help: str = ""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "FormColumn":
-        if self.field in ("sheet", "row"):
-            raise ValueError(f"field {self.field!r} is taken")
-        if (self.type == "area") != bool(self.areas):
-            raise ValueError("`areas` belongs to columns of type area, and they need it")
-        if (self.codes or self.allowed) and (self.type != "text" or (self.codes and self.allowed)):
-            raise ValueError("a text column may have either `codes` or `allowed`, no other column may")
-        limits = (self.minimum, self.maximum, self.largest_at_least)
-        if self.type not in NUMERIC and any(limit is not None for limit in limits):
-            raise ValueError("only numbers have `minimum`, `maximum` and `largest_at_least`")
-        return self
-
-    @cached_property
-    def spellings(self) -> dict[str, str]:
-        """What may be written in the column and the code it stands for; empty where any text may."""
-        if self.type != "area":
-            return self.codes or {text: text for text in self.allowed}
-        table = areas.area_table()
-        chosen = table[table["area_code"].isin(self.areas) | table["type"].isin(self.areas)]
-        return dict(zip(chosen["name"], chosen["area_code"], strict=True))
-
-    @cached_property
-    def limits(self) -> tuple[float, float]:
-        """The smallest and the largest number that the column takes."""
-        widest = {"year": (FIRST_YEAR, LAST_YEAR), "percent": (0.0, 100.0)}.get(self.type, (-math.inf, math.inf))
-        low, high = (
-            given if given is not None else limit
-            for given, limit in zip((self.minimum, self.maximum), widest, strict=True)
-        )
-        return low, high
-
-
-class Coverage(_Declared):
-    """The codes that `column` must hold for every combination of `within`; by default all it may hold."""
-
-    column: str
-    codes: tuple[str, ...] = ()
-    within: tuple[str, ...] = ()
-
-
-class FormSheet(_Declared):
-    """A sheet of a form: one table with its headings in `header_row`, from column A on, in the order of `columns`."""
-
-    name: str
-    header_row: int = Field(ge=1)
-    key: tuple[str, ...] = Field(min_length=1)
-    columns: tuple[FormColumn, ...] = Field(min_length=1)
-    coverage: tuple[Coverage, ...] = ()
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "FormSheet":
-        for what in ("heading", "field"):
-            names = [_folded(getattr(column, what)) for column in self.columns]
-            if len(set(names)) < len(names):
-                raise ValueError(f"sheet {self.name}: a {what} stands twice")
-        columns = {column.field: column for column in self.columns}
-        for name in (*self.key, *(name for rule in self.coverage for name in (rule.column, *rule.within))):
-            if name not in columns or not columns[name].required:
-                raise ValueError(f"sheet {self.name}: {name!r} in key or coverage is not a required column")
-        for rule in self.coverage:
-            unknown = set(rule.codes) - set(columns[rule.column].spellings.values())
-            if unknown or not columns[rule.column].spellings:
-                raise ValueError(f"sheet {self.name}: coverage of {rule.column!r} names codes it cannot hold")
-        return self
-
-    def column(self, name: str) -> FormColumn:
-        """The column of a field."""
-        return next(column for column in self.columns if column.field == name)
-
-
-class Form(_Declared):
-    """A workbook as declared in `data/reference/forms/<name>.yml`."""
-
-    table: str
-    title: str
-    sheets: tuple[FormSheet, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "Form":
-        names = [_folded(sheet.name) for sheet in (*self.sheets,)] + [_folded(GUIDANCE)]
-        if len(set(names)) < len(names):
-            raise ValueError(f"sheets must have names of their own, other than {GUIDANCE}")
-        return self
-
-
-@lru_cache
-def load_form(name: str) -> Form:
-    """Read and validate `data/reference/forms/<name>.yml`; errors name the file and the field."""
-    folder = reference_folder() / "forms"
-    known = sorted(path.stem for path in folder.glob("*.yml"))
-    if name not in known:
-        raise InputError(f"form {name!r} does not exist; {folder.name}/ has: {', '.join(known)}")
-    try:
-        return Form(**yaml.safe_load((folder / f"{name}.yml").read_text(encoding="utf-8")))
-    except (ValidationError, TypeError, yaml.YAMLError) as error:
-        problem = error.errors()[0] if isinstance(error, ValidationError) else None
-        reason = f"{'.'.join(map(str, problem['loc'])) or 'file'}: {problem['msg']}" if problem else str(error)
-        raise InputError(f"forms/{name}.yml is not a valid form: {reason}") from error
 
 
 def delivered(folder: Path, table: str) -> RawFile | None:
@@ -173,7 +53,7 @@ def delivered(folder: Path, table: str) -> RawFile | None:
         if path.name != wanted and path.stem.upper() == table and path.suffix.lower() in (WORKBOOK, *OTHER_SUFFIXES):
             raise InputError(f"{path.name} in {folder} is not read: save it as {wanted} and give it a sidecar")
     path = folder / wanted
-    return _verified(path, folder / f"{table}.yml") if path.is_file() else None
+    return verified(path, folder / f"{table}.yml") if path.is_file() else None
 
 
 @dataclass
@@ -219,12 +99,12 @@ def read_form(path: Path, form: str) -> dict[str, pd.DataFrame]:
     plan = load_form(form)
     problems = _Problems(path.name)
     shown, entered = _opened(path, computed=True), _opened(path, computed=False)
-    names = {_folded(page.title): page.title for page in shown.worksheets}
+    names = {fold(page.title): page.title for page in shown.worksheets}
     rows: dict[str, list[dict[str, object]]] = {}
     for order, sheet in enumerate(plan.sheets):
-        name = names.pop(_folded(sheet.name), None)
+        name = names.pop(fold(sheet.name), None)
         if name is None:
-            near = difflib.get_close_matches(_folded(sheet.name), list(names), n=1)
+            near = difflib.get_close_matches(fold(sheet.name), list(names), n=1)
             hint = (
                 f"; er det arket '{names[near[0]]}'?"
                 if near
@@ -308,12 +188,12 @@ class _SheetReader:
         places: dict[str, list[Cell]] = {}
         for cell in _filled(self.shown):
             if isinstance(cell.value, str):
-                places.setdefault(_folded(cell.value), []).append(cell)
+                places.setdefault(fold(cell.value), []).append(cell)
         accounted = set()
         sound = True
         for position, column in enumerate(self.plan.columns, start=1):
             wanted = f"{get_column_letter(position)}{header_row}"
-            found = sorted(places.get(_folded(column.heading), []), key=lambda cell: cell.row != header_row)
+            found = sorted(places.get(fold(column.heading), []), key=lambda cell: cell.row != header_row)
             accounted |= {cell.coordinate for cell in found}
             if wanted in [cell.coordinate for cell in found]:
                 twice = [cell.coordinate for cell in found if cell.row == header_row and cell.coordinate != wanted]
@@ -376,16 +256,18 @@ class _SheetReader:
             a_fraction = column.type == "percent" and 0 < number < 1 and (all_small or number < low)
             if a_fraction and low <= percent <= high:
                 named = True
-                problem = f"{_shown(number)} ser ud som en andel; skriv {_shown(percent)}"
+                problem = f"{in_danish(number)} ser ud som en andel; skriv {in_danish(percent)}"
             elif not low <= number <= high:
-                limit = f"lille; mindst {_shown(low)}" if number < low else f"stort; højst {_shown(high)}"
-                problem = f"{_shown(number)} er for {limit}"
+                limit = f"lille; mindst {in_danish(low)}" if number < low else f"stort; højst {in_danish(high)}"
+                problem = f"{in_danish(number)} er for {limit}"
             else:
                 continue
             row[column.field] = _UNREADABLE
             self._wrong(problem, row["row"], column)
         if all_small and not named:
-            text = f"den største værdi er {_shown(largest)}; den skal være mindst {_shown(column.largest_at_least)}"
+            text = (
+                f"den største værdi er {in_danish(largest)}; den skal være mindst {in_danish(column.largest_at_least)}"
+            )
             self._wrong(text, column=column)
 
     def _check_keys(self, rows: list[dict[str, object]]) -> None:
@@ -418,12 +300,12 @@ class _SheetReader:
             absent = [code for code in wanted if code not in present]
             # Rows that could not be read are reported already and may be the ones that seem to be missing.
             if len(absent) > unreadable:
-                names = ", ".join(_spelling(column, code) for code in absent)
+                names = ", ".join(spelling_of(column, code) for code in absent)
                 said = self._said(dict(zip(rule.within, group, strict=True)))
                 self._wrong(f"{names} mangler" + (f" for {said}" if said else ""), column=column)
 
     def _said(self, codes: dict[str, object]) -> str:
-        return ", ".join(_spelling(self.plan.column(name), code) for name, code in codes.items())
+        return ", ".join(spelling_of(self.plan.column(name), code) for name, code in codes.items())
 
 
 def _filled(sheet: Worksheet) -> Iterator[Cell]:
@@ -482,14 +364,14 @@ def _number(value: object, number_format: str, column: FormColumn) -> float | in
 
 
 def _text(value: object, column: FormColumn) -> str:
-    text = " ".join((value if isinstance(value, str) else _shown(value)).split())
+    text = " ".join((value if isinstance(value, str) else in_danish(value)).split())
     if not column.spellings:
         return text
-    folded = {_folded(spelling): spelling for spelling in column.spellings}
-    if _folded(text) in folded:
-        return column.spellings[folded[_folded(text)]]
-    near = difflib.get_close_matches(_folded(text), list(folded), n=1, cutoff=0.5)
-    hint = f"; mente du '{folded[near[0]]}'?" if near else f"; skriv {_one_of(column)}"
+    folded = {fold(spelling): spelling for spelling in column.spellings}
+    if fold(text) in folded:
+        return column.spellings[folded[fold(text)]]
+    near = difflib.get_close_matches(fold(text), list(folded), n=1, cutoff=0.5)
+    hint = f"; mente du '{folded[near[0]]}'?" if near else f"; skriv {one_of(column)}"
     raise _WrongCellError(f"{_quoted(text)} kendes ikke{hint}")
 
 
@@ -502,132 +384,6 @@ def _frame(sheet: FormSheet, rows: list[dict[str, object]]) -> pd.DataFrame:
     return frame.assign(sheet=sheet.name)[[*(column.field for column in sheet.columns), "sheet", "row"]]
 
 
-def write_form(form: str, path: Path, rows: Mapping[str, pd.DataFrame] | None = None) -> None:
-    """Write a form as a workbook, empty or filled with `rows`, and a sheet `Vejledning` that explains each column.
-
-    `rows`: by sheet name, frames with the form's fields holding codes (other columns are ignored); NaN is written as
-    `..`. Errors: a sheet or a code that the form does not have, a field that a frame lacks.
-    """
-    plan = load_form(form)
-    given = dict(rows or {})
-    unknown = set(given) - {sheet.name for sheet in plan.sheets}
-    if unknown:
-        raise InputError(f"form {form} has no sheet {', '.join(sorted(unknown))}")
-    book = Workbook()
-    book.remove(book.active)
-    for sheet in plan.sheets:
-        _write_sheet(book.create_sheet(sheet.name), plan, sheet, given.get(sheet.name))
-    _write_guidance(book.create_sheet(GUIDANCE), plan)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f"{path.name}.tmp")
-    book.save(staged)
-    staged.replace(path)
-
-
-def _write_sheet(page: Worksheet, plan: Form, sheet: FormSheet, rows: pd.DataFrame | None) -> None:
-    if sheet.header_row > 1:
-        _put(page, 1, 1, plan.title).font = Font(bold=True, size=14)
-    for place, column in enumerate(sheet.columns, start=1):
-        _put_heading(page, sheet.header_row, place, column.heading)
-        longest = max([len(spelling) for spelling in column.spellings] + [len(column.heading) // 2, 10])
-        page.column_dimensions[get_column_letter(place)].width = min(longest + 3, 45)
-    page.freeze_panes = page.cell(sheet.header_row + 1, 1)
-    if rows is None:
-        return
-    absent = [column.field for column in sheet.columns if column.field not in rows.columns]
-    if absent:
-        raise InputError(f"rows for sheet {sheet.name} lack {', '.join(absent)}")
-    for number, row in enumerate(rows.to_dict("records"), start=sheet.header_row + 1):
-        for place, column in enumerate(sheet.columns, start=1):
-            _put(page, number, place, _written(column, row[column.field]))
-
-
-def _written(column: FormColumn, code: object) -> str | float | int:
-    if pd.isna(code) or code == "":
-        return MISSING if column.type in NUMERIC else ""
-    if column.type in NUMERIC:
-        return int(code) if column.type in ("year", "whole") else float(code)
-    if column.spellings and code not in column.spellings.values():
-        raise InputError(f"column {column.heading} has no code {code!r}")
-    return _spelling(column, code)
-
-
-def _write_guidance(page: Worksheet, plan: Form) -> None:
-    _put(page, 1, 1, plan.title).font = Font(bold=True, size=14)
-    _put(
-        page,
-        2,
-        1,
-        "Overskrifterne skal blive stående, hvor de står. Én række for hver kombination, ingen flettede celler.",
-    )
-    headings = {"Ark": 16, "Kolonne": 34, "Udfyldes med": 60, "Skal udfyldes": 16, "Forklaring": 60}
-    for place, (heading, width) in enumerate(headings.items(), start=1):
-        _put_heading(page, 4, place, heading)
-        page.column_dimensions[get_column_letter(place)].width = width
-    lines = [(sheet, column) for sheet in plan.sheets for column in sheet.columns]
-    for number, (sheet, column) in enumerate(lines, start=5):
-        required = "ja" if column.required else "nej; tom eller .. betyder, at tallet mangler"
-        for place, text in enumerate((sheet.name, column.heading, _one_of(column), required, column.help), start=1):
-            _put(page, number, place, text).alignment = Alignment(wrap_text=True, vertical="top")
-
-
-def _put(page: Worksheet, row: int, place: int, value: str | float | int) -> Cell:
-    cell = page.cell(row, place, value)
-    if isinstance(value, str):
-        # Without this a text that begins with = would be written as a formula.
-        cell.data_type = "s"
-        cell.number_format = "@"
-    return cell
-
-
-def _put_heading(page: Worksheet, row: int, place: int, heading: str) -> None:
-    cell = _put(page, row, place, heading)
-    cell.font = Font(bold=True)
-    cell.fill = PatternFill("solid", fgColor="D9DEE2")
-    cell.alignment = Alignment(wrap_text=True, vertical="top")
-
-
-def _one_of(column: FormColumn) -> str:
-    """What may be written in a column, in Danish."""
-    match column.type:
-        case "year":
-            return "årstal med fire cifre"
-        case "percent":
-            return f"procent skrevet som 5,4 (ikke 0,054), {_span(column)}"
-        case "whole" | "decimal":
-            kind = "helt tal" if column.type == "whole" else "tal med komma, fx 5,4"
-            return f"{kind}, {_span(column)}" if _span(column) else kind
-        case _ if not column.spellings:
-            return "tekst"
-        case _:
-            spellings = list(column.spellings)
-            more = f" og {len(spellings) - LONGEST_LIST} til" if len(spellings) > LONGEST_LIST else ""
-            return f"en af: {', '.join(spellings[:LONGEST_LIST])}{more}"
-
-
-def _span(column: FormColumn) -> str:
-    low, high = column.limits
-    if math.isinf(low) or math.isinf(high):
-        kinds = {(True, False): f"højst {_shown(high)}", (False, True): f"mindst {_shown(low)}"}
-        return kinds.get((math.isinf(low), math.isinf(high)), "")
-    return f"{_shown(low)} til {_shown(high)}"
-
-
-def _spelling(column: FormColumn, code: object) -> str:
-    return next((spelling for spelling, known in column.spellings.items() if known == code), _shown(code))
-
-
-def _shown(value: object) -> str:
-    """A value the way a Danish spreadsheet shows it."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return f"{value:.10g}".replace(".", ",")
-    return str(value)
-
-
 def _quoted(value: object) -> str:
-    text = " ".join(_shown(value).split())
+    text = " ".join(in_danish(value).split())
     return f"'{text if len(text) <= 60 else text[:57] + '...'}'"
-
-
-def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())

@@ -96,14 +96,16 @@ def raw_files(folder: Path, table: str | None = None) -> list[RawFile]:
         if stem in paths:
             raise InputError(f"{paths[stem].name} and {path.name} are the same table twice; keep one")
         paths[stem] = path
-    found = {stem: _verified(path, folder / f"{stem}.yml") for stem, path in paths.items()}
+    found = {stem: verified(path, folder / f"{stem}.yml") for stem, path in paths.items()}
     for sidecar in sorted(folder.glob("*.yml")):
         if (table is None or sidecar.stem.split(".")[0] == table) and sidecar.stem not in found:
-            raise InputError(f"sidecar {sidecar.name} has no data file {sidecar.stem}{', '.join(SUFFIXES)} beside it")
+            wanted = " or ".join(f"{sidecar.stem}{suffix}" for suffix in SUFFIXES)
+            raise InputError(f"sidecar {sidecar.name} has no data file beside it: {wanted}")
     return list(found.values())
 
 
-def _verified(path: Path, sidecar_path: Path) -> RawFile:
+def verified(path: Path, sidecar_path: Path) -> RawFile:
+    """A raw file whose bytes are those of its sidecar; an error names both where they are not."""
     if not sidecar_path.is_file():
         raise InputError(f"{path.name} has no sidecar {sidecar_path.name}: its origin and checksum are unknown")
     try:
