@@ -7,7 +7,7 @@ import pytest
 from conftest import REFERENCE, ROOT
 
 from analysis.errors import InputError
-from analysis.reconcile import compare, counts, published
+from analysis.reconcile import compare, computed_reading, counts, open_questions, published
 
 CARRIED = ROOT / "data" / "reference" / "published" / "noegletalsrapport_2025.csv"
 CONTRADICTIONS = {
@@ -99,3 +99,28 @@ def test_rows_are_carried_over_unchanged():
     for row in carried:
         for column in set(row) - {"contradicts", "notebook"}:
             assert row[column] == original[row["id"]][column], (row["id"], column)
+
+
+def test_diagnoses_are_not_computable_only_while_the_delivery_is_absent(edition, processed, tmp_path):
+    table = pd.read_parquet(processed / "key_figures.parquet")
+    table[~table["indicator"].str.startswith("diagnosis")].to_parquet(tmp_path / "key_figures.parquet")
+    absent = {result.id for result in compare(edition, tmp_path) if result.status == "not_computable"}
+    assert absent == {row for row in published(edition)["id"] if row.startswith("n25_diag")}
+    assert len(absent) == 18
+
+
+def test_both_readings_are_computed(edition, processed):
+    table = pd.read_parquet(processed / "key_figures.parquet")
+    values = {
+        reading.name: computed_reading(reading, edition, table)["value"]
+        for question in open_questions()
+        for reading in question.readings
+    }
+    assert values["Uvægtet gennemsnit af børn og voksne"] == pytest.approx(13.45, abs=0.05)
+    assert values["Vægtet med beløbene"] < 13
+    assert values["Støttende indsatser pr. 0-22-årig, vækst"] != values["Støttende indsatser pr. 0-17-årig, vækst"]
+    assert values["Netværksfamilier, som trykt"] > values["Netværksfamilier, talt én gang"]
+    assert values["Børn og unge, uden for afgrænsningen"] > 0
+    assert not pd.isna(list(values.values())).any()
+    ids = set(published(edition)["id"])
+    assert all(set(question.printed) <= ids for question in open_questions())

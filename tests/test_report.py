@@ -1,6 +1,7 @@
 """The report of the embedded edition as its readers get it: pages, figures, downloads, manifest, commands."""
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import sys
 
 import pandas as pd
 import pytest
+import yaml
 from bs4 import BeautifulSoup
 from conftest import ROOT, rewrite_raw
 
@@ -19,6 +21,8 @@ from analysis.edition import load_edition
 from analysis.errors import InputError
 from analysis.publish.site import missing_outputs
 from analysis.report import RECONSTRUCTION_MARK, Section
+from analysis.sources.blank_forms import write_form
+from analysis.sources.deliveries import read_form
 
 pytestmark = pytest.mark.xdist_group("report")
 EXTERNAL = re.compile(
@@ -221,6 +225,37 @@ def test_sentences_turn_with_the_data(reports, turned_around, page, forwards, ba
         text = running_text(pages(folder)[f"{page}.html"])
         assert re.search(there, text), text
         assert not re.search(gone, text), text
+
+
+def test_sentences_on_diagnoses_turn_with_the_delivery(reports, tmp_path):
+    """The delivery with its first and last year exchanged: what rose falls, and the other way round."""
+    raw = tmp_path / "raw"
+    shutil.copytree(ROOT / "data" / "raw" / "2025", raw)
+    path = raw / "KOMPONENT.xlsx"
+    sheets = read_form(path, "komponent")
+    write_form("komponent", path, {
+        name: rows.assign(year=rows["year"].replace({2020: 2024, 2024: 2020})) for name, rows in sheets.items()
+    })  # fmt: skip
+    sidecar = yaml.safe_load((raw / "KOMPONENT.yml").read_text(encoding="utf-8"))
+    sidecar |= {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
+    (raw / "KOMPONENT.yml").write_text(yaml.safe_dump(sidecar, allow_unicode=True), encoding="utf-8")
+    result = noegletal(
+        "report", "--edition", "2025", "--only", "07_diagnoser", "--out", tmp_path / "out", "--raw", raw,
+        "--processed", tmp_path / "processed",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    before = running_text(pages(reports / "hovedstaden")["07_diagnoser.html"])
+    after = running_text(pages(tmp_path / "out" / "2025" / "hovedstaden")["07_diagnoser.html"])
+    for pattern_before, pattern_after in (
+        (
+            r"0-17-årige med mindst én F-diagnose stiger i hovedstaden fra 4,6",
+            r"F-diagnose falder i hovedstaden fra 5,4",
+        ),
+        (r"voksne med mindst én F-diagnose falder i hovedstaden fra 7,7", r"F-diagnose stiger i hovedstaden fra 6,9"),
+        (r"Siden 2020 stiger andelen i alle regioner", r"Siden 2020 falder andelen i alle regioner"),
+    ):
+        assert re.search(pattern_before, before), before
+        assert re.search(pattern_after, after), after
 
 
 def test_csv_is_for_danish_spreadsheets_and_holds_what_is_drawn(reports, key_figures):
