@@ -372,12 +372,12 @@ def _unit_cost(edition: Edition, indicator: UnitCost, facts: Facts, bases: dict[
     """Fixed-price expenditure per recipient; not applicable where either is zero or less."""
     amounts = bases[indicator.numerator]
     for category, functions in indicator.leave_out.items():
-        kept = accounts.functions_of(category) - set(functions)
-        narrowed = _amounts(edition, facts.expenditure[facts.expenditure["function"].isin(kept)])
-        narrowed = _in_prices(narrowed, catalogue().indicators[indicator.numerator].prices, edition)
-        amounts = pd.concat(
-            [amounts[amounts["category"] != category], narrowed[narrowed["category"] == category]], ignore_index=True
-        )
+        others = facts.expenditure["function"].isin(accounts.functions_of(category) - set(functions))
+        amounts = amounts[amounts["category"] != category]
+        if others.any():
+            narrowed = _amounts(edition, facts.expenditure[others])
+            narrowed = _in_prices(narrowed, catalogue().indicators[indicator.numerator].prices, edition)
+            amounts = pd.concat([amounts, narrowed[narrowed["category"] == category]], ignore_index=True)
     amounts = amounts[amounts["variant"] == accounts.STANDARD]
     parts = [amounts.head(0).assign(note="")]
     for people in (bases[name] for name in indicator.denominators if name in bases):
