@@ -9,7 +9,6 @@ import pandas as pd
 from analysis.edition import reference_folder
 from analysis.errors import InputError
 
-HOME = "hovedstaden"
 COUNTRY = "000"
 
 

@@ -146,15 +146,6 @@ class Section:
         pairs = pd.Series(list(zip(table["population_group"], table["category"], strict=True)), index=table.index)
         return tables.with_labels(table.loc[pairs.map(order).sort_values(kind="stable").index].reset_index(drop=True))
 
-    def categories(self, indicator: str, population_group: str) -> list[str]:
-        """The categories of an indicator that the section's area has figures for, in the order of categories.csv."""
-        table = self.key_figures
-        wanted = (table["indicator"] == indicator) & (table["population_group"] == population_group)
-        held = set(table.loc[wanted & (table["area_code"] == self.area_code), "category"])
-        known = accounts.categories()
-        order = known.loc[known["population_group"] == population_group, "category"].drop_duplicates()
-        return [category for category in order if category in held]
-
     @cached_property
     def deflators(self) -> pd.Series:
         """Factor by year from current prices to those of the edition."""
