@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 from rich.console import Console
 
-from analysis.sources.blank_forms import write_form
 from reconstruction.pipeline import ROOT
-from reconstruction.raw_files import SIDECAR_KEYS, WrittenFile
+from reconstruction.raw_files import WrittenFile
 from reconstruction.reference import load_yaml
+from reconstruction.workbooks import write_workbook
 
 HERE = Path(__file__).resolve().parent
 MEASURES = ("share", "support_share")
@@ -63,19 +61,8 @@ def _in_year(levels: dict[str, float], area: str, measure: str, *, last: bool) -
 
 
 def write_delivery(folder: Path, numbers: dict[str, Any]) -> WrittenFile:
-    """Write `<TABLE>.xlsx` and `<TABLE>.yml`.
-
-    The cells depend on the numbers only. The bytes also hold the time of writing, so the sidecar follows them.
-    """
-    table = numbers["sidecar"]["table"]
-    rows = sheets(numbers)
-    path = folder / f"{table}.xlsx"
-    write_form(numbers["form"], path, rows)
-    stored = path.read_bytes()
-    sidecar = {**numbers["sidecar"], "sha256": hashlib.sha256(stored).hexdigest(), "bytes": len(stored)}
-    text = yaml.safe_dump({key: sidecar[key] for key in SIDECAR_KEYS}, sort_keys=False, allow_unicode=True, width=110)
-    (folder / f"{table}.yml").write_text(text, encoding="utf-8")
-    return WrittenFile(path.name, sum(map(len, rows.values())), len(stored), sidecar["origin"])
+    """Write `<TABLE>.xlsx` and `<TABLE>.yml`."""
+    return write_workbook(folder, numbers["form"], sheets(numbers), numbers["sidecar"])
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ class RegionAccounts:
         )
 
     def deflator(self, year: int) -> float:
-        """Factor from nominal amounts of a year to the price level of the last account year."""
+        """Factor from the prices of a year to those of the last account year."""
         prices = self.reference.price_index
         return float(prices[self.years[-1]] / prices[year])
 
@@ -67,6 +67,7 @@ class RegionAccounts:
             self.reference.subtotals,
             self._population_of,
             {band: group for group, band in self.assumptions["age_band_of_group"].items()},
+            self.deflator,
         )
         targets = builder.constraints([*rows, *self.assumptions["targets"]])
         settings = FitSettings(**self.assumptions["fit"], seed=self.assumptions["seed"])
@@ -102,10 +103,11 @@ class RegionAccounts:
         self, region: str, year: int, function: str, category: str, group: str, first: float, last: float
     ) -> float:
         """Smooth path with small waves; the end years are left as fitted."""
-        share = (year - self.years[0]) / (self.years[-1] - self.years[0])
+        if year in (self.years[0], self.years[-1]):
+            return first if year == self.years[0] else last
+        own = self.assumptions["share_of_growth_reached"].get(category, {})
+        share = own.get(year, (year - self.years[0]) / (self.years[-1] - self.years[0]))
         path = first * (last / first) ** share
-        if share in (0, 1):
-            return path
         noise, seed = self.assumptions["noise"], self.assumptions["seed"]
         return (
             path

@@ -82,8 +82,14 @@ class Spreader:
     def _weight(
         self, town: str, year: int, function: str, grouping: str, category: str, group: str, weight: float
     ) -> float:
-        """Expected relative size of a cell: people, need and lasting and yearly peculiarities."""
+        """Expected relative size of a cell: people, need and lasting and yearly peculiarities.
+
+        A category with weights of its own follows these instead; only the yearly peculiarities are left.
+        """
         noise, seed = self.noise, self.seed
+        own = self.assumptions["weights_of_municipalities"].get(category)
+        if own:
+            return own[town] * lognormal(seed, noise["municipality_year"], "year", town, function, grouping, year)
         return (
             weight
             * float(self.people[group][town, f"{year}K4"])

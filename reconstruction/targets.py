@@ -46,7 +46,10 @@ class Interval:
 
 
 class TargetBuilder:
-    """Builds constraints for rows with area, measure, category and period."""
+    """Builds constraints for rows with area, measure, category and period.
+
+    An expenditure may be in the prices of a `price_year` of its own; without it the edition's price level is meant.
+    """
 
     def __init__(
         self,
@@ -55,13 +58,15 @@ class TargetBuilder:
         subtotals: Mapping[str, list[str]],
         population: Callable[[list[str], int, str], float],
         group_of_ages: Mapping[str, str],
+        deflator: Callable[[int], float],
     ) -> None:
-        """Remember the unknowns, the area list, the subtotals and how to look up a population."""
+        """Remember the unknowns, the area list, the subtotals and how to look up a population and a price level."""
         self.cells = cells
         self.reference = reference
         self.subtotals = subtotals
         self.population = population
         self.group_of_ages = group_of_ages
+        self.deflator = deflator
 
     def constraints(self, rows: Iterable[Mapping[str, Any]]) -> list[HalfConstraint]:
         """Both sides of every row; a row of another measure is an error that names it."""
@@ -80,7 +85,8 @@ class TargetBuilder:
         first = self._sum(regions, start, group, row["category"], left_out)
         last = self._sum(regions, end, group, row["category"], left_out)
         if measure == "expenditure":
-            return self._sides(row, last, np.zeros_like(last), scaled(interval, MIO_PER_MIA), additive=True)
+            unit = MIO_PER_MIA * (self.deflator(int(row["price_year"])) if "price_year" in row else 1.0)
+            return self._sides(row, last, np.zeros_like(last), scaled(interval, unit), additive=True)
         if measure == "expenditure_change":
             return self._sides(row, last - first, first * 0, scaled(interval, MIO_PER_MIA), additive=True)
         if measure == "share":

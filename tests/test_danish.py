@@ -86,3 +86,14 @@ def test_described_names_each_series_with_its_ends():
         {"series": ["A", "A", "A", "B"], "year": [2020, 2021, 2022, 2022], "value": [1.0, 9.0, 2.0, 5.0]}
     )
     assert danish.described("Linjer", data, "kr.", 0) == "Linjer, kr.: A 1 i 2020 og 2 i 2022; B 5 i 2022."
+
+
+def test_a_span_has_two_ends_unless_they_print_alike():
+    assert danish.span(1200.4, 1399.6, "pladser") == "1.200 til 1.400\u00a0pladser"
+    assert danish.span(1.04, 1.01, decimals=1) == "1,0"
+    assert danish.span(math.nan, 3) == ".. til 3"
+
+
+def test_periods_in_words():
+    assert danish.period("2024M03") == "marts 2024"
+    assert danish.period("2028K1") == "1. kvartal 2028"

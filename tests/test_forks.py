@@ -11,16 +11,24 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from analysis import forks
+from analysis import forks, what_if
 from analysis.errors import InputError
+from analysis.report import Section
 from analysis.runner.parameters import declared_parameters
 
 DAY = datetime.date(2026, 3, 9)
-TEMPLATES = ["kommune_mod_gruppe", "udvikling_over_tid"]
+SLIDERS = "herberg_hvad_nu_hvis"
+TEMPLATES = [SLIDERS, "kommune_mod_gruppe", "udvikling_over_tid"]
 
 
 def fork(folder, title="Botilbud på Ærø", template="udvikling_over_tid", area="koebenhavn", edition="2025", today=DAY):
     return forks.new_analysis(title, template, area, edition, folder, today)
+
+
+def cells_widgets(path):
+    """The models of the widgets that a notebook was saved with."""
+    saved = nbformat.read(path, as_version=4).metadata["widgets"]
+    return list(saved["application/vnd.jupyter.widget-state+json"]["state"].values())
 
 
 def cells(path, kind):
@@ -113,7 +121,7 @@ def test_a_title_with_quotes_stays_text(tmp_path):
         ({"title": "../.."}, r"title '../..' has no letter or digit"),
         (
             {"template": "udvikling"},
-            "template 'udvikling' does not exist; notebooks/templates has: kommune_mod_gruppe, ",
+            "template 'udvikling' does not exist; notebooks/templates has: herberg_hvad_nu_hvis, kommune_mod_gruppe, ",
         ),
         ({"template": "../01_udgifter"}, "template '../01_udgifter' does not exist"),
         ({"area": "Kjøbenhavn"}, "area 'Kjøbenhavn' is not known; nearest names: København"),
@@ -178,10 +186,8 @@ def project(tmp_path_factory):
     return root
 
 
-@pytest.mark.xdist_group("forks")
-@pytest.mark.parametrize("area", ["koebenhavn", "hovedstaden"])
-@pytest.mark.parametrize("template", TEMPLATES)
-def test_a_fork_runs_from_the_adhoc_folder(project, processed, template, area):
+def run_fork(project, processed, template, area):
+    """The code cells of a fork that was run by papermill from adhoc/."""
     made = fork(project / "adhoc", title=f"Prøve {template} {area}", template=template, area=area)
     environment = {name: value for name, value in os.environ.items() if name != "NOEGLETAL_ROOT"}
     environment |= {"NOEGLETAL_PROCESSED": str(processed), "NOEGLETAL_PUBLISH": str(project / "published")}
@@ -196,6 +202,14 @@ def test_a_fork_runs_from_the_adhoc_folder(project, processed, template, area):
     assert result.returncode == 0, result.stdout + result.stderr
     code = cells(made.parent / "run.ipynb", "code")
     assert all(cell.execution_count for cell in code)
+    return code
+
+
+@pytest.mark.xdist_group("forks")
+@pytest.mark.parametrize("area", ["koebenhavn", "hovedstaden"])
+@pytest.mark.parametrize("template", [name for name in TEMPLATES if name != SLIDERS])
+def test_a_fork_runs_from_the_adhoc_folder(project, processed, template, area):
+    code = run_fork(project, processed, template, area)
     outputs = [output for cell in code for output in cell.outputs]
     assert {output.output_type for output in outputs} == {"display_data"}, "no warnings and no stray results"
     shown = "".join(output.data["text/html"] for output in outputs)
@@ -214,3 +228,34 @@ def test_a_fork_runs_from_the_adhoc_folder(project, processed, template, area):
     }
     assert verdict[template] in said
     assert not (project / "published").exists(), "an analysis outside the report stores nothing"
+
+
+@pytest.mark.xdist_group("forks")
+def test_the_fork_with_sliders_shows_them_with_their_figures(project, processed):
+    code = run_fork(project, processed, SLIDERS, "esbjerg")
+    kinds = [set(output.data) for cell in code for output in cell.outputs]
+    assert sum("application/vnd.jupyter.widget-view+json" in kind for kind in kinds) == 1
+    state = cells_widgets(project / "adhoc" / "run.ipynb")
+    sliders = {
+        model["state"]["description"]: model["state"]["value"]
+        for model in state
+        if model["model_name"] in ("FloatSliderModel", "IntSliderModel")
+    }
+    assert sliders["Målbelægning, pct."] == 92
+    drawn = "".join(str(model["state"]["outputs"]) for model in state if model["model_name"] == "OutputModel")
+    assert "KKR Syddanmark har brug for" in drawn
+    assert drawn.count("<img alt=") == 2
+
+
+def test_a_slider_moves_the_need_and_the_spread(processed, monkeypatch):
+    monkeypatch.setenv("NOEGLETAL_PROCESSED", str(processed))
+    said = []
+    monkeypatch.setattr(what_if, "display", lambda shown: said.append(shown.data))
+    box = what_if.shelter_sliders(Section("", "2025", "esbjerg"))
+    controls = {control.description: control for control in box.children[:-1]}
+    before = list(said)
+    controls["Målbelægning, pct."].value = 70
+    assert said[-4] != before[-4], "fewer places taken: more are needed"
+    controls["Mindst i hver klynge"].value = controls["Mindst i hver klynge"].max
+    controls["Pladser i alt"].value = 10
+    assert said[-1].endswith("flere end 10 i alt.</p>"), said[-1]

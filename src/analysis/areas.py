@@ -97,6 +97,18 @@ def locative(area_code: str) -> str:
     return table.loc[table["area_code"] == area_code, "locative"].item()
 
 
+@lru_cache
+def kkr(area_code: str) -> str:
+    """The KKR that an area lies in, as the region with the same municipalities; the country if in several."""
+    inside = set(members(area_code))
+    return next((region for region in regions() if inside <= set(members(region))), COUNTRY)
+
+
+def kkr_name(area_code: str) -> str:
+    """The Danish name of a KKR, from the code of its region."""
+    return f"KKR {name(area_code).removeprefix('Region ')}"
+
+
 def find_area(text: str) -> str:
     """The code of the area a person means by a code, a name or a folder name; suggests the nearest when unknown."""
     table = area_table()

@@ -11,12 +11,13 @@ import pandas as pd
 from analysis import quality
 from analysis.edition import Edition, reference_folder
 from analysis.errors import InputError
-from analysis.facts import counts, diagnoses, expenditure, population, rates
+from analysis.facts import counts, diagnoses, expenditure, population, rates, shelters
 from analysis.indicators import Count, Facts, GivenRate, catalogue, key_figures
 from analysis.quality import Finding
 from analysis.sources.snapshot import RawFile, raw_files
 
 KEY_FIGURES = "key_figures.parquet"
+FACTS = "facts"
 FINDINGS = "findings.json"
 SOURCES = "sources.json"
 RECORD = "build.json"
@@ -56,7 +57,11 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
                 counted[name] = pd.concat(parts, ignore_index=True)
     diagnosed, found = diagnoses.build(raw, edition)
     findings += found
-    facts |= given | counted | {"diagnoses": diagnosed}
+    sheltered, found = shelters.build(raw, edition)
+    findings += found
+    booked_in = catalogue().indicators["shelter_cost"].category
+    findings += shelters.against_accounts(sheltered["shelter_expenditure"], facts["expenditure"], booked_in)
+    facts |= given | counted | {"diagnoses": diagnosed} | sheltered
     table = key_figures(edition, Facts(facts["expenditure"], facts["population"], given, counted, diagnosed))
     _write(
         processed, facts, table, findings, files, {"raw": str(raw.resolve()), "inputs": _inputs_digest(edition, raw)}
@@ -78,9 +83,9 @@ def _write(
     except OSError as error:
         raise InputError(f"cannot write to {processed}: {error.strerror or error}") from error
     try:
-        (staging / "facts").mkdir()
+        (staging / FACTS).mkdir()
         for name, frame in facts.items():
-            frame.to_parquet(staging / "facts" / f"{name}.parquet", index=False)
+            frame.to_parquet(staging / FACTS / f"{name}.parquet", index=False)
         table.to_parquet(staging / KEY_FIGURES, index=False)
         (staging / FINDINGS).write_text(
             json.dumps([finding.model_dump() for finding in findings], ensure_ascii=False, indent=1), encoding="utf-8"
@@ -88,7 +93,7 @@ def _write(
         (staging / SOURCES).write_text(
             json.dumps([source_record(file) for file in files], ensure_ascii=False, indent=1), encoding="utf-8"
         )
-        (processed / "facts").mkdir(exist_ok=True)
+        (processed / FACTS).mkdir(exist_ok=True)
         # The record goes first and comes back last: a stop in between leaves a build that counts as stale.
         (processed / RECORD).unlink(missing_ok=True)
         for path in sorted(staging.rglob("*")):

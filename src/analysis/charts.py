@@ -1,7 +1,7 @@
 """House style and the few kinds of chart the report uses; every chart takes a frame and returns a figure."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -10,9 +10,11 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from scipy.optimize import isotonic_regression
 
 from analysis import accounts
 from analysis.danish import number
+from analysis.errors import InputError
 
 INK, MUTED, GRID = "#1D2B36", "#5B6770", "#D9DEE2"
 FACTORS = {
@@ -63,6 +65,15 @@ def colours_of(rows: pd.DataFrame) -> dict[str, str]:
     return {label: colours[label] for label in order}
 
 
+def palette(names: Iterable[str]) -> dict[str, str]:
+    """Colours for series without one of their own, each name once in the order given; safe for the colour-blind."""
+    tones = sns.color_palette(["#332288", "#44AA99", "#CC8A00", "#882255", "#88CCEE", "#6F7F8A"]).as_hex()
+    unique = list(dict.fromkeys(names))
+    if len(unique) > len(tones):
+        raise InputError(f"{len(unique)} series are too many to tell apart by colour; show at most {len(tones)}")
+    return dict(zip(unique, tones, strict=False))
+
+
 def area_colours(names: Sequence[str], own: str) -> dict[str, str]:
     """Colour by area name: the report's own area stands out, the last name (the country) is the reference."""
     others = sns.color_palette(["#6F7F8A", "#44AA99", "#999933", "#882255", "#332288"]).as_hex()
@@ -70,7 +81,8 @@ def area_colours(names: Sequence[str], own: str) -> dict[str, str]:
     return tones | {names[-1]: REFERENCE, own: HIGHLIGHT}
 
 
-def _canvas(height: float = HEIGHT, columns: int = 1) -> tuple[Figure, Sequence[Axes]]:
+def canvas(height: float = HEIGHT, columns: int = 1) -> tuple[Figure, Sequence[Axes]]:
+    """An empty figure of the page's width, and its axes side by side; `height` in inches."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         axes = figure.subplots(1, columns, sharey=True, squeeze=False)[0]
@@ -83,32 +95,32 @@ def _dark(colour: str) -> bool:
     return 0.299 * red + 0.587 * green + 0.114 * blue < 0.6
 
 
-def _numbers_on(axis: mpl.axis.Axis, decimals: int) -> None:
+def numbers_on(axis: mpl.axis.Axis, decimals: int) -> None:
+    """Danish numbers at the ticks of an axis."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, decimals)))
 
 
-def _tick_decimals(axes: Axes, axis: str = "y") -> int:
+def tick_decimals(axes: Axes, axis: str = "y") -> int:
     """As many decimals as the ticks need to differ."""
     ticks = np.asarray(axes.get_yticks() if axis == "y" else axes.get_xticks())
     step = np.diff(ticks).min() if len(ticks) > 1 else 1
     return next((decimals for decimals in range(3) if round(step, decimals) == round(step, 6)), 2)
 
 
-def _spaced(positions: Sequence[float], gap: float, low: float, high: float) -> np.ndarray:
-    """Positions moved apart to at least `gap`, as little as possible, in the same order and between the limits."""
-    order = np.argsort(positions)
-    placed = np.asarray(positions, dtype=float)[order]
-    for _ in range(100):
-        close = np.diff(placed) < gap - 1e-9
-        if not close.any():
-            break
-        for left in np.flatnonzero(close):
-            push = (gap - (placed[left + 1] - placed[left])) / 2
-            placed[left] -= push
-            placed[left + 1] += push
-        placed = np.clip(placed, low, high)
-    result = np.empty_like(placed)
-    result[order] = placed
+def spaced(positions: Sequence[float], gap: float | Sequence[float], low: float, high: float) -> np.ndarray:
+    """Positions moved apart, as little as possible, in the same order and between the limits.
+
+    `gap` is the room that a position takes up, one for all or one for each.
+    """
+    if not len(positions):
+        return np.empty(0)
+    order = np.argsort(positions, kind="stable")
+    room = np.broadcast_to(gap, len(positions))[order]
+    # Less the room before it, each position only has to be no lower than the one before: isotonic regression.
+    before = np.concatenate([[0.0], np.cumsum((room[1:] + room[:-1]) / 2)])
+    apart = isotonic_regression(np.asarray(positions, dtype=float)[order] - before).x
+    result = np.empty(len(order))
+    result[order] = np.clip(apart, low, max(low, high - before[-1])) + before
     return result
 
 
@@ -118,7 +130,7 @@ def lines(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: i
     Requires year, series, value (already in the unit shown). `colours` by series; a series without one is an error.
     """
     with mpl.rc_context(STYLE):
-        figure, (axes,) = _canvas()
+        figure, (axes,) = canvas()
         sns.lineplot(
             # seaborn cannot take frames that were put together and kept their old row labels.
             data=data.reset_index(drop=True),
@@ -137,7 +149,7 @@ def lines(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: i
         low, high = axes.get_ylim()
         labels = [textwrap.fill(f"{row.series} {number(row.value, decimals)}", 24) for row in last.itertuples()]
         gap = (high - low) * 0.07 * max((label.count("\n") + 1 for label in labels), default=1)
-        spots = _spaced(last["value"].tolist(), gap, low, high - 0.02 * (high - low))
+        spots = spaced(last["value"].tolist(), gap, low, high - 0.02 * (high - low))
         for row, label, spot in zip(last.itertuples(), labels, spots, strict=True):
             axes.annotate(
                 label,
@@ -152,7 +164,7 @@ def lines(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: i
         _year_axis(axes, data["year"])
         axes.set(xlabel="", ylabel=unit)
         axes.grid(visible=False, axis="x")
-        _numbers_on(axes.yaxis, _tick_decimals(axes))
+        numbers_on(axes.yaxis, tick_decimals(axes))
     return figure
 
 
@@ -168,7 +180,7 @@ def stacked_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, d
     Requires year, series, value. Negative values are stacked below zero; a year with a missing part has no column.
     """
     with mpl.rc_context(STYLE):
-        figure, (axes,) = _canvas()
+        figure, (axes,) = canvas()
         wide = data.pivot(index="year", columns="series", values="value")[list(colours)]
         absent = wide.isna().any(axis=1)
         wide = wide.mask(absent, 0.0)
@@ -199,7 +211,7 @@ def stacked_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, d
         handles, labels = axes.get_legend_handles_labels()
         if len(labels) > 1:
             axes.legend(handles[::-1], labels[::-1], ncols=2 if sum(map(len, labels)) > 60 else 3, **ABOVE)
-        _numbers_on(axes.yaxis, _tick_decimals(axes))
+        numbers_on(axes.yaxis, tick_decimals(axes))
     return figure
 
 
@@ -212,7 +224,7 @@ def paired_bars(
     """
     with mpl.rc_context(STYLE):
         names = list(dict.fromkeys(data["name"]))
-        figure, (axes,) = _canvas(height=max(2.4, 0.85 + 0.27 * len(names) * (len(colours) + 0.7)))
+        figure, (axes,) = canvas(height=max(2.4, 0.85 + 0.27 * len(names) * (len(colours) + 0.7)))
         sns.barplot(
             data=data, y="name", x="value", hue="series", hue_order=list(colours), order=names, palette=colours,
             orient="h", saturation=1, width=0.8, ax=axes, legend=len(colours) > 1, errorbar=None,
@@ -233,7 +245,7 @@ def paired_bars(
             label.set_fontweight("bold" if name in emphasised else "normal")
         axes.set(xlabel=unit, ylabel="")
         axes.grid(visible=False, axis="y")
-        _numbers_on(axes.xaxis, _tick_decimals(axes, "x"))
+        numbers_on(axes.xaxis, tick_decimals(axes, "x"))
         if len(colours) > 1:
             handles, labels = axes.get_legend_handles_labels()
             axes.legend(handles, labels, ncols=min(len(labels), 3), **ABOVE)
@@ -248,7 +260,7 @@ def contributions(data: pd.DataFrame, colours: dict[str, str], *, unit: str, dec
     with mpl.rc_context(STYLE):
         wide = data.pivot(index="name", columns="series", values="value")[list(colours)]
         wide = wide.reindex(dict.fromkeys(data["name"]))
-        figure, (axes,) = _canvas(height=1.5 + 0.5 * len(wide))
+        figure, (axes,) = canvas(height=1.5 + 0.5 * len(wide))
         rows = np.arange(len(wide))
         above, below = np.zeros(len(wide)), np.zeros(len(wide))
         for series, colour in colours.items():
@@ -266,7 +278,7 @@ def contributions(data: pd.DataFrame, colours: dict[str, str], *, unit: str, dec
         axes.set_xlim(below.min() - 0.05 * span, above.max() + 0.14 * span)
         axes.set(xlabel=unit, ylabel="")
         axes.grid(visible=False, axis="y")
-        _numbers_on(axes.xaxis, _tick_decimals(axes, "x"))
+        numbers_on(axes.xaxis, tick_decimals(axes, "x"))
         axes.legend(ncols=2, **ABOVE)
     return figure
 
@@ -278,7 +290,7 @@ def spread(data: pd.DataFrame, references: dict[str, tuple[str, str]], *, unit: 
     others as dots.
     """
     with mpl.rc_context(STYLE):
-        figure, (axes,) = _canvas(height=4.3)
+        figure, (axes,) = canvas(height=4.3)
         data = data.reset_index(drop=True)
         dots = data[~data["series"].isin(list(references))]
         sns.scatterplot(
@@ -293,7 +305,7 @@ def spread(data: pd.DataFrame, references: dict[str, tuple[str, str]], *, unit: 
                 ends.append((series, colour, line["year"].iloc[-1], line["value"].iloc[-1]))
         axes.set_ylim(bottom=0, top=max(data["value"].max() * 1.06, 1e-9))
         top = axes.get_ylim()[1]
-        spots = _spaced([value for *_, value in ends], top * 0.07, 0, top * 0.98)
+        spots = spaced([value for *_, value in ends], top * 0.07, 0, top * 0.98)
         for (series, colour, year, value), spot in zip(ends, spots, strict=True):
             axes.annotate(
                 f"{series} {number(value, decimals)}", (year, spot), xytext=(12, 0), textcoords="offset points",
@@ -302,7 +314,7 @@ def spread(data: pd.DataFrame, references: dict[str, tuple[str, str]], *, unit: 
         _year_axis(axes, data["year"])
         axes.set(xlabel="", ylabel=unit)
         axes.grid(visible=False, axis="x")
-        _numbers_on(axes.yaxis, _tick_decimals(axes))
+        numbers_on(axes.yaxis, tick_decimals(axes))
     return figure
 
 
@@ -315,7 +327,7 @@ def ranked_dots(
     """
     with mpl.rc_context(STYLE):
         names = list(dict.fromkeys(data["name"]))
-        figure, (axes,) = _canvas(height=1.0 + 0.235 * len(names))
+        figure, (axes,) = canvas(height=1.0 + 0.235 * len(names))
         wide = data.pivot(index="name", columns="year", values="value").reindex(names)
         first, last = wide[years[0]].to_numpy(), wide[years[1]].to_numpy()
         rows = np.arange(len(names))
@@ -338,7 +350,7 @@ def ranked_dots(
         axes.set_xlim(0, top * 1.1)
         axes.set(xlabel=unit, ylabel="")
         axes.grid(visible=False, axis="y")
-        _numbers_on(axes.xaxis, _tick_decimals(axes, "x"))
+        numbers_on(axes.xaxis, tick_decimals(axes, "x"))
         axes.legend(ncols=2, **ABOVE)
     return figure
 
@@ -350,7 +362,7 @@ def funnel(limits: pd.DataFrame, *, unit: str, across: str, own: str, named: Seq
     `overall` is the rate that the limits lie around. The limits of the smallest areas may run off the top.
     """
     with mpl.rc_context(STYLE):
-        figure, (axes,) = _canvas(height=4.4)
+        figure, (axes,) = canvas(height=4.4)
         ordered = limits.dropna(subset="exposure").sort_values("exposure")
         for inner, dashes, label in (("95", "--", "95 pct."), ("998", "-", "99,8 pct.")):
             for side, name in (("low", None), ("high", label)):
@@ -374,8 +386,8 @@ def funnel(limits: pd.DataFrame, *, unit: str, across: str, own: str, named: Seq
         axes.set(xlabel=across, ylabel=unit)
         axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
         axes.xaxis.set_minor_locator(NullLocator())
-        _numbers_on(axes.xaxis, 0)
-        _numbers_on(axes.yaxis, _tick_decimals(axes))
+        numbers_on(axes.xaxis, 0)
+        numbers_on(axes.yaxis, tick_decimals(axes))
         axes.legend(ncols=3, **ABOVE)
     return figure
 
@@ -387,7 +399,7 @@ def dot_rows(data: pd.DataFrame, marks: dict[str, str], *, unit: str, decimals: 
     """
     with mpl.rc_context(STYLE):
         names = list(dict.fromkeys(data["name"]))
-        figure, (axes,) = _canvas(height=1.3 + 0.42 * len(names))
+        figure, (axes,) = canvas(height=1.3 + 0.42 * len(names))
         places = data["name"].map({name: row for row, name in enumerate(names)})
         others = ~data["series"].isin(list(marks))
         axes.hlines(range(len(names)), data["value"].min(), data["value"].max(), color=GRID, linewidth=1)
@@ -407,7 +419,7 @@ def dot_rows(data: pd.DataFrame, marks: dict[str, str], *, unit: str, decimals: 
         axes.set_ylim(len(names) - 0.5, -0.6)
         axes.set(xlabel=unit, ylabel="")
         axes.grid(visible=False, axis="y")
-        _numbers_on(axes.xaxis, _tick_decimals(axes, "x"))
+        numbers_on(axes.xaxis, tick_decimals(axes, "x"))
         axes.legend(ncols=3, **ABOVE)
     return figure
 

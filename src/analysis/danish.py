@@ -1,11 +1,13 @@
 """Danish numbers and sentences: the only place where a figure becomes text."""
 
+import datetime
 import math
 import re
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 import pandas as pd
+from babel.dates import format_date
 from babel.lists import format_list
 from babel.numbers import format_decimal
 
@@ -60,6 +62,21 @@ def amount(value: float) -> str:
     if abs(value) >= 1e6:
         return with_unit(number(value / 1e6, 0 if abs(value) >= 1e8 else 1), "mio. kr.")
     return kroner(value)
+
+
+def span(low: float, high: float, unit: str = "", decimals: int = 0) -> str:
+    """From one figure to another, such as 1.200 til 1.400 pladser; a single one where they print alike."""
+    ends = [number(low, decimals), number(high, decimals)]
+    text = " til ".join(dict.fromkeys(ends))
+    return with_unit(text, unit) if unit else text
+
+
+def period(text: str) -> str:
+    """A month or quarter of StatBank in words: 2024M03 is marts 2024, 2028K1 is 1. kvartal 2028."""
+    year, mark, part = text[:4], text[4], int(text[5:])
+    if mark == "K":
+        return f"{part}. kvartal {year}"
+    return format_date(datetime.date(int(year), part, 1), "MMMM y", locale=LOCALE)
 
 
 class MoneyUnit(NamedTuple):

@@ -62,6 +62,8 @@ class Edition(_Strict):
     comparison_areas: list[str]
     published: str
     cell_timeout_seconds: int = 300
+    # Fewer persons than this behind a figure from a person-level delivery, and the figure is not shown.
+    smallest_count: int = Field(default=5, ge=2)
     tables: dict[str, TableNeed]
     sections: list[SectionPlan]
 

@@ -122,6 +122,15 @@ class Delivered(_Described):
     table: str
 
 
+class Modelled(_Described):
+    """Figures of the shelter model: computed from facts when a notebook asks, no rows among the key figures."""
+
+    kind: Literal["modelled"]
+    population_group: str
+    category: str
+    unit: Literal["kr", "antal", "pct", "kr_pr_doegn", "doegn"]
+
+
 class Weight(_Declared):
     """The age band and the date (month-day) whose persons weigh the municipalities of an area."""
 
@@ -141,7 +150,7 @@ class GivenRate(_Described):
 
 
 Indicator = Annotated[
-    Amount | Population | Rate | GivenRate | Count | UnitCost | ShareOfPopulation | Delivered,
+    Amount | Population | Rate | GivenRate | Count | UnitCost | ShareOfPopulation | Delivered | Modelled,
     Field(discriminator="kind"),
 ]
 

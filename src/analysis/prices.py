@@ -23,10 +23,21 @@ def deflators(edition: Edition) -> pd.Series:
 
     Errors: a year of the period, or the price level itself, that the index lacks is named.
     """
+    values = _values(edition.price_index, {*edition.period.all, edition.price_level})
+    return (values[edition.price_level] / values).rename("deflator")
+
+
+def index_factor(index: str, from_year: int, to_year: int) -> float:
+    """Factor that turns kroner of one year into kroner of another; errors as for `deflators`."""
+    values = _values(index, {from_year, to_year})
+    return float(values[to_year] / values[from_year])
+
+
+def _values(index: str, needed: set[int]) -> pd.Series:
+    """Values of an index by year, all there are, once the years needed are among them."""
     table = price_index()
-    values = table[table["index"] == edition.price_index].set_index("year")["value"]
-    needed = {*edition.period.all, edition.price_level}
+    values = table[table["index"] == index].set_index("year")["value"]
     absent = sorted(needed - set(values.index))
     if absent:
-        raise InputError(f"price_index.csv: index {edition.price_index!r} lacks {', '.join(map(str, absent))}")
-    return (values[edition.price_level] / values).rename("deflator")
+        raise InputError(f"price_index.csv: index {index!r} lacks {', '.join(map(str, absent))}")
+    return values

@@ -15,10 +15,10 @@ from IPython.display import HTML, display
 from matplotlib.figure import Figure
 
 from analysis import accounts, areas, charts, danish, prices, tables
-from analysis.build import FINDINGS, KEY_FIGURES, SOURCES
+from analysis.build import FACTS, FINDINGS, KEY_FIGURES, SOURCES
 from analysis.edition import Edition, SectionPlan, load_edition, processed_folder
 from analysis.errors import InputError
-from analysis.indicators import catalogue
+from analysis.indicators import COLUMNS, catalogue
 from analysis.sources.snapshot import ORIGINS
 
 # Set by the runner; without them a notebook is being read in JupyterLab and stores nothing.
@@ -97,6 +97,17 @@ class Section:
         return [self.area_name, *([areas.name(region)] if region else [])]
 
     @property
+    def kkr(self) -> str:
+        """The KKR that decides on herberger for the area, as its region; for the country that of the home area."""
+        code = areas.kkr(self.area_code)
+        return code if code != areas.COUNTRY else areas.kkr(self.edition.home_area)
+
+    @cached_property
+    def clusters(self) -> dict[str, str]:
+        """The klynge of each municipality."""
+        return self.facts("shelter_clusters").set_index("municipality")["cluster"].to_dict()
+
+    @property
     def peers(self) -> list[str]:
         """The municipalities to look at one by one: the area's own, or those around a single municipality."""
         own = areas.members(self.area_code)
@@ -146,6 +157,39 @@ class Section:
         pairs = pd.Series(list(zip(table["population_group"], table["category"], strict=True)), index=table.index)
         return tables.with_labels(table.loc[pairs.map(order).sort_values(kind="stable").index].reset_index(drop=True))
 
+    def facts(self, name: str) -> pd.DataFrame:
+        """A table of facts as the build wrote it; an optional delivery that did not come is a frame without rows."""
+        path = self._processed / FACTS / f"{name}.parquet"
+        if not path.is_file():
+            raise InputError(f"{path.name} is not built: run `noegletal build --edition {self.edition.name}`")
+        return pd.read_parquet(path)
+
+    def modelled(
+        self, indicator: str, frame: pd.DataFrame, *, value: str = "value", year: int | None = None, area: str = ""
+    ) -> pd.DataFrame:
+        """What a model computed as rows to publish: the columns of key figures first, the frame's others after them.
+
+        `value`: the column with the figure. `year` and `area` where the frame has no column `year` or `area_code`.
+        The origin is the weakest of the raw files that the indicator rests on. Errors: none of them was delivered.
+        """
+        entry = catalogue().indicators[indicator]
+        files = self.sources[self.sources["table"].isin(entry.sources)]
+        if files.empty:
+            raise InputError(f"{indicator!r} rests on {', '.join(entry.sources)}, and none of them was delivered")
+        given = {
+            "area_code": area or self.area_code,
+            "population_group": entry.population_group,
+            "category": entry.category,
+            "year": year or self.last,
+            "variant": accounts.STANDARD,
+            "status": frame[value].isna().map({True: "missing", False: "final"}),
+        }
+        rows = frame.drop(columns=["label", "area"], errors="ignore").rename(columns={value: "value"})
+        rows = rows.assign(**{name: fact for name, fact in given.items() if name not in frame.columns})
+        rows = rows.assign(indicator=indicator, unit=entry.unit, origin=_weakest(files), note="")
+        named = tables.with_labels(rows[[*COLUMNS, *rows.columns.difference(COLUMNS, sort=False)]])
+        return named.astype({"value": float})
+
     @cached_property
     def deflators(self) -> pd.Series:
         """Factor by year from current prices to those of the edition."""
@@ -169,21 +213,18 @@ class Section:
         """
         below = self._lines_below(data, note)
         alt = f"{title} {reading}"
-        vector = _rendered(chart, "svg")
         self._store(output, data, title=title, number=number, alt=alt)
         if self._publish:
             standalone = charts.standalone(chart, f"{number}: {title}" if number else title, below)
             self._write(f"figurer/{output}.svg", _rendered(standalone, "svg"))
             self._write(f"figurer/{output}.png", _rendered(standalone, "png"))
-        image = (
-            f'<img alt="{html.escape(alt)}" src="data:image/svg+xml;base64,{base64.b64encode(vector).decode("ascii")}">'
-        )
+        markup = image(chart, alt)
         downloads = {
             "data (CSV)": f"data/{output}.csv",
             "billede (SVG)": f"figurer/{output}.svg",
             "billede (PNG)": f"figurer/{output}.png",
         }
-        self._show(output, number, title, image, below, downloads, data)
+        self._show(output, number, title, markup, below, downloads, data)
 
     def table(
         self,
@@ -205,6 +246,17 @@ class Section:
         )
         self._store(output, data, title=title, number=number, alt="")
         self._show(output, number, title, markup, below, {"data (CSV)": f"data/{output}.csv"}, data)
+
+    def leave_out(self, output: str, title: str, reason: str, *, number: str = "") -> None:
+        """Say on the page why a declared output is not there: an optional delivery that it rests on did not come."""
+        self._declared(output)
+        self._store_facts(output, title=title, number=number, left_out=reason)
+        display(
+            HTML(
+                f'<div class="notice" id="{output.replace("_", "-")}"><p><strong>{html.escape(title)}</strong></p>'
+                f"<p>{html.escape(danish.sentence(f'Vises ikke: {reason}'))}</p></div>"
+            )
+        )
 
     def say(self, *sentences: str) -> None:
         """Show sentences as one paragraph that ends with a full stop; numbers come from data through `danish`."""
@@ -284,12 +336,29 @@ class Section:
         )
 
     def _store(self, output: str, data: pd.DataFrame, *, title: str, number: str, alt: str) -> None:
+        self._declared(output)
+        origin = _weakest(data) if "origin" in data.columns else ""
+        self._store_facts(output, title=title, number=number, alt=alt, origin=origin, rows=len(data))
+        if self._publish:
+            self._write(f"data/{output}.csv", tables.spreadsheet_csv(data))
+
+    def _declared(self, output: str) -> None:
         if not OUTPUT_NAME.match(output):
             raise InputError(f"output {output!r} must be figur_... or tabel_... in lower case")
-        if self.plan is None:
-            return
-        if output not in self.plan.outputs:
+        if self.plan is not None and output not in self.plan.outputs:
             raise InputError(f"output {output!r} is not declared for {self.plan.notebook} in the edition file")
+
+    def _store_facts(
+        self,
+        output: str,
+        *,
+        title: str,
+        number: str,
+        alt: str = "",
+        origin: str = "",
+        rows: int = 0,
+        left_out: str = "",
+    ) -> None:
         if self._publish is None:
             return
         facts = {
@@ -297,16 +366,22 @@ class Section:
             "title": title,
             "number": number,
             "alt": alt,
-            "origin": _weakest(data) if "origin" in data.columns else "",
-            "rows": len(data),
+            "origin": origin,
+            "rows": rows,
+            "left_out": left_out,
         }
-        self._write(f"data/{output}.csv", tables.spreadsheet_csv(data))
         self._write(f"facts/{output}.json", json.dumps(facts, ensure_ascii=False, indent=1).encode("utf-8"))
 
     def _write(self, name: str, content: bytes) -> None:
         path = self._publish / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+
+def image(chart: Figure, alt: str) -> str:
+    """A chart as HTML that carries its own image, with `alt` for those who cannot see it."""
+    vector = base64.b64encode(_rendered(chart, "svg")).decode("ascii")
+    return f'<img alt="{html.escape(alt)}" src="data:image/svg+xml;base64,{vector}">'
 
 
 def adhoc(title: str, edition: str, area: str) -> Section:

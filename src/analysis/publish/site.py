@@ -20,7 +20,7 @@ from analysis.edition import Edition, SectionPlan, project_root
 from analysis.publish.folder import replaced
 from analysis.reconcile import Comparison, computed_reading, counts, declarations, open_questions, published
 from analysis.report import RECONSTRUCTION_MARK
-from analysis.runner.execute import EXECUTED, FIGURE_FILES, TABLE_FILES, Outcome
+from analysis.runner.execute import EXECUTED, OUTPUT_FACTS, Outcome, output_files
 
 TEMPLATES = Path(__file__).parent / "templates"
 MANIFEST = "manifest.json"
@@ -62,7 +62,7 @@ def publish(
             if outcome and outcome.succeeded:
                 record["failed"] = ""
             sections[plan.notebook] = {"title": plan.title, **record}
-        _clear_undeclared(new, edition)
+        _clear_unpublished(new, edition, sections)
         context = {
             "edition": edition,
             "area": areas.name(area_code),
@@ -98,12 +98,10 @@ def _bring_in(folder: Path, edition: Edition, area_code: str, plan: SectionPlan,
     staging = outcome.job.staging
     facts = []
     for output in plan.outputs:
-        facts.append(json.loads((staging / f"facts/{output}.json").read_text(encoding="utf-8")))
-        for name in FIGURE_FILES if output.startswith("figur") else TABLE_FILES:
-            if not name.startswith("facts/"):
-                target = folder / name.format(output)
-                target.parent.mkdir(exist_ok=True)
-                shutil.copyfile(staging / name.format(output), target)
+        facts.append(json.loads((staging / OUTPUT_FACTS.format(output)).read_text(encoding="utf-8")))
+        for name in output_files(facts[-1]):
+            (folder / name).parent.mkdir(exist_ok=True)
+            shutil.copyfile(staging / name, folder / name)
     (folder / "notebooks").mkdir(exist_ok=True)
     shutil.copyfile(staging / EXECUTED, folder / "notebooks" / f"{plan.notebook}.ipynb")
     page = notebook_page(staging / EXECUTED, edition, area_code, plan)
@@ -111,9 +109,10 @@ def _bring_in(folder: Path, edition: Edition, area_code: str, plan: SectionPlan,
     return {"parameters": outcome.job.parameters, "seconds": round(outcome.seconds, 2), "outputs": facts}
 
 
-def _clear_undeclared(folder: Path, edition: Edition) -> None:
-    """Remove what earlier runs published and the edition no longer declares."""
-    declared = {output for plan in edition.sections for output in plan.outputs}
+def _clear_unpublished(folder: Path, edition: Edition, sections: dict[str, dict[str, object]]) -> None:
+    """Remove what earlier runs published and the edition no longer declares or its section now leaves out."""
+    left_out = {facts["output"] for facts in _outputs(sections) if facts.get("left_out")}
+    declared = {output for plan in edition.sections for output in plan.outputs} - left_out
     for path in [*folder.glob("figurer/*"), *folder.glob("data/*")]:
         if path.stem not in declared:
             path.unlink()
@@ -264,11 +263,15 @@ def _digest(path: Path) -> str:
 
 
 def missing_outputs(edition: Edition, folder: Path) -> list[str]:
-    """Files that a complete report of the edition has and this folder lacks."""
+    """Files that a complete report of the edition has and this folder lacks.
+
+    An output that its section left out, and said why, has no files; without a manifest every output is asked for.
+    """
+    sections = _earlier(folder)
     expected = ["index.html", "afstemning.html", MANIFEST]
     for plan in edition.sections:
         expected.append(f"{plan.notebook}.html")
+        published = {facts["output"]: facts for facts in sections.get(plan.notebook, {}).get("outputs", [])}
         for output in plan.outputs:
-            names = FIGURE_FILES if output.startswith("figur") else TABLE_FILES
-            expected += [name.format(output) for name in names if not name.startswith("facts/")]
+            expected += output_files(published.get(output, {"output": output}))
     return [name for name in expected if not (folder / name).is_file()]

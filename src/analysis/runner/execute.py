@@ -1,6 +1,7 @@
 """One notebook, executed by papermill and believed only when every cell ran and every output is there."""
 
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -28,8 +29,9 @@ ENGINE = "noegletal"
 KERNEL_START_SECONDS = 60
 KERNEL = "python3"
 EXECUTED = "notebook.ipynb"
-FIGURE_FILES = ("figurer/{}.svg", "figurer/{}.png", "data/{}.csv", "facts/{}.json")
-TABLE_FILES = ("data/{}.csv", "facts/{}.json")
+FIGURE_FILES = ("figurer/{}.svg", "figurer/{}.png", "data/{}.csv")
+TABLE_FILES = ("data/{}.csv",)
+OUTPUT_FACTS = "facts/{}.json"
 
 
 @dataclass(frozen=True)
@@ -161,11 +163,21 @@ def _unfinished(executed: Path) -> str:
 
 def _undelivered(job: Job) -> str:
     for output in job.plan.outputs:
-        files = FIGURE_FILES if output.startswith("figur") else TABLE_FILES
-        absent = [name.format(output) for name in files if not (job.staging / name.format(output)).is_file()]
+        described = job.staging / OUTPUT_FACTS.format(output)
+        facts = json.loads(described.read_text(encoding="utf-8")) if described.is_file() else {"output": output}
+        wanted = [*output_files(facts), OUTPUT_FACTS.format(output)]
+        absent = [name for name in wanted if not (job.staging / name).is_file()]
         if absent:
             return f"declared output {output} was not published (no {absent[0]})"
     return ""
+
+
+def output_files(facts: dict[str, Any]) -> list[str]:
+    """The files that a published output consists of; none when the page says why it was left out."""
+    if facts.get("left_out"):
+        return []
+    name = facts["output"]
+    return [file.format(name) for file in (FIGURE_FILES if name.startswith("figur") else TABLE_FILES)]
 
 
 def _one_line(text: object) -> str:

@@ -1,5 +1,6 @@
 """Workbooks to send out: a form written empty, or filled with rows, with a sheet that explains each column."""
 
+import datetime
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,12 +15,15 @@ from analysis.errors import InputError
 from analysis.sources.forms import GUIDANCE, NUMERIC, Form, FormColumn, FormSheet, load_form, one_of, spelling_of
 from analysis.sources.snapshot import MISSING
 
+DATE_FORMAT = "dd-mm-yyyy"
+
 
 def write_form(form: str, path: Path, rows: Mapping[str, pd.DataFrame] | None = None) -> None:
     """Write a form as a workbook, empty or filled with `rows`, and a sheet `Vejledning` that explains each column.
 
     `rows`: by sheet name, frames with the form's fields holding codes (other columns are ignored); NaN is written as
-    `..`. Errors: a sheet or a code that the form does not have, a field that a frame lacks.
+    `..`, a missing date or text as an empty cell; a sheet without rows gets its headings. Errors: a sheet or a code
+    that the form does not have, a field that a frame lacks.
     """
     plan = load_form(form)
     given = dict(rows or {})
@@ -52,10 +56,14 @@ def _write_sheet(page: Worksheet, plan: Form, sheet: FormSheet, rows: pd.DataFra
         raise InputError(f"rows for sheet {sheet.name} lack {', '.join(absent)}")
     for number, row in enumerate(rows.to_dict("records"), start=sheet.header_row + 1):
         for place, column in enumerate(sheet.columns, start=1):
-            _put(page, number, place, _written(column, row[column.field]))
+            cell = _put(page, number, place, _written(column, row[column.field]))
+            if column.type == "date":
+                cell.number_format = DATE_FORMAT
 
 
-def _written(column: FormColumn, code: object) -> str | float | int:
+def _written(column: FormColumn, code: object) -> str | float | int | datetime.date | None:
+    if column.type == "date":
+        return None if pd.isna(code) else pd.Timestamp(code).date()
     if pd.isna(code) or code == "":
         return MISSING if column.type in NUMERIC else ""
     if column.type in NUMERIC:
@@ -79,12 +87,14 @@ def _write_guidance(page: Worksheet, plan: Form) -> None:
         page.column_dimensions[get_column_letter(place)].width = width
     lines = [(sheet, column) for sheet in plan.sheets for column in sheet.columns]
     for number, (sheet, column) in enumerate(lines, start=5):
-        required = "ja" if column.required else "nej; tom eller .. betyder, at tallet mangler"
-        for place, text in enumerate((sheet.name, column.heading, one_of(column), required, column.help), start=1):
+        missing = "tallet" if column.type in NUMERIC else "oplysningen"
+        required = "ja" if column.required else f"nej; tom eller .. betyder, at {missing} mangler"
+        name = sheet.name if sheet.required else f"{sheet.name} (kan udelades)"
+        for place, text in enumerate((name, column.heading, one_of(column), required, column.help), start=1):
             _put(page, number, place, text).alignment = Alignment(wrap_text=True, vertical="top")
 
 
-def _put(page: Worksheet, row: int, place: int, value: str | float | int) -> Cell:
+def _put(page: Worksheet, row: int, place: int, value: str | float | int | datetime.date | None) -> Cell:
     cell = page.cell(row, place, value)
     if isinstance(value, str):
         # Without this a text that begins with = would be written as a formula.

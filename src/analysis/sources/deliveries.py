@@ -1,5 +1,6 @@
 """Deliveries: filled-in workbooks, read whole or not at all."""
 
+import contextlib
 import datetime
 import difflib
 import math
@@ -7,9 +8,11 @@ import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree.ElementTree import ParseError
 
 import pandas as pd
@@ -21,11 +24,16 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from analysis.errors import InputError
 from analysis.sources.forms import (
+    FIRST_DAY,
     GUIDANCE,
+    LAST_DAY,
     NUMERIC,
     Coverage,
+    Form,
     FormColumn,
     FormSheet,
+    Spells,
+    day_in_danish,
     fold,
     in_danish,
     load_form,
@@ -39,6 +47,7 @@ WORKBOOK = ".xlsx"
 OTHER_SUFFIXES = (".xls", ".xlsm", ".xlsb", ".ods")
 # Text takes the decimal comma only: a point may be a thousands mark or an English decimal, so it is never guessed.
 NUMBER = re.compile(r"^-?[0-9]+(,[0-9]+)?$")
+DATE_FORMATS = ("%d-%m-%Y", "%Y-%m-%d")
 # In a number format only a bare % multiplies by 100; one that is quoted, escaped or in brackets is mere text.
 FORMAT_TEXT = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\]]*\]')
 
@@ -85,6 +94,25 @@ class _WrongCellError(Exception):
     """What is wrong with one cell, as the end of a Danish sentence."""
 
 
+class Wrong(NamedTuple):
+    """Something wrong with the rows of a form that was read: a Danish text, and the sheet, row and field it is of."""
+
+    text: str
+    sheet: str
+    row: int = 0
+    field: str = ""
+
+
+def refuse(path: Path, form: str, found: Iterable[Wrong]) -> None:
+    """Raise all that is wrong beyond what a form can declare as one error, said and ordered as `read_form` does."""
+    problems = _Problems(path.name)
+    sheets = {sheet.name: (order, sheet) for order, sheet in enumerate(load_form(form).sheets)}
+    for wrong in found:
+        order, sheet = sheets[wrong.sheet]
+        problems.add(wrong.text, sheet, order, wrong.row, sheet.column(wrong.field) if wrong.field else None)
+    problems.refuse()
+
+
 # Stands where a cell could not be read, so that one mistake is not reported again as a missing or double row.
 _UNREADABLE = object()
 
@@ -93,17 +121,22 @@ def read_form(path: Path, form: str) -> dict[str, pd.DataFrame]:
     """The sheets of a filled-in form by name, each a frame with the form's fields plus `sheet` and `row` (in Excel).
 
     Codes replace spellings (area codes for areas); percentages are 0-100; year and whole numbers are integers, or
-    floats where the column is not required; a missing number is NaN, a missing text is empty. Errors: everything
-    that is wrong, in Danish, a line each with file, sheet, row and column, as one InputError; then nothing is read.
+    floats where the column is not required; dates are datetime64[ns]; a missing number is NaN, a missing date NaT, a
+    missing text empty. A sheet that may be left out has no rows then. Errors: everything that is wrong, in Danish, a
+    line each with file, sheet, row and column, as one InputError; then nothing is read.
     """
     plan = load_form(form)
     problems = _Problems(path.name)
-    shown, entered = _opened(path, computed=True), _opened(path, computed=False)
+    entered = _opened(path, computed=False)
+    # Without formulas what was typed is what is shown, and a large workbook is opened once only.
+    shown = _opened(path, computed=True) if _has_formulas(entered) else entered
     names = {fold(page.title): page.title for page in shown.worksheets}
     rows: dict[str, list[dict[str, object]]] = {}
     for order, sheet in enumerate(plan.sheets):
         name = names.pop(fold(sheet.name), None)
-        if name is None:
+        if name is None and not sheet.required:
+            rows[sheet.name] = []
+        elif name is None:
             near = difflib.get_close_matches(fold(sheet.name), list(names), n=1)
             hint = (
                 f"; er det arket '{names[near[0]]}'?"
@@ -115,11 +148,26 @@ def read_form(path: Path, form: str) -> dict[str, pd.DataFrame]:
             rows[sheet.name] = _SheetReader(sheet, order, shown[name], entered[name], problems).rows()
     for name in names.values():
         if name != GUIDANCE and any(True for _ in _filled(shown[name])):
-            problems.add(
-                f"arket '{name}' er ikke i formularen; flyt indholdet, eller slet arket", order=len(plan.sheets)
-            )
+            problems.add(f"arket '{name}' er ikke i formularen; {_meant(name, plan, shown)}", order=len(plan.sheets))
     problems.refuse()
     return {sheet.name: _frame(sheet, rows[sheet.name]) for sheet in plan.sheets}
+
+
+def no_rows(form: str) -> dict[str, pd.DataFrame]:
+    """The sheets of a form that was not delivered: what `read_form` gives, without rows."""
+    return {sheet.name: _frame(sheet, []) for sheet in load_form(form).sheets}
+
+
+def _meant(name: str, plan: Form, book: Workbook) -> str:
+    """What to do about a sheet of an unknown name: it may be one that was taken for left out."""
+    there = {fold(page.title) for page in book.worksheets}
+    left_out = {fold(sheet.name): sheet.name for sheet in plan.sheets if not sheet.required}
+    near = difflib.get_close_matches(fold(name), [folded for folded in left_out if folded not in there], n=1)
+    return f"skal det hedde '{left_out[near[0]]}'?" if near else "flyt indholdet, eller slet arket"
+
+
+def _has_formulas(book: Workbook) -> bool:
+    return any(cell.data_type == "f" for page in book.worksheets for cell in page._cells.values())
 
 
 def _opened(path: Path, *, computed: bool) -> Workbook:
@@ -154,22 +202,35 @@ class _SheetReader:
 
     def rows(self) -> list[dict[str, object]]:
         """The rows of the sheet, with what is wrong added to the problems."""
-        if not any(True for _ in _filled(self.shown)) and not any(True for _ in _filled(self.entered)):
-            self._wrong("arket er tomt")
+        if not self._shown_cells and not self._entered_cells:
+            if self.plan.required:
+                self._wrong("arket er tomt")
             return []
         self._check_merged()
         if not self._header_in_place():
             return []
         rows = self._parsed_rows()
-        if not rows:
+        if not rows and self.plan.required:
             self._wrong(f"der er ingen rækker under overskriften i række {self.plan.header_row}")
+        if rows and self.plan.rows not in (None, len(rows)):
+            self._wrong(f"der står {len(rows)} rækker under overskriften; der skal stå {self.plan.rows}")
         for column in self.plan.columns:
             if column.type in NUMERIC:
                 self._check_range(rows, column)
-        self._check_keys(rows)
+        different = self._check_keys(rows)
+        if self.plan.spells:
+            self._check_spells(different, self.plan.spells)
         for rule in self.plan.coverage if rows else ():
             self._check_coverage(rows, rule)
         return rows
+
+    @cached_property
+    def _shown_cells(self) -> list[Cell]:
+        return list(_filled(self.shown))
+
+    @cached_property
+    def _entered_cells(self) -> list[Cell]:
+        return self._shown_cells if self.entered is self.shown else list(_filled(self.entered))
 
     def _wrong(self, text: str, row: int = 0, column: FormColumn | None = None) -> None:
         self.problems.add(text, self.plan, self.order, row, column)
@@ -186,7 +247,7 @@ class _SheetReader:
         """Whether every heading stands where it must; what is missing, moved or too much is reported."""
         header_row = self.plan.header_row
         places: dict[str, list[Cell]] = {}
-        for cell in _filled(self.shown):
+        for cell in self._shown_cells:
             if isinstance(cell.value, str):
                 places.setdefault(fold(cell.value), []).append(cell)
         accounted = set()
@@ -219,7 +280,7 @@ class _SheetReader:
         width, header_row = len(self.plan.columns), self.plan.header_row
         headed = {cell.column for cell in self.shown[header_row] if not _is_blank(cell.value)}
         rows = []
-        filled = [cell for page in (self.shown, self.entered) for cell in _filled(page)]
+        filled = (cell for cells in (self._shown_cells, self._entered_cells) for cell in cells)
         for number in sorted({cell.row for cell in filled if cell.row > header_row and cell.column <= width}):
             cells = [
                 (self.shown.cell(number, place), self.entered.cell(number, place)) for place in range(1, width + 1)
@@ -235,7 +296,7 @@ class _SheetReader:
                     row[column.field] = _UNREADABLE
                     self._wrong(str(error), number, column)
             rows.append(row)
-        for cell in _filled(self.entered):
+        for cell in self._entered_cells:
             if cell.row > header_row and cell.column > width and cell.column not in headed:
                 text = f"celle {cell.coordinate} ({_quoted(cell.value)}) ligger uden for tabellens kolonner; slet den"
                 self._wrong(text, cell.row)
@@ -259,7 +320,7 @@ class _SheetReader:
                 problem = f"{in_danish(number)} ser ud som en andel; skriv {in_danish(percent)}"
             elif not low <= number <= high:
                 limit = f"lille; mindst {in_danish(low)}" if number < low else f"stort; højst {in_danish(high)}"
-                problem = f"{in_danish(number)} er for {limit}"
+                problem = f"{in_danish(number)} er for {limit}{_mistaken(number, column)}"
             else:
                 continue
             row[column.field] = _UNREADABLE
@@ -270,17 +331,55 @@ class _SheetReader:
             )
             self._wrong(text, column=column)
 
-    def _check_keys(self, rows: list[dict[str, object]]) -> None:
+    def _check_keys(self, rows: list[dict[str, object]]) -> list[dict[str, object]]:
+        """The rows that do not stand higher up already."""
         seen: dict[tuple[object, ...], int] = {}
+        different = []
         headings = ", ".join(self.plan.column(name).heading for name in self.plan.key)
         for row in rows:
             key = tuple(row[name] for name in self.plan.key)
-            if _UNREADABLE in key:
-                continue
-            if key in seen:
+            if _UNREADABLE not in key and key in seen:
                 said = self._said(dict(zip(self.plan.key, key, strict=True)))
                 self._wrong(f"{said} står også i række {seen[key]} (kolonne {headings}); slet den ene", row["row"])
-            seen.setdefault(key, row["row"])
+                continue
+            different.append(row)
+            if _UNREADABLE not in key:
+                seen[key] = row["row"]
+        return different
+
+    def _check_spells(self, rows: list[dict[str, object]], rule: Spells) -> None:
+        """Spells that end before they start, and those that overlap another one of the same."""
+        start, end = self.plan.column(rule.start), self.plan.column(rule.end)
+        spells: dict[object, list[dict[str, object]]] = {}
+        for row in rows:
+            began, ended, whose = (row[name] for name in (rule.start, rule.end, rule.of))
+            if _UNREADABLE in (began, ended, whose):
+                continue
+            if ended is not None and ended < began:
+                self._wrong(f"{day_in_danish(ended)} er før {start.heading} {day_in_danish(began)}", row["row"], end)
+            else:
+                spells.setdefault(whose, []).append(row)
+        for of_one in spells.values():
+            self._check_overlaps(of_one, rule)
+
+    def _check_overlaps(self, spells: list[dict[str, object]], rule: Spells) -> None:
+        """Spells of one and the same, each against the one before it that lasts longest."""
+        start, end = self.plan.column(rule.start), self.plan.column(rule.end)
+        in_order = sorted(spells, key=lambda row: (row[rule.start], row[rule.end] or datetime.date.max, row["row"]))
+        before = in_order[0]
+        for spell in in_order[1:]:
+            whose = f"{self.plan.column(rule.of).heading} {self._said({rule.of: spell[rule.of]})}"
+            began, last = day_in_danish(spell[rule.start]), before[rule.end]
+            if last is None:
+                text = f"cellen er tom, men {whose} har også række {spell['row']} fra {began}; udfyld datoen"
+                self._wrong(text, before["row"], end)
+            elif spell[rule.start] < last:
+                span = f"{day_in_danish(before[rule.start])} til {day_in_danish(last)}"
+                text = f"{began} ligger inden for række {before['row']} for {whose} ({span}); de må ikke overlappe"
+                self._wrong(text, spell["row"], start)
+                if spell[rule.end] is not None and spell[rule.end] <= last:
+                    continue
+            before = spell
 
     def _check_coverage(self, rows: list[dict[str, object]], rule: Coverage) -> None:
         column = self.plan.column(rule.column)
@@ -314,7 +413,8 @@ def _filled(sheet: Worksheet) -> Iterator[Cell]:
     Straight from openpyxl's own store: its public iterators create every cell up to the last one, and one stray
     cell in row 1.048.576 would then fill the memory.
     """
-    return (cell for _, cell in sorted(sheet._cells.items(), key=lambda item: item[0]) if not _is_blank(cell.value))
+    filled = [place for place, cell in sheet._cells.items() if not _is_blank(cell.value)]
+    return (sheet._cells[place] for place in sorted(filled))
 
 
 def _is_blank(value: object) -> bool:
@@ -332,14 +432,22 @@ def _value(cell: Cell, typed: Cell, column: FormColumn) -> object:
         if column.required:
             what = "cellen er tom" if _is_blank(value) else "'..' (mangler) kan ikke bruges her"
             raise _WrongCellError(f"{what}; den skal udfyldes")
-        return math.nan if column.type in NUMERIC else ""
+        return _missing(column)
     if isinstance(value, bool):
         raise _WrongCellError(f"{'SAND' if value else 'FALSK'} kan ikke bruges her")
+    if column.type == "date":
+        return _date(value)
     if isinstance(value, (datetime.date, datetime.time, datetime.timedelta)):
         raise _WrongCellError(
             f"Excel har gjort værdien til en dato ({value}); formatér cellen som tekst, og skriv igen"
         )
     return _number(value, cell.number_format, column) if column.type in NUMERIC else _text(value, column)
+
+
+def _missing(column: FormColumn) -> float | str | None:
+    if column.type in NUMERIC:
+        return math.nan
+    return None if column.type == "date" else ""
 
 
 def _number(value: object, number_format: str, column: FormColumn) -> float | int:
@@ -363,25 +471,79 @@ def _number(value: object, number_format: str, column: FormColumn) -> float | in
     return number
 
 
+def _mistaken(number: float, column: FormColumn) -> str:
+    """What a number outside the limits looks like, where it would lie inside them after a division."""
+    low, high = column.limits
+    meant = {name: number / factor for name, factor in column.mistakes.items() if low <= number / factor <= high}
+    if not meant:
+        return ""
+    # Where several mistakes fit, the one that gives the most ordinary number.
+    name = min(meant, key=lambda name: abs(math.log(meant[name] / math.sqrt(low * high))))
+    factor = column.mistakes[name]
+    return f"; ser ud som {name} ({in_danish(number)} / {in_danish(factor)} = {in_danish(round(meant[name], 2))})"
+
+
+def _date(value: object) -> datetime.date:
+    if isinstance(value, datetime.datetime):
+        if value.time() != datetime.time():
+            raise _WrongCellError(f"{value:%d-%m-%Y %H:%M} har et klokkeslæt; skriv kun datoen")
+        day = value.date()
+    elif isinstance(value, datetime.date):
+        day = value
+    elif isinstance(value, (datetime.time, datetime.timedelta)):
+        raise _WrongCellError(f"{value} er et klokkeslæt; skriv en dato som dd-mm-åååå")
+    elif isinstance(value, str):
+        day = _written_date(value)
+    else:
+        raise _WrongCellError(f"{_quoted(value)} er et tal; formatér cellen som dato, eller skriv dd-mm-åååå")
+    if not FIRST_DAY <= day <= LAST_DAY:
+        early = f"er for tidlig; tidligst {day_in_danish(FIRST_DAY)}"
+        late = f"er for sen; senest {day_in_danish(LAST_DAY)}"
+        raise _WrongCellError(f"{day_in_danish(day)} {early if day < FIRST_DAY else late}")
+    return day
+
+
+def _written_date(text: str) -> datetime.date:
+    for form in DATE_FORMATS:
+        with contextlib.suppress(ValueError):
+            return datetime.datetime.strptime(text.strip(), form).date()
+    raise _WrongCellError(f"{_quoted(text)} er ikke en dato; skriv dd-mm-åååå")
+
+
 def _text(value: object, column: FormColumn) -> str:
     text = " ".join((value if isinstance(value, str) else in_danish(value)).split())
-    if not column.spellings:
+    if column.pattern and not re.fullmatch(column.pattern, text):
+        # Not quoted: what must not stand in a column, such as a CPR number, must not be repeated in a message.
+        raise _WrongCellError(f"indholdet kan ikke bruges; skriv {column.example}")
+    folded = column.folded_spellings
+    if not folded:
         return text
-    folded = {fold(spelling): spelling for spelling in column.spellings}
     if fold(text) in folded:
         return column.spellings[folded[fold(text)]]
-    near = difflib.get_close_matches(fold(text), list(folded), n=1, cutoff=0.5)
-    hint = f"; mente du '{folded[near[0]]}'?" if near else f"; skriv {one_of(column)}"
+    near = nearest(text, tuple(column.spellings))
+    hint = f"; mente du '{near}'?" if near else f"; skriv {one_of(column)}"
     raise _WrongCellError(f"{_quoted(text)} kendes ikke{hint}")
+
+
+@lru_cache(maxsize=4096)
+def nearest(text: str, spellings: tuple[str, ...]) -> str | None:
+    """The spelling that a misspelt text comes nearest to, if any does."""
+    folded = {fold(spelling): spelling for spelling in spellings}
+    near = difflib.get_close_matches(fold(text), list(folded), n=1, cutoff=0.5)
+    return folded[near[0]] if near else None
 
 
 def _frame(sheet: FormSheet, rows: list[dict[str, object]]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=[*(column.field for column in sheet.columns), "row"])
     for column in sheet.columns:
+        if column.type == "date":
+            frame[column.field] = pd.to_datetime(frame[column.field]).astype("datetime64[ns]")
+            continue
         whole = column.type in ("year", "whole") and column.required
         kind = "str" if column.type not in NUMERIC else int if whole else float
         frame[column.field] = frame[column.field].astype(kind)
-    return frame.assign(sheet=sheet.name)[[*(column.field for column in sheet.columns), "sheet", "row"]]
+    frame = frame.assign(sheet=sheet.name).astype({"sheet": "str", "row": int})
+    return frame[[*(column.field for column in sheet.columns), "sheet", "row"]]
 
 
 def _quoted(value: object) -> str:

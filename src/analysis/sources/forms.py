@@ -1,12 +1,15 @@
 """Forms: the declared schema of a workbook that others fill in, and how its cells are written in Danish."""
 
+import datetime
 import math
+import re
 import unicodedata
+from collections.abc import Iterable
 from functools import cached_property, lru_cache
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from analysis import areas
 from analysis.edition import reference_folder
@@ -15,7 +18,10 @@ from analysis.errors import InputError
 GUIDANCE = "Vejledning"
 NUMERIC = ("year", "percent", "whole", "decimal")
 FIRST_YEAR, LAST_YEAR = 1990, 2100
+FIRST_DAY, LAST_DAY = datetime.date(FIRST_YEAR, 1, 1), datetime.date(LAST_YEAR, 12, 31)
 LONGEST_LIST = 12
+# Whole numbers from the first on are shown digit by digit; Excel itself keeps no more digits than the second has.
+LONG_NUMBER, LARGEST_EXACT = 1e10, 1e15
 
 
 class _Declared(BaseModel):
@@ -23,11 +29,15 @@ class _Declared(BaseModel):
 
 
 class FormColumn(_Declared):
-    """A column of a form: its Danish heading, the field it becomes, and what may stand in it."""
+    """A column of a form: its Danish heading, the field it becomes, and what may stand in it.
+
+    `mistakes`: what a number outside the limits looks like (Danish, after "ser ud som") and the factor it is then too
+    large by. `pattern`: what a text must be, with `example` in words for those who write it.
+    """
 
     heading: str
     field: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    type: Literal["text", "area", "year", "percent", "whole", "decimal"]
+    type: Literal["text", "area", "year", "percent", "whole", "decimal", "date"]
     codes: dict[str, str] = {}
     allowed: tuple[str, ...] = ()
     areas: tuple[str, ...] = ()
@@ -35,6 +45,9 @@ class FormColumn(_Declared):
     minimum: float | None = None
     maximum: float | None = None
     largest_at_least: float | None = None
+    mistakes: dict[str, Annotated[float, Field(gt=0)]] = {}
+    pattern: str = ""
+    example: str = ""
     help: str = ""
 
     @model_validator(mode="after")
@@ -48,7 +61,20 @@ class FormColumn(_Declared):
         limits = (self.minimum, self.maximum, self.largest_at_least)
         if self.type not in NUMERIC and any(limit is not None for limit in limits):
             raise ValueError("only numbers have `minimum`, `maximum` and `largest_at_least`")
+        if self.mistakes and not (self.type in NUMERIC and 0 < self.limits[0] <= self.limits[1] < math.inf):
+            raise ValueError("`mistakes` belong to numbers with a `minimum` above zero and a `maximum`")
+        if bool(self.pattern) != bool(self.example) or (self.pattern and (self.type != "text" or self.spellings)):
+            raise ValueError("`pattern` and `example` belong together, in text columns without `codes` and `allowed`")
         return self
+
+    @field_validator("pattern")
+    @classmethod
+    def _an_expression(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"pattern {pattern!r} is no regular expression: {error}") from error
+        return pattern
 
     @cached_property
     def spellings(self) -> dict[str, str]:
@@ -58,6 +84,11 @@ class FormColumn(_Declared):
         table = areas.area_table()
         chosen = table[table["area_code"].isin(self.areas) | table["type"].isin(self.areas)]
         return dict(zip(chosen["name"], chosen["area_code"], strict=True))
+
+    @cached_property
+    def folded_spellings(self) -> dict[str, str]:
+        """The spellings without the differences that do not count, and the spelling each is of."""
+        return {fold(spelling): spelling for spelling in self.spellings}
 
     @cached_property
     def limits(self) -> tuple[float, float]:
@@ -78,14 +109,28 @@ class Coverage(_Declared):
     within: tuple[str, ...] = ()
 
 
+class Spells(_Declared):
+    """Rows that are stretches of time, from the date in `start` to that in `end`, of whoever column `of` names."""
+
+    start: str
+    end: str
+    of: str
+
+
 class FormSheet(_Declared):
-    """A sheet of a form: one table with its headings in `header_row`, from column A on, in the order of `columns`."""
+    """A sheet of a form: one table with its headings in `header_row`, from column A on, in the order of `columns`.
+
+    A sheet that is not `required` may be left out or have no rows; `rows` is how many a sheet has exactly.
+    """
 
     name: str
     header_row: int = Field(ge=1)
+    required: bool = True
+    rows: int | None = Field(default=None, ge=1)
     key: tuple[str, ...] = Field(min_length=1)
     columns: tuple[FormColumn, ...] = Field(min_length=1)
     coverage: tuple[Coverage, ...] = ()
+    spells: Spells | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "FormSheet":
@@ -101,6 +146,10 @@ class FormSheet(_Declared):
             unknown = set(rule.codes) - set(columns[rule.column].spellings.values())
             if unknown or not columns[rule.column].spellings:
                 raise ValueError(f"sheet {self.name}: coverage of {rule.column!r} names codes it cannot hold")
+        if self.spells:
+            start, end, of = (columns.get(name) for name in (self.spells.start, self.spells.end, self.spells.of))
+            if not (start and end and of and start.required and of.required and start.type == end.type == "date"):
+                raise ValueError(f"sheet {self.name}: spells need two columns of dates, `start` and `of` required")
         return self
 
     def column(self, name: str) -> FormColumn:
@@ -148,12 +197,19 @@ def one_of(column: FormColumn) -> str:
         case "whole" | "decimal":
             kind = "helt tal" if column.type == "whole" else "tal med komma, fx 5,4"
             return f"{kind}, {_span(column)}" if _span(column) else kind
-        case _ if not column.spellings:
-            return "tekst"
+        case "date":
+            return "dato som dd-mm-åååå"
+        case _ if column.spellings:
+            return one_of_these(column.spellings)
         case _:
-            spellings = list(column.spellings)
-            more = f" og {len(spellings) - LONGEST_LIST} til" if len(spellings) > LONGEST_LIST else ""
-            return f"en af: {', '.join(spellings[:LONGEST_LIST])}{more}"
+            return column.example or "tekst"
+
+
+def one_of_these(spellings: Iterable[str]) -> str:
+    """What may be written where there is a list to choose from, in Danish; a long list is cut short."""
+    spellings = list(spellings)
+    more = f" og {len(spellings) - LONGEST_LIST} til" if len(spellings) > LONGEST_LIST else ""
+    return f"en af: {', '.join(spellings[:LONGEST_LIST])}{more}"
 
 
 def _span(column: FormColumn) -> str:
@@ -166,14 +222,23 @@ def _span(column: FormColumn) -> str:
 
 def spelling_of(column: FormColumn, code: object) -> str:
     """How a code is written in its column."""
+    if isinstance(code, datetime.date):
+        return day_in_danish(code)
     return next((spelling for spelling, known in column.spellings.items() if known == code), in_danish(code))
 
 
 def in_danish(value: object) -> str:
     """A value the way a Danish spreadsheet shows it."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return f"{value:.10g}".replace(".", ",")
+        # Ten digits would make one of two long serial numbers that are written as numbers.
+        long = LONG_NUMBER <= abs(value) < LARGEST_EXACT and float(value).is_integer()
+        return str(int(value)) if long else f"{value:.10g}".replace(".", ",")
     return str(value)
+
+
+def day_in_danish(day: datetime.date) -> str:
+    """A date as dd-mm-yyyy."""
+    return f"{day:%d-%m-%Y}"
 
 
 def fold(text: str) -> str:
