@@ -1,5 +1,6 @@
 """The report of the embedded edition as its readers get it: pages, figures, downloads, manifest, commands."""
 
+import base64
 import csv
 import hashlib
 import io
@@ -92,6 +93,18 @@ def test_every_image_says_what_it_shows(report):
     for image in images:
         assert len(image["alt"]) > 60
         assert image["src"].startswith("data:image/svg+xml;base64,")
+
+
+def test_title_and_source_stand_in_the_stored_image_and_not_again_in_the_page(report):
+    """The stored image carries both and is therefore taller than the one in the page, where they are text."""
+    for page in pages(report).values():
+        for image in page.find_all("img"):
+            stored = report / image.find_parent("figure").find("a", href=re.compile(r"\.svg$"))["href"]
+            shown = base64.b64decode(image["src"].partition(",")[2]).decode("utf-8")
+            heights = [
+                float(re.search(r'height="([0-9.]+)pt"', svg).group(1)) for svg in (shown, stored.read_text("utf-8"))
+            ]
+            assert heights[0] + 20 < heights[1], stored.name
 
 
 def test_links_lead_somewhere(report):

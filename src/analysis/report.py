@@ -213,12 +213,13 @@ class Section:
         """
         below = self._lines_below(data, note)
         alt = f"{title} {reading}"
+        # Before the stored copy gets its title and lines below: on the page they are text.
+        markup = image(chart, alt)
         self._store(output, data, title=title, number=number, alt=alt)
         if self._publish:
             standalone = charts.standalone(chart, f"{number}: {title}" if number else title, below)
             self._write(f"figurer/{output}.svg", _rendered(standalone, "svg"))
             self._write(f"figurer/{output}.png", _rendered(standalone, "png"))
-        markup = image(chart, alt)
         downloads = {
             "data (CSV)": f"data/{output}.csv",
             "billede (SVG)": f"figurer/{output}.svg",
