@@ -70,7 +70,7 @@ def test_single_wants_exactly_one_row():
 def factor(values, years=(2020, 2024)):
     return pd.DataFrame(
         {"area_code": "101", "population_group": "voksne", "category": "botilbud", "year": list(years), "value": values}
-    ).assign(origin="statbank", note="")
+    ).assign(status="final", origin="statbank", note="")
 
 
 def test_decomposition_adds_up_exactly():
@@ -92,6 +92,21 @@ def test_decomposition_does_not_depend_on_the_order_and_is_zero_where_nothing_mo
     still = measures.decomposition({"a": factor([5.0, 10.0]), "b": factor([4.0, 2.0])}, 2020, 2024)["value"]
     assert still.sum() == pytest.approx(0, abs=1e-9)
     assert still.abs().min() > 1, "two factors that cancel still contribute"
+
+
+def test_what_rests_on_a_suppressed_figure_is_suppressed():
+    table = rows(year=[2020, 2024], value=[10.0, None], status=["final", "suppressed"])
+    for derived in (measures.growth(table, 2020, 2024), measures.change(table, 2020, 2024)):
+        assert derived[["value", "status"]].isna().values.tolist() == [[True, False]]
+        assert derived["status"].tolist() == ["suppressed"]
+    assert measures.index(table, 2020)["status"].tolist() == ["final", "suppressed"]
+    assert measures.index(table, 2024)["status"].tolist() == ["suppressed", "suppressed"]
+    parts = rows(year=2024, category=["botilbud", "dagtilbud"], value=[30.0, None], status=["final", "suppressed"])
+    assert measures.share(parts, ["botilbud", "dagtilbud"])["status"].tolist() == ["suppressed", "suppressed"]
+    hidden = factor([5.0, None]).assign(status=["final", "suppressed"])
+    split = measures.decomposition({"a": factor([100.0, 110.0]), "b": hidden}, 2020, 2024)
+    assert split["value"].isna().all()
+    assert set(split["status"]) == {"suppressed"}
 
 
 @pytest.mark.parametrize("bad", [[0.0, 5.0], [5.0, -1.0], [None, 5.0]])

@@ -25,6 +25,7 @@ from analysis.report import RECONSTRUCTION_MARK, Section
 from analysis.sources.blank_forms import write_form
 from analysis.sources.deliveries import read_form
 
+SOURCE = r"Kilde: (Danmarks Statistik|Komponent|Pladsliste|Ind- og udskrivninger)"
 pytestmark = pytest.mark.xdist_group("report")
 EXTERNAL = re.compile(
     r"""(src|href|action|data|poster|srcset)\s*=\s*["']?\s*(https?:)?//|@import|url\(\s*["']?(https?:)?//""", re.I
@@ -143,7 +144,7 @@ def test_reconstruction_is_marked_wherever_it_is_met(report):
 def test_figures_say_source_and_finding(report):
     for name, page in pages(report).items():
         for figure in page.find_all("figure", class_=lambda kind: kind != "table"):
-            assert re.search(r"Kilde: (Danmarks Statistik|Komponent)", figure.text), name
+            assert re.search(SOURCE, figure.text), name
             assert len(figure.figcaption.text) > 25, name
             assert figure.find("a", href=re.compile(r"^data/figur_.*\.csv$")), name
 

@@ -670,7 +670,8 @@ def test_open_stays_and_unknown_homes_are_counted(tmp_path, edition):
         (
             "INFO",
             "HERBERG_OPHOLD",
-            "1 af 5 ophold har ingen hjemkommune; de tæller med i belægningen, men ikke i strømmene mellem kommuner.",
+            "Færre end 5 af 5 ophold har ingen hjemkommune; de tæller med i belægningen, men ikke i strømmene "
+            "mellem kommuner.",
         )
     ]
 

@@ -10,6 +10,7 @@ from analysis.danish import listed
 from analysis.sources.snapshot import ORIGINS
 
 FINAL, PROVISIONAL, MISSING, NOT_APPLICABLE = "final", "provisional", "missing", "not_applicable"
+SUPPRESSED = "suppressed"
 
 
 def added(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

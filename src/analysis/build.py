@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import quality
+from analysis import corrections, disclosure, plausibility, quality
 from analysis.edition import Edition, reference_folder
 from analysis.errors import InputError
 from analysis.facts import counts, diagnoses, expenditure, population, rates, shelters
@@ -36,6 +36,7 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
     if required:
         raise InputError(f"{raw} lacks {', '.join(required)}: there is no {required[0]}.csv or {required[0]}.csv.gz")
     findings = [quality.table_not_delivered(table) for table in absent]
+    findings += corrections.applied(raw, edition)
     facts = {}
     facts["expenditure"], found = expenditure.build(raw, edition)
     findings += found
@@ -63,6 +64,9 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
     findings += shelters.against_accounts(sheltered["shelter_expenditure"], facts["expenditure"], booked_in)
     facts |= given | counted | {"diagnoses": diagnosed} | sheltered
     table = key_figures(edition, Facts(facts["expenditure"], facts["population"], given, counted, diagnosed))
+    table = disclosure.suppressed(table, edition)
+    findings += plausibility.findings(table)
+    quality.require_sound(findings)
     _write(
         processed, facts, table, findings, files, {"raw": str(raw.resolve()), "inputs": _inputs_digest(edition, raw)}
     )
@@ -114,6 +118,7 @@ def source_record(file: RawFile) -> dict[str, object]:
 
 def build_if_stale(edition: Edition, raw: Path, processed: Path) -> bool:
     """Build unless `processed` holds what these raw files, reference data and code give; says whether it built."""
+    corrections.refuse_expired(edition)
     record = build_record(processed)
     if record.get("inputs") == _inputs_digest(edition, raw):
         return False

@@ -1,6 +1,7 @@
 """House style and the few kinds of chart the report uses; every chart takes a frame and returns a figure."""
 
 import textwrap
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import matplotlib as mpl
@@ -13,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from scipy.optimize import isotonic_regression
 
 from analysis import accounts
+from analysis.aggregation import MISSING, SUPPRESSED
 from analysis.danish import number
 from analysis.errors import InputError
 
@@ -93,6 +95,13 @@ def _dark(colour: str) -> bool:
     """Whether white text reads better on a colour than ink."""
     red, green, blue = mpl.colors.to_rgb(colour)
     return 0.299 * red + 0.587 * green + 0.114 * blue < 0.6
+
+
+def _gaps(data: pd.DataFrame, *columns: str) -> dict[tuple, str]:
+    """Why there is no figure, by the columns: suppressed where any of the rows is (needs status), else missing."""
+    hidden = data[data["status"] == SUPPRESSED] if "status" in data.columns else data.head(0)
+    cells = hidden[list(columns)].itertuples(index=False, name=None)
+    return defaultdict(lambda: MISSING, dict.fromkeys(cells, SUPPRESSED))
 
 
 def numbers_on(axis: mpl.axis.Axis, decimals: int) -> None:
@@ -202,8 +211,9 @@ def stacked_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, d
             above += values.clip(min=0)
             below += values.clip(max=0)
         totals = wide.sum(axis=1).mask(absent)
-        for position, total, top in zip(positions, totals, above, strict=True):
-            label = number(total, decimals)
+        gaps = _gaps(data, "year")
+        for position, year, total, top in zip(positions, wide.index, totals, above, strict=True):
+            label = number(total, decimals, gaps[year,])
             axes.text(position, top + 0.015 * span, label, ha="center", va="bottom", fontweight="bold")
         axes.set_xticks(positions, [str(year) for year in wide.index])
         axes.set(xlabel="", ylabel=unit, ylim=(below.min() * 1.1, above.max() * 1.12))
@@ -231,14 +241,16 @@ def paired_bars(
         )  # fmt: skip
         low, high = min(np.nan_to_num(data["value"].min()), 0), max(np.nan_to_num(data["value"].max()), 0)
         span = (high - low) or 1.0
-        for container in axes.containers:
-            for bar in container:
-                width = bar.get_width()
-                end, side = (width, "right") if width < 0 else (np.nan_to_num(width), "left")
-                axes.text(
-                    end + (0.012 if side == "left" else -0.012) * span, bar.get_y() + bar.get_height() / 2,
-                    number(width, decimals), ha=side, va="center", fontsize=10.5,
-                )  # fmt: skip
+        ends = [(bar.get_width(), bar.get_y() + bar.get_height() / 2) for bars in axes.containers for bar in bars]
+        labels = [(width, spot, number(width, decimals)) for width, spot in ends if not np.isnan(width)]
+        # What has no figure has no bar either; its symbol stands where the bar would be.
+        breadth = 0.8 / len(colours)
+        for row in data[data["value"].isna()].itertuples():
+            spot = names.index(row.name) + (list(colours).index(row.series) + 0.5) * breadth - 0.4
+            labels.append((0.0, spot, number(row.value, decimals, getattr(row, "status", MISSING))))
+        for width, spot, text in labels:
+            end, side = (width - 0.012 * span, "right") if width < 0 else (width + 0.012 * span, "left")
+            axes.text(end, spot, text, ha=side, va="center", fontsize=10.5)
         axes.set_xlim(low - (0.12 * span if low < 0 else 0), high + 0.12 * span)
         axes.set_yticks(range(len(names)), [textwrap.fill(name, 26, break_long_words=False) for name in names])
         for label, name in zip(axes.get_yticklabels(), names, strict=True):
@@ -269,8 +281,10 @@ def contributions(data: pd.DataFrame, colours: dict[str, str], *, unit: str, dec
             above += values.clip(min=0)
             below += values.clip(max=0)
         span = (above.max() - below.min()) or 1.0
-        for row, total, end in zip(rows, wide.sum(axis=1, skipna=False), above, strict=True):
-            axes.text(end + 0.02 * span, row, number(total, decimals), va="center", fontweight="bold", fontsize=10.5)
+        gaps = _gaps(data, "name")
+        for row, name, total, end in zip(rows, wide.index, wide.sum(axis=1, skipna=False), above, strict=True):
+            label = number(total, decimals, gaps[name,])
+            axes.text(end + 0.02 * span, row, label, va="center", fontweight="bold", fontsize=10.5)
             axes.scatter([total], [row], marker="D", s=34, color="white", edgecolor=INK, zorder=3)
         axes.axvline(0, color=INK, linewidth=0.9)
         axes.set_yticks(rows, [textwrap.fill(name, 26, break_long_words=False) for name in wide.index])
@@ -410,7 +424,8 @@ def dot_rows(data: pd.DataFrame, marks: dict[str, str], *, unit: str, decimals: 
         first = data[data["series"] == next(iter(marks))]
         for row in first.itertuples():
             axes.annotate(
-                number(row.value, decimals), (0 if np.isnan(row.value) else row.value, names.index(row.name)),
+                number(row.value, decimals, getattr(row, "status", MISSING)),
+                (0 if np.isnan(row.value) else row.value, names.index(row.name)),
                 xytext=(0, 8), textcoords="offset points", ha="center", fontsize=10, fontweight="bold",
             )  # fmt: skip
         if data["value"].min() < 0:

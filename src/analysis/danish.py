@@ -35,6 +35,13 @@ def number(value: float, decimals: int = 0, status: str = "final") -> str:
     return format_decimal(figure, format=pattern, locale=LOCALE).replace("-", "\u2212")
 
 
+def exact(value: float | None) -> str:
+    """A figure with as many decimals as it has, at most six, such as 12,5; a missing one is its symbol."""
+    if value is None or math.isnan(value):
+        return STATUS_SYMBOLS["missing"]
+    return number(value, len(f"{value:.6f}".rstrip("0").partition(".")[2]))
+
+
 def with_unit(text: str, unit: str) -> str:
     """A number and its unit, held together by a non-breaking space."""
     return f"{text}{NO_BREAK}{unit.replace(' ', NO_BREAK)}"
@@ -150,11 +157,14 @@ def rank(value: float, others: list[float]) -> str:
 def described(kind: str, data: pd.DataFrame, unit: str, decimals: int = 1) -> str:
     """What a chart shows in words, for its text alternative: each series with its first and last value.
 
-    Requires series, year, value (in the unit shown); one year only gives one value a series.
+    Requires series, year, value (in the unit shown), and status where some are suppressed; one year only gives one
+    value a series.
     """
     parts = []
     for series, rows in data.groupby("series", sort=False):
         ends = rows.sort_values("year").iloc[[0, -1]] if len(rows) > 1 else rows
-        values = [f"{number(row.value, decimals)} i {row.year}" for row in ends.itertuples()]
+        values = [
+            f"{number(row.value, decimals, getattr(row, 'status', 'final'))} i {row.year}" for row in ends.itertuples()
+        ]
         parts.append(f"{series} {listed(values)}")
     return f"{kind}, {unit}: {'; '.join(parts)}."

@@ -3,6 +3,7 @@
 import os
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -41,6 +42,17 @@ class TableNeed(_Strict):
     required: bool = False
 
 
+class Disclosure(_Strict):
+    """How few persons a figure may rest on, and which raw tables hold persons that nobody has cleared.
+
+    `persons`: what rests on the table is suppressed where it rests on fewer than `threshold` persons. `cleared`: it is
+    published as it is. Tables of StatBank are cleared by Statistics Denmark and need no entry; forms do.
+    """
+
+    threshold: int = Field(default=5, ge=2)
+    sources: dict[str, Literal["persons", "cleared"]] = {}
+
+
 class SectionPlan(_Strict):
     """A notebook of the report, the parameters it gets beside edition and area, and what it must publish."""
 
@@ -62,10 +74,21 @@ class Edition(_Strict):
     comparison_areas: list[str]
     published: str
     cell_timeout_seconds: int = 300
-    # Fewer persons than this behind a figure from a person-level delivery, and the figure is not shown.
-    smallest_count: int = Field(default=5, ge=2)
+    disclosure: Disclosure = Disclosure()
     tables: dict[str, TableNeed]
     sections: list[SectionPlan]
+
+    @model_validator(mode="after")
+    def _policies_of_tables(self) -> "Edition":
+        unknown = sorted(set(self.disclosure.sources) - set(self.tables))
+        if unknown:
+            raise ValueError(f"disclosure.sources names {unknown[0]}, which is not among the tables of the edition")
+        return self
+
+    @property
+    def smallest_count(self) -> int:
+        """Fewer persons than this behind a figure from persons that nobody has cleared, and it is not shown."""
+        return self.disclosure.threshold
 
     def section(self, notebook: str) -> SectionPlan:
         """The plan of one notebook; an unknown one is an error that lists those there are."""

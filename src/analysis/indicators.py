@@ -116,10 +116,11 @@ class ShareOfPopulation(_Described):
 
 
 class Delivered(_Described):
-    """Figures by region that a delivery holds ready-made."""
+    """Shares by region that a delivery holds ready-made, of an age band by population group or of another share."""
 
     kind: Literal["delivered"]
     table: str
+    share_of: dict[str, str] | str
 
 
 class Modelled(_Described):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis.aggregation import FINAL, MISSING, NOT_APPLICABLE, PROVISIONAL
+from analysis.aggregation import FINAL, MISSING, NOT_APPLICABLE, PROVISIONAL, SUPPRESSED
 from analysis.sources.snapshot import ORIGINS
 
 POPULATION, RECIPIENTS, UNIT_COST, PRICES = "Befolkning", "Modtagere pr. indbygger", "Enhedspris", "Prisniveau"
@@ -41,20 +41,25 @@ def share(rows: pd.DataFrame, categories: list[str]) -> pd.DataFrame:
     whole = chosen.groupby(keys, observed=True)["value"].transform(lambda values: values.sum(skipna=False))
     value = (chosen["value"] / whole.where(whole > 0) * 100).to_numpy()
     weakest = chosen.groupby(keys, observed=True)["origin"].transform(_weakest)
+    hidden = (
+        chosen.groupby(keys, observed=True)["status"]
+        .transform(lambda statuses: (statuses == SUPPRESSED).any())
+        .astype(bool)
+    )
+    absent = np.select([hidden, whole.notna()], [SUPPRESSED, NOT_APPLICABLE], default=MISSING)
     return chosen.assign(
-        value=value,
-        unit="pct",
-        origin=weakest,
-        status=np.where(np.isnan(value), np.where(whole.notna(), NOT_APPLICABLE, MISSING), chosen["status"]),
+        value=value, unit="pct", origin=weakest, status=np.where(np.isnan(value), absent, chosen["status"])
     )
 
 
 def index(rows: pd.DataFrame, base: int) -> pd.DataFrame:
     """Key figures as an index with the base year at 100; columns as the rows given."""
-    bases = rows[rows["year"] == base].set_index(IDENTITY)["value"].rename("base")
+    bases = rows[rows["year"] == base].set_index(IDENTITY)[["value", "status"]].add_suffix("_base")
     joined = rows.join(bases, on=IDENTITY)
-    value = joined["value"] / joined["base"].where(joined["base"] > 0) * 100
-    return rows.assign(value=value, unit="indeks", status=rows["status"].where(value.notna(), MISSING))
+    value = joined["value"] / joined["value_base"].where(joined["value_base"] > 0) * 100
+    hidden = (joined[["status", "status_base"]] == SUPPRESSED).any(axis=1)
+    absent = hidden.map({True: SUPPRESSED, False: MISSING})
+    return rows.assign(value=value, unit="indeks", status=rows["status"].where(value.notna(), absent))
 
 
 def expenditure_factors(
@@ -63,7 +68,8 @@ def expenditure_factors(
     """The four factors whose product is the expenditure in current prices, by area, group, category and year.
 
     Persons x recipients per person x unit cost in fixed prices x price level. `people`: rows of one age band;
-    `deflators`: factor by year from current to fixed prices.
+    `deflators`: factor by year from current to fixed prices. The status is that of the unit cost, which is hidden
+    where the recipients are.
     """
     keys = [*SERIES, "year"]
     cells = unit_cost[[*keys, "value", "status", "origin", "note"]].merge(
@@ -74,7 +80,7 @@ def expenditure_factors(
     )
     origins = cells[["origin", "origin_recipients", "origin_people"]]
     cells["origin"] = [_weakest(row) for _, row in origins.iterrows()]
-    kept = cells[[*keys, "origin", "note"]]
+    kept = cells[[*keys, "status", "origin", "note"]]
     return {
         POPULATION: kept.assign(value=cells["value_people"]),
         RECIPIENTS: kept.assign(value=cells["value_recipients"] / cells["value_people"]),
@@ -86,9 +92,10 @@ def expenditure_factors(
 def decomposition(factors: dict[str, pd.DataFrame], first: int, last: int) -> pd.DataFrame:
     """How much each factor contributes to the growth of their product, exactly (logarithmic-mean Divisia).
 
-    Each frame: area_code, population_group, category, year, value, origin, note. Returns those keys with factor, value
-    (contribution in the unit of the product), pct (of the product in the first year), unit, status, origin, note; the
-    contributions add up to the change. A factor of zero or less, or a missing one, makes all not applicable.
+    Each frame: area_code, population_group, category, year, value, status, origin, note. Returns the keys with factor,
+    value (contribution in the unit of the product), pct (of the product in the first year), unit, status, origin,
+    note; the contributions add up to the change. A factor of zero or less, or a missing one, makes all not applicable,
+    a suppressed one makes all suppressed.
     """
     wide = {name: frame.set_index([*SERIES, "year"])["value"].unstack("year") for name, frame in factors.items()}
     start = pd.DataFrame({name: table[first] for name, table in wide.items()})
@@ -107,7 +114,10 @@ def decomposition(factors: dict[str, pd.DataFrame], first: int, last: int) -> pd
         .agg(origin=("origin", _weakest), note=("note", lambda notes: _joined(notes)))
     )
     table = table.merge(facts, left_on=SERIES, right_index=True)
-    return table.assign(unit="kr", year=last, status=np.where(table["value"].isna(), NOT_APPLICABLE, FINAL))
+    ends = pd.concat([frame[frame["year"].isin([first, last])] for frame in factors.values()])
+    hidden = pd.MultiIndex.from_frame(ends.loc[ends["status"] == SUPPRESSED, SERIES])
+    absent = np.where(pd.MultiIndex.from_frame(table[SERIES]).isin(hidden), SUPPRESSED, NOT_APPLICABLE)
+    return table.assign(unit="kr", year=last, status=np.where(table["value"].isna(), absent, FINAL))
 
 
 def single(rows: pd.DataFrame, **choice: object) -> float:
@@ -134,12 +144,14 @@ def _pairs(rows: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
 
 def _derived(pairs: pd.DataFrame, value: pd.Series, year: int, unit: str | pd.Series) -> pd.DataFrame:
     origins = pairs[["origin_last", "origin_first"]]
-    provisional = (pairs[["status_last", "status_first"]] == PROVISIONAL).any(axis=1)
+    statuses = pairs[["status_last", "status_first"]]
+    hidden = (statuses == SUPPRESSED).any(axis=1)
+    provisional = (statuses == PROVISIONAL).any(axis=1)
     return pairs[IDENTITY].assign(
         year=year,
         value=value,
         unit=unit,
-        status=np.select([value.isna(), provisional], [MISSING, PROVISIONAL], default=FINAL),
+        status=np.select([hidden, value.isna(), provisional], [SUPPRESSED, MISSING, PROVISIONAL], default=FINAL),
         origin=[_weakest(pair.dropna()) for _, pair in origins.iterrows()],
         note=pairs["note"],
     )

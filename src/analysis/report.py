@@ -15,16 +15,18 @@ from IPython.display import HTML, display
 from matplotlib.figure import Figure
 
 from analysis import accounts, areas, charts, danish, prices, tables
+from analysis.aggregation import SUPPRESSED
 from analysis.build import FACTS, FINDINGS, KEY_FIGURES, SOURCES
 from analysis.edition import Edition, SectionPlan, load_edition, processed_folder
 from analysis.errors import InputError
-from analysis.indicators import COLUMNS, catalogue
+from analysis.indicators import COLUMNS, KEYS, catalogue
 from analysis.sources.snapshot import ORIGINS
 
 # Set by the runner; without them a notebook is being read in JupyterLab and stores nothing.
 PUBLISH_VARIABLE = "NOEGLETAL_PUBLISH"
 PROCESSED_VARIABLE = "NOEGLETAL_PROCESSED"
 RECONSTRUCTION_MARK = "Bygger på rekonstruerede data"
+SUPPRESSION_LINE = f"{danish.STATUS_SYMBOLS[SUPPRESSED]} vises ikke af hensyn til få personer."
 ORIGIN_NAMES = {
     "statbank": "Danmarks Statistik, hentet",
     "delivery": "leverance",
@@ -184,7 +186,8 @@ class Section:
             "variant": accounts.STANDARD,
             "status": frame[value].isna().map({True: "missing", False: "final"}),
         }
-        rows = frame.drop(columns=["label", "area"], errors="ignore").rename(columns={value: "value"})
+        dropped = {"label", "area", "value"} - {value}
+        rows = frame.drop(columns=list(dropped), errors="ignore").rename(columns={value: "value"})
         rows = rows.assign(**{name: fact for name, fact in given.items() if name not in frame.columns})
         rows = rows.assign(indicator=indicator, unit=entry.unit, origin=_weakest(files), note="")
         named = tables.with_labels(rows[[*COLUMNS, *rows.columns.difference(COLUMNS, sort=False)]])
@@ -211,6 +214,7 @@ class Section:
         `data`: the key-figure rows drawn (indicator, value, status, origin). `reading`: what the figure shows, in
         words, for those who cannot see it. `number`: the number in the printed report, such as `Figur 5`.
         """
+        self._refuse_suppressed(output, data)
         below = self._lines_below(data, note)
         alt = f"{title} {reading}"
         # Before the stored copy gets its title and lines below: on the page they are text.
@@ -241,6 +245,7 @@ class Section:
         note: str = "",
     ) -> None:
         """Show a table of ready Danish texts; the runner also stores `data`, the figures behind it, as CSV."""
+        self._refuse_suppressed(output, data)
         below = self._lines_below(data, note) if "indicator" in data.columns else [note] if note else []
         markup = tables.html(
             frame, identifier=output.replace("_", "-") + "-t", heading=heading, numeric=numeric, strong=strong
@@ -305,9 +310,25 @@ class Section:
         for text, rows in data[data["note"] != ""].groupby("note"):
             years = danish.listed([str(year) for year in sorted(set(rows["year"]))])
             lines.append(f"{text} ({years}).")
+        if "status" in data.columns and (data["status"] == SUPPRESSED).any():
+            lines.append(SUPPRESSION_LINE)
         if _weakest(data) == "reconstruction":
             lines.append(f"{RECONSTRUCTION_MARK}: se Datagrundlag.")
         return lines
+
+    def _refuse_suppressed(self, output: str, data: pd.DataFrame) -> None:
+        """An error where data to publish show a value that is suppressed, by their status or among the key figures."""
+        if not {*KEYS, "value", "status"} <= set(data.columns):
+            return
+        hidden = self.key_figures.loc[self.key_figures["status"] == SUPPRESSED, KEYS]
+        kept = pd.MultiIndex.from_frame(data[KEYS]).isin(pd.MultiIndex.from_frame(hidden))
+        leaks = data[data["value"].notna() & ((data["status"] == SUPPRESSED) | kept)]
+        if len(leaks):
+            row = leaks.iloc[0]
+            raise InputError(
+                f"{output}: {row['indicator']} of {row['area_code']} {row['category']} {row['year']} is suppressed but "
+                "has a value; publish rows of key figures and what measures.py makes of them"
+            )
 
     def _show(
         self,
@@ -327,11 +348,13 @@ class Section:
             else ""
         )
         lines = "".join(f"<p>{html.escape(line)}</p>" for line in below)
+        anchor = output.replace("_", "-")
+        trail = f' <a class="trail" href="spor.html#{anchor}">Kilde til tallene</a>' if self.plan else ""
         links = " · ".join(f'<a href="{path}" download>{name}</a>' for name, path in downloads.items())
         links = f'<p class="downloads">Hent {links}</p>' if self.plan else ""
         display(
             HTML(
-                f'<{kind} id="{output.replace("_", "-")}"><figcaption>{label}{html.escape(title)}{mark}</figcaption>'
+                f'<{kind} id="{anchor}"><figcaption>{label}{html.escape(title)}{mark}{trail}</figcaption>'
                 f'{content}<div class="below">{lines}{links}</div></figure>'
             )
         )

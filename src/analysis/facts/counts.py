@@ -9,10 +9,11 @@ from pydantic import BaseModel, ConfigDict
 
 from analysis import accounts, areas, quality
 from analysis.aggregation import added
+from analysis.corrections import read_corrected
 from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.quality import Finding
-from analysis.sources.snapshot import ORIGINS, TIME, read_table, require_years, table_shapes
+from analysis.sources.snapshot import ORIGINS, TIME, require_years, table_shapes
 
 # A municipality that never reaches this in a year may really have none in another; a larger one has not delivered.
 PLAUSIBLE_ZERO = 25
@@ -71,7 +72,7 @@ def build(raw: Path, edition: Edition, counted: CountedTable) -> tuple[pd.DataFr
     years = edition.tables[table].years.all
     codes = {code: category for category, listed in counted.categories.items() for code in listed}
     select = {variable: frozenset({code}) for variable, code in counted.select.items()}
-    rows, _ = read_table(raw, table, select | {counted.variable: frozenset(codes)})
+    rows, _ = read_corrected(raw, table, edition, select | {counted.variable: frozenset(codes)})
     if rows.empty:
         raise InputError(f"{table} holds no rows with {counted.variable} {', '.join(codes)}")
     require_years(rows, table, years)
@@ -101,6 +102,8 @@ def build(raw: Path, edition: Edition, counted: CountedTable) -> tuple[pd.DataFr
     else:
         findings = []
         facts = _with_groups(added(cells[cells["area_code"].isin(areas.aggregates())], KEYS))
+    findings += quality.foreign_areas(table, rows[area])
+    findings += quality.unit_shift(table, "count", facts)
     breaks = [*counted.breaks, *_new_codes(cells, counted, years)]
     findings += [
         quality.series_break(table, accounts.label(counted.population_group, found.category), found.year, found.text)

@@ -7,6 +7,7 @@ import pandera.pandas as pa
 
 from analysis import accounts, areas, quality
 from analysis.aggregation import added
+from analysis.corrections import read_corrected
 from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.quality import Finding
@@ -45,7 +46,7 @@ def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
         "FUNKTION": frozenset(accounts.functions()),
         "TID": frozenset(map(str, edition.period.all)),
     }
-    rows, _ = read_table(raw, "REGK100", wanted)
+    rows, _ = read_corrected(raw, "REGK100", edition, wanted)
     if rows.empty:
         raise InputError(
             "REGK100 holds no net operating expenditure in current prices (DRANST 1, ART TOT, PRISENHED LOBM) "
@@ -74,7 +75,35 @@ def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
     findings += quality.absent_functions(facts)
     findings += quality.absent_municipalities("REGK100", facts, edition.period.all)
     findings += quality.function_totals(facts, _control(raw, edition))
+    findings += quality.foreign_areas("REGK100", cells["area_code"])
+    findings += quality.unit_shift("REGK100", "amount", facts)
+    findings += quality.ownerships(municipal.assign(ownership=rows["EJER"]))
+    findings += quality.unauthorised(facts)
+    findings += _other_kinds(raw, wanted, facts)
     return schema.validate(facts), findings
+
+
+def _other_kinds(raw: Path, wanted: dict[str, frozenset[str]], facts: pd.DataFrame) -> list[Finding]:
+    """What the checks find among gross expenditure, income and main kinds; rows at fault never stop the build."""
+    declared = quality.catalogue().kinds
+    if sum(path.stat().st_size for path in raw.glob("REGK100.*csv*")) > declared.largest_file_bytes:
+        return [quality.kinds_not_checked("filen er for stor til at blive læst to gange.")]
+    codes = frozenset({declared.gross, declared.income, *declared.main})
+    try:
+        rows, _ = read_table(raw, "REGK100", wanted | {"ART": codes})
+    except InputError as error:
+        return [quality.kinds_not_checked(f"{error}.")]
+    rows = rows[rows["OMRÅDE"].isin(areas.municipalities())]
+    others = pd.DataFrame(
+        {
+            "year": rows[TIME].astype(int),
+            "area_code": rows["OMRÅDE"],
+            "function": rows["FUNKTION"],
+            "kind": rows["ART"],
+            "value": rows["value"] * THOUSAND,
+        }
+    )
+    return quality.kind_totals(facts, others)
 
 
 def _control(raw: Path, edition: Edition) -> pd.DataFrame:
@@ -82,7 +111,7 @@ def _control(raw: Path, edition: Edition) -> pd.DataFrame:
     columns = ["year", "area_code", "function", "value", "tolerance"]
     if "REGK31" not in edition.tables or not raw_files(raw, "REGK31"):
         return pd.DataFrame(columns=columns)
-    rows, _ = read_table(raw, "REGK31", NET_OPERATING | {"FUNKTION": frozenset(accounts.functions())})
+    rows, _ = read_corrected(raw, "REGK31", edition, NET_OPERATING | {"FUNKTION": frozenset(accounts.functions())})
     rows = rows[rows["OMRÅDE"].isin(areas.municipalities())]
     totals = pd.DataFrame(
         {
@@ -93,7 +122,7 @@ def _control(raw: Path, edition: Edition) -> pd.DataFrame:
             "derived": rows["origin"].astype("str") == "derived",
         }
     )
-    people, _ = read_table(raw, "FOLK1A", {"KØN": frozenset({"TOT"}), "ALDER": frozenset({"IALT"})})
+    people, _ = read_corrected(raw, "FOLK1A", edition, {"KØN": frozenset({"TOT"}), "ALDER": frozenset({"IALT"})})
     people = people[people[TIME].str.endswith("K1")]
     people = people.assign(year=people[TIME].str[:4].astype(int)).rename(columns={"OMRÅDE": "area_code"})
     totals = totals.merge(

@@ -7,13 +7,15 @@ import pandera.pandas as pa
 
 from analysis import areas, quality
 from analysis.aggregation import added
+from analysis.corrections import read_corrected
 from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.quality import Finding
-from analysis.sources.snapshot import ORIGINS, TIME, read_table
+from analysis.sources.snapshot import ORIGINS, TIME
 
 TOTAL = "IALT"
 OCTOBER = "K4"
+BOTH_SEXES = {"KØN": frozenset({"TOT"}), "CIVILSTAND": frozenset({"TOT"})}
 KEYS = ["area_code", "quarter", "age"]
 
 schema = pa.DataFrameSchema(
@@ -36,7 +38,7 @@ def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
     Columns: area_code, quarter (2024K4 is 1 October), age, value (persons, NaN missing), status, origin.
     Source: FOLK1A, both sexes, all marital statuses. Errors: a year of the period without 1 October.
     """
-    rows, _ = read_table(raw, "FOLK1A", {"KØN": frozenset({"TOT"}), "CIVILSTAND": frozenset({"TOT"})})
+    rows, _ = read_corrected(raw, "FOLK1A", edition, BOTH_SEXES)
     if rows.empty:
         raise InputError("FOLK1A holds no rows for both sexes and all marital statuses (KØN TOT, CIVILSTAND TOT)")
     quarters = set(rows[TIME])
@@ -71,6 +73,9 @@ def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
         axis=1,
     )
     findings = quality.age_totals(both.reset_index())
+    findings += quality.foreign_areas("FOLK1A", facts["area_code"])
+    persons = both["total"].fillna(both["ages"]).rename("value").rename_axis(["area_code", "year"]).reset_index()
+    findings += quality.unit_shift("FOLK1A", "population", persons)
     october = municipal[municipal["quarter"].str.endswith(OCTOBER)]
     present = october.assign(year=october["quarter"].str[:4].astype(int))
     findings += quality.absent_municipalities("FOLK1A", present, edition.period.all)

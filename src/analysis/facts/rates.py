@@ -6,10 +6,11 @@ import pandas as pd
 import pandera.pandas as pa
 
 from analysis import areas, quality
+from analysis.corrections import read_corrected
 from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.quality import Finding
-from analysis.sources.snapshot import ORIGINS, TIME, read_table, require_years, table_shapes, with_absent_rows
+from analysis.sources.snapshot import ORIGINS, TIME, require_years, table_shapes, with_absent_rows
 
 KEYS = ["area_code", "year"]
 
@@ -34,7 +35,8 @@ def build(
     Columns: area_code, year, value (unit of the table, NaN missing), status, origin. Errors: a year of the edition
     without rows, a rate below zero or above `ceiling`. A municipality that is nowhere in the table is missing.
     """
-    rows, _ = read_table(raw, table, {variable: frozenset({code}) for variable, code in select.items()})
+    codes = {variable: frozenset({code}) for variable, code in select.items()}
+    rows, _ = read_corrected(raw, table, edition, codes)
     years = edition.tables[table].years.all
     if rows.empty:
         chosen = ", ".join(f"{variable} {code}" for variable, code in select.items())
@@ -61,4 +63,6 @@ def build(
     present = municipal.rename(columns={area: "area_code"}).assign(year=municipal[TIME].astype(int))
     nowhere = sorted(set(areas.municipalities()) - set(present["area_code"]))
     findings = quality.absent_municipalities(table, present, years[:1]) if nowhere else []
+    findings += quality.foreign_areas(table, rows[area])
+    findings += quality.unit_shift(table, "rate", facts)
     return schema.validate(facts), findings

@@ -430,7 +430,7 @@ def _findings(
         yield from _undecided_clusters(facts["shelter_decisions"], _clusters(sheets["Klynger"]))
     if STAYS_TABLE in there:
         yield from _open_stays(stays)
-        yield from _unknown_homes(stays)
+        yield from _unknown_homes(stays, edition.smallest_count)
         yield from _window_short_of_years(stays, edition)
         yield from _stays_without_places(stays, places)
 
@@ -518,12 +518,13 @@ def _absent_rates(places: pd.DataFrame) -> Iterator[Finding]:
         yield _finding(5, "INFO", PLACES_TABLE, text)
 
 
-def _unknown_homes(stays: pd.DataFrame) -> Iterator[Finding]:
-    """HERB-06: stays whose home municipality is not known."""
+def _unknown_homes(stays: pd.DataFrame, smallest: int) -> Iterator[Finding]:
+    """HERB-06: stays whose home municipality is not known; fewer than `smallest` are not counted out."""
     unknown = int((stays["home"] == "").sum())
     if unknown:
+        counted = number(unknown) if unknown >= smallest else f"Færre end {number(smallest)}"
         text = (
-            f"{number(unknown)} af {number(len(stays))} ophold har ingen hjemkommune; de tæller med i belægningen, men "
+            f"{counted} af {number(len(stays))} ophold har ingen hjemkommune; de tæller med i belægningen, men "
             "ikke i strømmene mellem kommuner."
         )
         yield _finding(6, "INFO", STAYS_TABLE, text)

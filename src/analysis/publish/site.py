@@ -14,12 +14,16 @@ import nbformat
 import pandas as pd
 from nbconvert import HTMLExporter
 
-from analysis import accounts, areas, danish
+from analysis import accounts, areas, danish, quality
+from analysis.affected import AffectedOutput, affected_outputs
+from analysis.assessment import recorded
 from analysis.build import FINDINGS, KEY_FIGURES, SOURCES
 from analysis.edition import Edition, SectionPlan, project_root
+from analysis.publish import changes, provenance
 from analysis.publish.folder import replaced
 from analysis.reconcile import Comparison, computed_reading, counts, declarations, open_questions, published
 from analysis.report import RECONSTRUCTION_MARK
+from analysis.revisions import NotCompared, PrintedChange, Revisions
 from analysis.runner.execute import EXECUTED, OUTPUT_FACTS, Outcome, output_files
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -33,6 +37,12 @@ STATUS_NAMES = {
 }
 UNIT_NAMES = {"mia_kr": "mia. kr.", "mio_kr": "mio. kr.", "kr": "kr.", "pct": "pct.", "antal": "antal"}
 EXTREMES = {"min": "laveste region", "max": "højeste region"}
+SEVERITY_NAMES = {
+    "FATAL": ("Stopper alt", "Intet kan beregnes; der dannes ingen rapport."),
+    "ERROR": ("Fejl", "Et nøgletal ville blive forkert; der dannes ingen rapport."),
+    "WARNING": ("Advarsel", "Kan være rigtigt, men bør undersøges; intet tal er ændret."),
+    "INFO": ("Oplysning", "Værd at vide, når tallene læses; intet tal er ændret."),
+}
 BASIS_NAMES = {"genuine": "ægte tal", "fitted": "tilpasset rekonstruktion"}
 
 
@@ -44,14 +54,16 @@ def publish(
     comparisons: list[Comparison],
     processed: Path,
     started: float,
+    since: Revisions | NotCompared | None = None,
 ) -> None:
     """Bring the sections that succeeded into the report of an area and rewrite its index, all in one step.
 
     A failed section keeps its last good page; the index and the manifest say which sections are from when.
+    `since`: what differs from an earlier vintage of the data; without one there is no page of it.
     """
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with replaced(folder) as new:
-        earlier = _earlier(new)
+        earlier = published_sections(new)
         sections = {}
         for plan in edition.sections:
             outcome = next((outcome for outcome in outcomes if outcome.job.plan.notebook == plan.notebook), None)
@@ -71,7 +83,22 @@ def publish(
             "reconstructed": any(output["origin"] == "reconstruction" for output in _outputs(sections)),
             "mark": RECONSTRUCTION_MARK,
         }
-        _page(new / "index.html", "index.html.j2", title=edition.title, counts=_counted(comparisons), **context)
+        findings = recorded(processed)
+        severities = _by_severity(findings)
+        _page(
+            new / "index.html",
+            "index.html.j2",
+            title=edition.title,
+            counts=_counted(comparisons),
+            severities=severities,
+            earlier=changes.vintage_name(since),
+            **context,
+        )
+        (new / changes.PAGE).unlink(missing_ok=True)
+        if since:
+            compared = isinstance(since, Revisions)
+            outputs = affected_outputs(since, new, sections, areas.name(area_code)) if compared else []
+            changes_page(new / changes.PAGE, edition, area_code, since, outputs)
         _page(
             new / "afstemning.html",
             "afstemning.html.j2",
@@ -81,10 +108,21 @@ def publish(
             counts=_counted(comparisons),
             **context,
         )
+        _page(
+            new / "datakvalitet.html",
+            "datakvalitet.html.j2",
+            title="Datakvalitet",
+            severities=severities,
+            rules=_rules_with_findings(findings),
+            **context,
+        )
+        outputs = provenance.provenance(new, edition, sections, processed)
+        _page(new / provenance.PAGE, "spor.html.j2", title="Kilde til tallene", outputs=outputs, **context)
         _manifest(new, edition, area_code, sections, outcomes, processed, started, now)
 
 
-def _earlier(folder: Path) -> dict[str, dict[str, object]]:
+def published_sections(folder: Path) -> dict[str, dict[str, object]]:
+    """The sections of a published report with their outputs, by notebook; none where there is no report."""
     path = folder / MANIFEST
     return json.loads(path.read_text(encoding="utf-8"))["sections"] if path.is_file() else {}
 
@@ -152,6 +190,58 @@ def _page(path: Path, template: str, **context: object) -> None:
     path.write_text(environment.get_template(template).render(style=_style(), **context), encoding="utf-8")
 
 
+def changes_page(
+    path: Path,
+    edition: Edition,
+    area_code: str,
+    since: Revisions | NotCompared,
+    outputs: list[AffectedOutput],
+    **given: object,
+) -> None:
+    """Write the page of what differs between two vintages, as seen from an area, with the outputs it reaches.
+
+    `given`: what the template is told besides, such as `alone` for a page that stands outside a report.
+    """
+    context = changes.page_context(since, area_code, outputs)
+    if isinstance(since, Revisions):
+        context["printed"] = _printed_changes(edition, since.printed)
+    title = "Ændringer i data"
+    _page(
+        path,
+        "aendringer.html.j2",
+        title=title,
+        edition=edition,
+        area=areas.name(area_code),
+        **(context | {"looked_at": True} | given),
+    )
+
+
+def _printed_changes(edition: Edition, found: list[PrintedChange]) -> list[dict[str, str]]:
+    """The printed numbers that come out otherwise, in words, with the figures as they are printed."""
+    printed = published(edition).set_index("id")
+    rows = []
+    for change in found:
+        row = printed.loc[change.id]
+        figures = [
+            "" if figure is None else danish.number(figure, change.decimals)
+            for figure in (change.printed, change.computed_before, change.computed_after)
+        ]
+        rows.append(
+            {
+                "place": change.place,
+                "what": _in_words(row),
+                "years": "-".join(dict.fromkeys([row["period_start"], row["period_end"]])),
+                "printed": figures[0],
+                "before": figures[1],
+                "after": figures[2],
+                "unit": UNIT_NAMES[row["unit"]],
+                "status_before": STATUS_NAMES[change.status_before],
+                "status_after": STATUS_NAMES[change.status_after],
+            }
+        )
+    return rows
+
+
 def _counted(comparisons: list[Comparison]) -> list[dict[str, object]]:
     table = counts(comparisons)
     return [
@@ -217,6 +307,38 @@ def _in_words(row: pd.Series) -> str:
     return f"{declared.measures[row['measure']].name}: {category}, {area}"
 
 
+def _by_severity(findings: list[quality.Finding]) -> list[dict[str, object]]:
+    """Each severity in Danish with what it means, how many rules it has and how much they found."""
+    rules = quality.catalogue().rules.values()
+    return [
+        {
+            "severity": severity,
+            "name": name,
+            "meaning": meaning,
+            "rules": sum(rule.severity == severity for rule in rules),
+            "findings": sum(finding.severity == severity for finding in findings),
+        }
+        for severity, (name, meaning) in SEVERITY_NAMES.items()
+    ]
+
+
+def _rules_with_findings(findings: list[quality.Finding]) -> list[dict[str, object]]:
+    """Every rule in the order of quality.yml, the most serious first, with what it found."""
+    order = list(SEVERITY_NAMES)
+    declared = sorted(quality.catalogue().rules.items(), key=lambda entry: order.index(entry[1].severity))
+    return [
+        {
+            "id": name,
+            "severity": SEVERITY_NAMES[rule.severity][0],
+            "scope": rule.scope,
+            "what": rule.what,
+            "explanation": rule.explanation,
+            "findings": [finding for finding in findings if finding.rule == name],
+        }
+        for name, rule in declared
+    ]
+
+
 def _manifest(
     folder: Path,
     edition: Edition,
@@ -267,8 +389,8 @@ def missing_outputs(edition: Edition, folder: Path) -> list[str]:
 
     An output that its section left out, and said why, has no files; without a manifest every output is asked for.
     """
-    sections = _earlier(folder)
-    expected = ["index.html", "afstemning.html", MANIFEST]
+    sections = published_sections(folder)
+    expected = ["index.html", "afstemning.html", "datakvalitet.html", provenance.PAGE, MANIFEST]
     for plan in edition.sections:
         expected.append(f"{plan.notebook}.html")
         published = {facts["output"]: facts for facts in sections.get(plan.notebook, {}).get("outputs", [])}

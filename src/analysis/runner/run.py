@@ -14,6 +14,7 @@ from analysis.errors import InputError
 from analysis.publish.folder import explained, failed_folder, staging_folder, sweep
 from analysis.publish.site import publish
 from analysis.reconcile import Comparison, compare
+from analysis.revisions import since_earlier
 from analysis.runner.execute import EXECUTED, Job, Outcome, run, stop_all
 from analysis.runner.parameters import checked_parameters
 
@@ -53,6 +54,7 @@ def run_report(
     prepared = {code: [(plan, *_prepared(edition, plan, code)) for plan in plans] for code in area_codes}
     build_if_stale(edition, raw, processed)
     comparisons = compare(edition, processed)
+    since = since_earlier(edition, raw, processed)
     started = time.time()
     folders = {code: out / edition.name / areas.slug(code) for code in area_codes}
     stagings: dict[str, Path] = {}
@@ -72,7 +74,7 @@ def run_report(
             mine = [outcome for outcome in outcomes if outcome.job.area_code == code]
             with explained(folder.parent):
                 _keep_failures(folder, mine)
-            publish(edition, code, folder, mine, comparisons, processed, started)
+            publish(edition, code, folder, mine, comparisons, processed, started, since)
             reports.append(AreaReport(code, folder, mine))
     finally:
         for staging in stagings.values():

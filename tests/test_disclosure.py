@@ -1,0 +1,488 @@
+"""Small counts: what is hidden, what protects it, and a reader who puts everything that is published together."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from scipy.optimize import Bounds, LinearConstraint, milp
+
+from analysis import areas, charts, danish, disclosure, measures
+from analysis.aggregation import rates, with_summed_areas
+from analysis.edition import Disclosure, Edition
+from analysis.errors import InputError
+from analysis.indicators import CELL_KEYS, COLUMNS, KEYS
+from analysis.report import PUBLISH_VARIABLE, SUPPRESSION_LINE, Section
+
+LIMIT = 5
+BELOW = ["underretninger_1", "underretninger_2", "underretninger_3"]
+CHILDREN = 4000.0
+# Municipalities of four regions, so that country, regions and the home area all have small and large members.
+CODES = ["101", "155", "185", "259", "306", "336", "563", "741"]
+
+
+def with_policy(edition, **sources):
+    policy = Disclosure(threshold=LIMIT, sources=edition.disclosure.sources | sources)
+    return edition.model_copy(update={"disclosure": policy})
+
+
+@pytest.fixture(scope="module")
+def guarded(edition):
+    """The edition with children notified as if they came from persons that nobody has cleared."""
+    return with_policy(edition, UND2="persons")
+
+
+def filled(rows, **facts):
+    usual = {"variant": "standard", "year": 2024, "origin": "delivery"}
+    status = rows["value"].isna().map({True: "missing", False: "final"})
+    return rows.assign(**usual | {"status": status} | facts)
+
+
+def table_of(counts, codes=CODES, others=0.0):
+    """Key figures of children notified: by municipality, category and total, the sums of areas, rates of totals."""
+    cells = pd.DataFrame(
+        [(code, name, float(counts.get((code, name), others))) for code in codes for name in BELOW],
+        columns=["area_code", "category", "value"],
+    )
+    totals = cells.groupby("area_code")["value"].agg(lambda values: values.sum(skipna=False)).reset_index()
+    people = pd.DataFrame({"area_code": codes, "category": "0-17", "value": CHILDREN})
+    counted = filled(pd.concat([cells, totals.assign(category="i_alt")]), population_group="boern_og_unge")
+    people = filled(people, population_group="boern_og_unge")
+    whole = counted[counted["category"] == "i_alt"]
+    parts = {
+        ("children_notified", "antal"): with_summed_areas(counted, CELL_KEYS),
+        ("population", "antal"): with_summed_areas(people, CELL_KEYS),
+        ("children_notified_per_1000", "pr_1000"): rates(whole, people.assign(category="i_alt"), CELL_KEYS, 1000.0),
+    }
+    frames = [rows.assign(indicator=name, unit=unit) for (name, unit), rows in parts.items()]
+    return pd.concat(frames, ignore_index=True)[COLUMNS]
+
+
+def head_of(indicator, category):
+    if indicator == "unit_cost":
+        return "placements" if category == "anbringelser" else "recipients"
+    return indicator.removesuffix("_per_1000")
+
+
+def only_small_hidden(table):
+    """What a naive publisher does: hide the small counts and their own rates, and nothing to protect them."""
+    few = table[table["indicator"].eq("children_notified") & table["value"].between(1, LIMIT - 1)]
+    cells = pd.MultiIndex.from_frame(few[["area_code", "category"]])
+    hidden = pd.MultiIndex.from_frame(table[["area_code", "category"]]).isin(cells)
+    return table.assign(value=table["value"].mask(hidden), status=table["status"].mask(hidden, "suppressed"))
+
+
+class Reader:
+    """Someone who holds all that is published against each other and knows how counts, rates and sums are made.
+
+    Knows which municipalities lack a figure, what stands above and below a rate but persons, and that a hidden figure
+    is not zero. A cell is a count of a municipality: head, code, category, year.
+    """
+
+    def __init__(self, truth, published, whole=True):
+        self.whole = whole
+        local = truth[truth["area_code"].isin(areas.municipalities())]
+        self.usable = set(local.loc[local["status"] != "missing", KEYS[:5]].itertuples(index=False, name=None))
+        counts = local[local["value"].notna() & (local["unit"] == "antal")]
+        self.counts = {tuple(row[:-1]): row[-1] for row in counts[[*KEYS[:5], "value"]].itertuples(index=False)}
+        self.equations = []
+        self.known = {}
+        for row in published[published["value"].notna()].itertuples():
+            cells = self.cells(row)
+            persons = sum(self.counts[cell] for cell in cells)
+            if len(cells) == 1:
+                self.known[cells[0]] = persons
+            elif cells:
+                self.equations.append((cells, persons))
+        # A hidden single cell is at least one person; what nobody published is only known not to be negative.
+        hidden = published[(published["status"] == "suppressed") & (published["unit"] == "antal")]
+        singles = [self.cells(row) for row in hidden.itertuples()]
+        self.not_zero = {cells[0] for cells in singles if len(cells) == 1} if whole else set()
+
+    def cells(self, row):
+        """The municipal counts that a row is the sum of, with totals of categories taken apart."""
+        head = head_of(row.indicator, row.category)
+        parts = BELOW_OF.get(head, []) if row.category == "i_alt" else []
+        cells = []
+        for code in areas.members(row.area_code):
+            own = (row.population_group, row.category, row.year)
+            if (row.indicator, code, *own) in self.usable and (head, code, *own) in self.counts:
+                split = [(head, code, row.population_group, part, row.year) for part in parts]
+                cells += [cell for cell in split if cell in self.counts] or [(head, code, *own)]
+        return cells
+
+    def span(self, row):
+        """The least and the most persons that a hidden row can be."""
+        wanted = self.cells(row)
+        left = [(set(cells) - set(self.known), sum(self.known.get(cell, 0) for cell in cells), persons)
+                for cells, persons in self.equations]  # fmt: skip
+        left = [(cells, persons - known) for cells, known, persons in left if cells]
+        free = sorted({cell for cells, _ in left for cell in cells} | set(wanted))
+        place = {cell: number for number, cell in enumerate(free)}
+        lines = np.zeros((len(left) + 1, len(free)))
+        for number, (cells, _) in enumerate(left):
+            lines[number, [place[cell] for cell in cells]] = 1
+        values = np.array([persons for _, persons in left] + [0.0])
+        least = [self.known.get(cell, float(cell in self.not_zero)) for cell in free]
+        most = [self.known.get(cell, np.inf) for cell in free]
+        goal = np.isin(np.arange(len(free)), [place[cell] for cell in wanted]).astype(float)
+        ends = []
+        for sign in (1, -1):
+            answer = milp(
+                sign * goal, constraints=LinearConstraint(lines, values - 1e-7, values + 1e-7),
+                bounds=Bounds(least, most), integrality=np.full(len(free), int(self.whole)),
+            )  # fmt: skip
+            # The least is always found; the most may be without end, which the solver tells in two ways.
+            assert answer.success or (sign == -1 and answer.status in (3, 4)), answer.message
+            ends.append(sign * answer.fun if answer.success else np.inf)
+        return ends
+
+
+BELOW_OF = {"children_notified": [f"underretninger_{number}" for number in range(1, 7)]}
+
+
+def assert_protected(truth, published, whole=True, heads=("children_notified",)):
+    """No count below the threshold is shown, none can be told to within it, and nothing hidden can be solved for."""
+    reader = Reader(truth, published, whole)
+    actual = truth.set_index(KEYS)["value"]
+    counted = published[published["indicator"].isin(heads)]
+    shown = counted.loc[counted["value"].notna(), "value"]
+    assert ((shown == 0) | (shown >= LIMIT - 1e-6)).all()
+    hidden = counted[counted["status"] == "suppressed"]
+    assert hidden["value"].isna().all()
+    for row in hidden.itertuples():
+        count = actual[tuple(getattr(row, key) for key in KEYS)]
+        low, high = reader.span(row)
+        assert low - 1e-5 <= count <= high + 1e-5
+        assert high - low > 0.5 * (1 if whole else 0.1), (row, low, high)
+        if count < LIMIT:
+            assert high - low >= LIMIT - 1e-5, (row, low, high)
+    return hidden
+
+
+SMALL = {(code, name): 20.0 for code in CODES for name in BELOW} | {("155", "underretninger_2"): 3.0}
+
+
+def test_a_small_count_is_hidden_with_its_rate_and_what_gives_it_away(guarded):
+    truth = table_of(SMALL)
+    published = disclosure.suppressed(truth, guarded)
+    hidden = assert_protected(truth, published)
+    assert ("155", "underretninger_2") in set(zip(hidden["area_code"], hidden["category"], strict=True))
+    assert len(hidden) > 1
+    # Totals are what readers need most: here other municipalities and categories can take the blow.
+    assert not hidden["area_code"].isin(areas.aggregates()).any()
+
+
+def test_hiding_only_the_small_count_gives_it_away():
+    truth = table_of(SMALL)
+    published = only_small_hidden(truth)
+    (row,) = published[published["status"] == "suppressed"].itertuples()
+    assert Reader(truth, published).span(row) == [3.0, 3.0]
+    with pytest.raises(AssertionError):
+        assert_protected(truth, published)
+
+
+def test_a_rate_of_a_hidden_count_is_hidden(guarded):
+    truth = table_of({("155", "underretninger_1"): 2.0, ("101", "underretninger_1"): 40.0})
+    published = disclosure.suppressed(truth, guarded)
+    assert_protected(truth, published)
+    gone = published[published["status"] == "suppressed"]
+    cell = gone[(gone["area_code"] == "155") & (gone["category"] == "i_alt")]
+    assert set(cell["indicator"]) == {"children_notified", "children_notified_per_1000"}
+    assert gone["value"].isna().all()
+
+
+counts_drawn = st.dictionaries(
+    st.tuples(st.sampled_from(CODES), st.sampled_from(BELOW)),
+    st.one_of(st.integers(0, 7).map(float), st.integers(8, 60).map(float), st.just(float("nan"))),
+    max_size=14,
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(counts=counts_drawn, others=st.sampled_from([0.0, 25.0]))
+def test_no_table_gives_a_small_count_away(guarded, counts, others):
+    truth = table_of(counts, others=others)
+    published = disclosure.suppressed(truth, guarded)
+    assert_protected(truth, published)
+    zeros = truth["value"].eq(0) & truth["indicator"].eq("children_notified")
+    assert (published.loc[zeros, "status"] == "final").all(), "a zero is shown"
+    same = published["status"] != "suppressed"
+    pd.testing.assert_frame_equal(published[same], truth[same])
+
+
+@settings(max_examples=5, deadline=None)
+@given(counts=counts_drawn, seed=st.integers(0, 99))
+def test_what_is_hidden_does_not_depend_on_the_order_of_rows(guarded, counts, seed):
+    truth = table_of(counts, others=25.0)
+    mixed = truth.sample(frac=1, random_state=seed)
+    again = disclosure.suppressed(mixed, guarded).sort_index()
+    pd.testing.assert_frame_equal(again, disclosure.suppressed(truth, guarded))
+
+
+def test_a_naive_publisher_is_seen_through_on_most_tables():
+    seen_through = 0
+    for seed in range(8):
+        generator = np.random.default_rng(seed)
+        cells = [(code, name) for code in CODES for name in BELOW]
+        truth = table_of(dict(zip(cells, generator.integers(1, 25, len(cells)).astype(float), strict=True)))
+        try:
+            assert_protected(truth, only_small_hidden(truth))
+        except AssertionError:
+            seen_through += 1
+    assert seen_through > 6
+
+
+def test_an_area_without_one_member_is_protected_too(guarded):
+    # 155 has no figure, so the country and its region have no count, but a rate of the others.
+    truth = table_of(SMALL | {("155", name): float("nan") for name in BELOW} | {
+        ("185", name): count for name, count in zip(BELOW, (4.0, 0.0, 0.0), strict=True)
+    })  # fmt: skip
+    rate = truth[(truth["indicator"] == "children_notified_per_1000") & (truth["area_code"] == "084")]
+    assert rate["value"].notna().all()
+    assert "Tårnby" not in rate["note"].item()
+    assert_protected(truth, disclosure.suppressed(truth, guarded))
+
+
+def test_two_figures_that_leave_out_different_members_cannot_be_set_against_each_other(edition):
+    # Tårnby has recipients but no accounts: the area's unit cost tells the recipients of the others.
+    base = {"population_group": "voksne", "category": "botilbud"}
+    people = filled(pd.DataFrame({"area_code": ["101", "155", "185"], "value": [60.0, 40.0, 3.0]}), **base)
+    accounts = filled(pd.DataFrame({"area_code": ["101", "155", "185"], "value": [6e7, 5e7, None]}), **base)
+    parts = {
+        ("recipients", "antal"): with_summed_areas(people, CELL_KEYS),
+        ("unit_cost", "kr"): rates(accounts, people, CELL_KEYS),
+    }
+    frames = [rows.assign(indicator=name, unit=unit) for (name, unit), rows in parts.items()]
+    truth = pd.concat(frames, ignore_index=True)[COLUMNS]
+    published = disclosure.suppressed(truth, with_policy(edition, HAND05="persons"))
+    assert_protected(truth, published, heads=["recipients"])
+    # Hiding one more municipality is enough for the counts alone, but not beside the unit cost.
+    naive = truth["area_code"].isin(["185", "155"])
+    naive = truth.assign(value=truth["value"].mask(naive), status=truth["status"].mask(naive, "suppressed"))
+    with pytest.raises(AssertionError):
+        assert_protected(truth, naive, heads=["recipients"])
+
+
+def share_table(share, support, people):
+    base = {"area_code": ["084", "hovedstaden"], "population_group": "voksne"}
+    parts = [
+        pd.DataFrame(base | {"indicator": "diagnosis_share", "category": "angst", "value": share, "unit": "pct"}),
+        pd.DataFrame(
+            base | {"indicator": "diagnosis_support_share", "category": "angst", "value": support, "unit": "pct"}
+        ),
+        pd.DataFrame(base | {"indicator": "population", "category": "18+", "value": people, "unit": "antal"}),
+    ]
+    return filled(pd.concat(parts, ignore_index=True), note="")[COLUMNS]
+
+
+@pytest.mark.parametrize(
+    ("share", "support", "people", "hidden"),
+    [
+        (5.0, 40.0, 100_000.0, set()),
+        (0.5, 40.0, 800.0, {"diagnosis_share", "diagnosis_support_share"}),  # 4 persons, of whom 1 or 2
+        (0.5, 0.0, 800.0, {"diagnosis_share"}),  # nobody of 4: a zero is shown
+        (2.0, 20.0, 800.0, {"diagnosis_support_share"}),  # 3 of 16
+        (5.0, 40.0, None, {"diagnosis_share", "diagnosis_support_share"}),  # of how many is not known
+    ],
+)
+def test_a_share_is_as_small_as_the_persons_behind_it(edition, share, support, people, hidden):
+    published = disclosure.suppressed(share_table(share, support, people), edition)
+    gone = published[published["status"] == "suppressed"]
+    assert set(gone["indicator"]) == hidden
+    assert len(gone) == 2 * len(hidden), "the region and the group with the same municipalities"
+
+
+def test_nothing_is_touched_where_no_persons_are(edition):
+    truth = table_of(SMALL)
+    pd.testing.assert_frame_equal(disclosure.suppressed(truth, edition), truth)
+
+
+def test_the_embedded_edition_has_no_figures_to_hide(key_figures):
+    assert "suppressed" not in set(key_figures["status"])
+
+
+# The policy of an edition
+
+
+def test_there_is_one_threshold(edition):
+    assert edition.smallest_count == edition.disclosure.threshold == 5
+
+
+def test_a_form_must_say_whether_it_holds_persons(edition):
+    forgotten = edition.model_copy(update={"disclosure": Disclosure(sources={"KOMPONENT": "persons"})})
+    with pytest.raises(InputError, match=r"2025\.yml: disclosure.sources does not say whether HERBERG holds persons"):
+        disclosure.suppressed(table_of(SMALL), forgotten)
+
+
+def test_accounts_are_no_persons(edition):
+    with pytest.raises(InputError, match="REGK100, but expenditure_current is not a count of persons"):
+        disclosure.suppressed(table_of(SMALL), with_policy(edition, REGK100="persons"))
+
+
+@pytest.mark.parametrize(
+    ("policy", "problem"),
+    [
+        ({"sources": {"KOMPONENTT": "persons"}}, "KOMPONENTT, which is not among the tables"),
+        ({"sources": {"KOMPONENT": "secret"}}, "persons"),
+        ({"threshold": 1}, "greater than or equal to 2"),
+        ({"treshold": 5}, "Extra inputs"),
+    ],
+)
+def test_a_policy_that_protects_nobody_is_refused(edition, policy, problem):
+    with pytest.raises(ValidationError, match=problem):
+        Edition(**edition.model_dump() | {"disclosure": policy})
+
+
+# What is published: every table of an edition together
+
+
+@pytest.fixture(scope="module")
+def truth(key_figures):
+    """Key figures of the embedded edition with the small counts it really has, of two years for the largest table."""
+    counted = key_figures["indicator"].isin(["children_notified", "children_notified_per_1000"])
+    return key_figures[~counted | key_figures["year"].isin([2023, 2024])].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def published(truth, edition, tmp_path_factory):
+    """The edition as if its municipal counts came from persons: key figures on disk, and sections' CSVs by name."""
+    processed, out = tmp_path_factory.mktemp("processed"), tmp_path_factory.mktemp("published")
+    policy = with_policy(edition, ANBAAR12="persons", HAND05="persons", UND2="persons")
+    disclosure.suppressed(truth, policy).to_parquet(processed / "key_figures.parquet", index=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NOEGLETAL_PROCESSED", str(processed))
+        patch.setenv(PUBLISH_VARIABLE, str(out))
+        places = [*areas.municipalities(), *areas.aggregates()]
+        children = Section("03_anbringelser_og_modtagere", "2025", "hovedstaden")
+        show(children, "tabel_opgoerelser", children.rows("placements", area=places))
+        show(children, "figur_12", children.rows("placements_per_1000", area=places))
+        show(children, "figur_13", measures.index(children.rows("placements", area=places), 2020))
+        adults = Section("06_enhedspriser_og_modtagere", "2025", "Læsø")
+        chosen = {"area": places, "population_group": "voksne", "category": ["botilbud", "dagtilbud", "assistance"]}
+        recipients = adults.rows("recipients", **chosen)
+        show(adults, "figur_27", recipients)
+        show(adults, "tabel_enhedspriser", adults.rows("unit_cost", **chosen))
+        show(adults, CHANGES, measures.change(recipients, 2020, 2024).assign(area="", label=""))
+        notified = Section("04_underretninger", "2025", "hovedstaden")
+        show(notified, "tabel_kommuner", notified.rows("children_notified", area=places))
+        shares = measures.share(notified.rows("children_notified", area=places), BELOW_OF["children_notified"])
+        show(notified, "figur_15", shares)
+    return processed, out
+
+
+CHANGES = "figur_28"
+
+
+def show(section, output, rows):
+    frame = pd.DataFrame({"Område": rows["area_code"], "Tal": [danish.number(value) for value in rows["value"]]})
+    section.table(output, frame.head(3), title="Titel", data=rows, heading="Område", numeric=["Tal"])
+
+
+def read_csv(path):
+    danish_names = {"indikator": "indicator", "områdekode": "area_code", "gruppe": "population_group",
+                    "kategorikode": "category", "år": "year", "værdi": "value", "enhed": "unit"}  # fmt: skip
+    table = pd.read_csv(path, sep=";", decimal=",", dtype={"områdekode": str}, encoding="utf-8-sig")
+    return table.rename(columns=danish_names)
+
+
+@pytest.mark.parametrize(
+    ("head", "whole", "categories"),
+    [
+        ("placements", True, ["anbringelser"]),
+        ("recipients", False, ["botilbud", "dagtilbud", "assistance"]),
+        ("children_notified", True, ["i_alt", *BELOW_OF["children_notified"]]),
+    ],
+)
+def test_all_tables_of_an_edition_together_give_no_small_count_away(truth, published, head, whole, categories):
+    processed, out = published
+    files = {path.stem: read_csv(path).assign(file=path.stem) for path in sorted((out / "data").glob("*.csv"))}
+    assert len(files) == 8
+    everything = pd.concat([pd.read_parquet(processed / "key_figures.parquet"), *files.values()], ignore_index=True)
+    levels = everything[everything["unit"].isin(["antal", "pr_1000", "kr"]) & everything["file"].ne(CHANGES)]
+    own, told = (
+        rows[rows["indicator"].isin([head, f"{head}_per_1000", "unit_cost"]) & rows["category"].isin(categories)]
+        for rows in (truth, levels)
+    )
+    hidden = assert_protected(own, told.drop_duplicates([*KEYS, "value"]), whole, [head])
+    small = own[(own["indicator"] == head) & own["value"].between(0.01, LIMIT - 0.01)]
+    assert len(hidden) > len(small) > 5
+    # Whatever is made of a hidden figure is hidden: no table has a value where the key figures have none.
+    gone = pd.MultiIndex.from_frame(everything[KEYS]).isin(pd.MultiIndex.from_frame(hidden[KEYS]))
+    assert everything.loc[gone, "value"].isna().all()
+
+
+def test_growth_over_a_hidden_year_is_hidden(published):
+    _, out = published
+    change = read_csv(out / "data" / f"{CHANGES}.csv")
+    hidden = change[change["status"] == "suppressed"]
+    assert len(hidden) > 5
+    assert hidden["value"].isna().all()
+
+
+# How the report shows it
+
+
+@pytest.fixture
+def section(published, tmp_path, monkeypatch):
+    monkeypatch.setenv("NOEGLETAL_PROCESSED", str(published[0]))
+    monkeypatch.setenv(PUBLISH_VARIABLE, str(tmp_path))
+    return Section("03_anbringelser_og_modtagere", "2025", "Læsø")
+
+
+def test_a_page_says_that_figures_are_hidden(section, tmp_path):
+    rows = section.rows("placements", years=[2023, 2024]).assign(series="Anbragte")
+    assert (rows["status"] == "suppressed").all()
+    text = danish.described("Linjer", rows, "antal", 0)
+    assert text == "Linjer, antal: Anbragte • i 2023 og • i 2024."
+    section.table(
+        "tabel_opgoerelser",
+        pd.DataFrame({"År": ["2023"], "Tal": ["•"]}),
+        title="Titel",
+        data=rows,
+        heading="År",
+    )
+    assert section._lines_below(rows, "")[-2] == SUPPRESSION_LINE == "• vises ikke af hensyn til få personer."
+    stored = (tmp_path / "data" / "tabel_opgoerelser.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert all(";standard;;antal;suppressed;" in line for line in stored[1:])
+    assert json.loads((tmp_path / "facts" / "tabel_opgoerelser.json").read_text())["rows"] == 2
+
+
+def test_pages_without_hidden_figures_do_not_mention_them(section):
+    assert SUPPRESSION_LINE not in section._lines_below(section.rows("placements", area="hovedstaden"), "")
+
+
+@pytest.mark.parametrize("status", ["suppressed", "final"])
+def test_a_hidden_figure_with_a_value_is_not_published(section, tmp_path, status):
+    leak = section.rows("placements", years=[2024]).assign(value=3.0, status=status)
+    for publish in (
+        lambda: section.table("tabel_opgoerelser", pd.DataFrame({"a": ["b"]}), title="T", data=leak, heading="a"),
+        lambda: section.figure("figur_12", charts.canvas()[0], title="T", data=leak, reading="R"),
+    ):
+        with pytest.raises(InputError, match="placements of 825 anbringelser 2024 is suppressed but has a value"):
+            publish()
+    assert not list(tmp_path.rglob("*.*"))
+
+
+def test_charts_draw_nothing_where_a_figure_is_hidden():
+    data = pd.DataFrame(
+        {
+            "name": ["a", "a", "b", "b"], "series": ["x", "y", "x", "y"], "year": [1, 1, 2, 2],
+            "value": [1.0, 2.0, None, 3.0], "status": ["final", "final", "suppressed", "final"],
+        }
+    )  # fmt: skip
+    colours = {"x": "#000000", "y": "#FFFFFF"}
+    for chart, symbols in (
+        (charts.paired_bars(data, colours, unit="u"), 1),
+        (charts.stacked_columns(data, colours, unit="u", decimals=0), 1),
+        (charts.contributions(data, colours, unit="u"), 1),
+        (charts.dot_rows(data, {"x": "#000000"}, unit="u"), 1),
+    ):
+        texts = [text.get_text() for text in chart.axes[0].texts]
+        assert texts.count("•") == symbols
+        assert ".." not in texts
+    missing = data.assign(status=data["status"].replace("suppressed", "missing"))
+    assert ".." in [text.get_text() for text in charts.paired_bars(missing, colours, unit="u").axes[0].texts]

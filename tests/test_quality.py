@@ -1,0 +1,495 @@
+"""The rules: each is declared, produced by a spoiled input, silent on the sound one, and shown where readers look."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from conftest import ROOT, write_raw
+from typer.testing import CliRunner
+
+from analysis import accounts, areas, corrections, plausibility, quality
+from analysis.build import build_edition
+from analysis.cli import app
+from analysis.edition import TableNeed, Years, load_edition
+from analysis.errors import InputError
+from analysis.facts import counts, diagnoses, expenditure, population, rates
+from analysis.facts.counts import CountedTable
+from analysis.publish.site import missing_outputs, publish
+from analysis.quality import BlockedError, Finding
+
+YEARS = range(2020, 2025)
+TESTS = ROOT / "tests"
+ID = re.compile(r"\b[A-Z]{3,6}-\d\d\b")
+
+
+def account_lines():
+    """A municipality has 60 mio. kr. in one function, a sixth of it with private suppliers, and 200 in another."""
+    cells = [("52821", "1", "3", 50000), ("52821", "4", "3", 10000), ("53850", "1", "1", 200000)]
+    return ["OMRÅDE;FUNKTION;DRANST;EJER;GRUPPERING;ART;PRISENHED;TID;INDHOLD"] + [
+        f"{code};{function};1;{owner};{grouping};TOT;LOBM;{year};{amount}"
+        for code in areas.municipalities()
+        for year in YEARS
+        for function, owner, grouping, amount in cells
+    ]
+
+
+def person_lines():
+    return ["OMRÅDE;KØN;ALDER;CIVILSTAND;TID;INDHOLD"] + [
+        f"{code};TOT;{age};TOT;{year}K4;1000"
+        for code in areas.municipalities()
+        for year in YEARS
+        for age in (5, 20, 40, 70)
+    ]
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A raw folder with the two tables that no edition can do without, and nothing wrong in them."""
+    folder = tmp_path / "raw"
+    write_raw(folder, "REGK100", "\n".join(account_lines()))
+    write_raw(folder, "FOLK1A", "\n".join(person_lines()))
+    return folder
+
+
+def scaled(lines, wanted, factor):
+    """The lines that begin as `wanted` and hold it, with their figure multiplied."""
+    start, holds = wanted
+    return [
+        ";".join([*line.split(";")[:-1], str(int(line.split(";")[-1]) * factor)])
+        if line.startswith(start) and holds in line
+        else line
+        for line in lines
+    ]
+
+
+ACCOUNT_CASES = {
+    "ENHED-01": lambda lines: [lines[0], *scaled(lines[1:], ("", ";2024;"), 1000)],
+    "ENHED-02": lambda lines: [lines[0], *scaled(lines[1:], ("157;", ";2024;"), 1000)],
+    "EJER-01": lambda lines: [line for line in lines if ";1;4;3;" not in line or ";2022;" not in line],
+    "GODK-01": lambda lines: [
+        line.replace(";3;TOT", ";999;TOT") if line.startswith("157;") and ";2023;" in line else line for line in lines
+    ],
+    "OMR-02": lambda lines: [*lines, "L01;52821;1;1;3;TOT;LOBM;2024;1"],
+    "ART-01": lambda lines: [*lines, "157;52821;1;1;3;UE;LOBM;2024;90000", "157;52821;1;1;3;I;LOBM;2024;-20000"],
+    "ART-02": lambda lines: [*lines, "157;52821;1;1;3;S1;LOBM;2024;30000", "157;52821;1;1;3;S5;LOBM;2024;20000"],
+    "ART-03": lambda lines: [*lines, *["157;52821;1;1;3;UE;LOBM;2024;60000"] * 2],
+    "FORT-02": lambda lines: [*lines, "157;52821;1;1;3;UE;LOBM;2024;50000", "157;52821;1;1;3;I;LOBM;2024;10000"],
+}
+
+
+@pytest.fixture(scope="module")
+def sound_rules(tmp_path_factory, edition):
+    """The rules that say something about the small raw folder as it is."""
+    folder = tmp_path_factory.mktemp("sound")
+    write_raw(folder, "REGK100", "\n".join(account_lines()))
+    return {finding.rule for finding in expenditure.build(folder, edition)[1]}
+
+
+@pytest.mark.parametrize("rule", ACCOUNT_CASES)
+def test_accounts_that_are_spoiled(small, edition, sound_rules, rule):
+    write_raw(small, "REGK100", "\n".join(ACCOUNT_CASES[rule](account_lines())))
+    facts, findings = expenditure.build(small, edition)
+    assert {finding.rule for finding in findings} - sound_rules == {rule}
+    said = next(finding for finding in findings if finding.rule == rule)
+    assert said.severity == quality.catalogue().rules[rule].severity
+    if rule not in ("ENHED-01", "EJER-01", "OMR-02", "ART-03"):
+        assert "Gentofte" in said.text
+    unused = rule.startswith(("ART", "OMR")) or rule == "FORT-02"
+    assert facts["value"].sum() == 98 * 5 * 260e6 or not unused, "rows that no key figure uses change nothing"
+
+
+def test_kinds_that_add_up_are_silent(small, edition, sound_rules):
+    more = ["UE;LOBM;2024;80000", "I;LOBM;2024;-20000", "S1;LOBM;2024;70000", "S4;LOBM;2024;10000"]
+    more += ["S7;LOBM;2024;-20000"]
+    write_raw(small, "REGK100", "\n".join([*account_lines(), *(f"157;52821;1;1;3;{kind}" for kind in more)]))
+    _, findings = expenditure.build(small, edition)
+    assert {finding.rule for finding in findings} == sound_rules
+
+
+def test_expected_areas_are_silent(small, edition, sound_rules):
+    write_raw(small, "REGK100", "\n".join([*account_lines(), "411;52821;1;1;3;TOT;LOBM;2024;1"]))
+    _, findings = expenditure.build(small, edition)
+    assert {finding.rule for finding in findings} == sound_rules
+
+
+def test_accounts_in_another_unit_than_regk31(small, edition):
+    lines = ["OMRÅDE;FUNKTION;DRANST;ART;PRISENHED;TID;INDHOLD"]
+    lines += [f"{code};52821;1;TOT;LOBM;{year};60000000" for code in areas.municipalities() for year in YEARS]
+    write_raw(small, "REGK31", "\n".join(lines))
+    _, findings = expenditure.build(small, edition)
+    assert [f.text.split(",")[0] for f in findings if f.rule == "ENHED-01"] == [
+        "Kommunernes udgifter er 29.400.000 t.kr."
+    ]
+    assert not [finding for finding in findings if finding.rule == "REGK-02"], "one sentence, not one per municipality"
+
+
+def test_units_of_persons_counts_and_rates(small, tmp_path, edition):
+    write_raw(small, "FOLK1A", "\n".join([person_lines()[0], *scaled(person_lines()[1:], ("", ";2023K4;"), 1000)]))
+    _, findings = population.build(small, edition)
+    assert [finding.text for finding in findings if finding.rule == "ENHED-01"] == [
+        "Kommunernes samlede tal går fra 392.000 i 2022K4 til 392.000.000 i 2023K4; enheden må være forkert i et af "
+        "årene.",
+        "Kommunernes samlede tal går fra 392.000.000 i 2023K4 til 392.000 i 2024K4; enheden må være forkert i et af "
+        "årene.",
+    ]
+    lines = ["OMRÅDE;YDELSESTYPE;TID;INDHOLD"]
+    lines += [
+        f"{code};30117;{year};{500000 if (code, year) == ('157', 2022) else 50}"
+        for code in areas.municipalities()
+        for year in YEARS
+    ]
+    write_raw(small, "HAND05", "\n".join(lines))
+    counted = CountedTable(
+        table="HAND05", level="municipality", population_group="voksne", variable="YDELSESTYPE",
+        categories={"assistance": ["30117"]},
+    )  # fmt: skip
+    _, findings = counts.build(small, edition, counted)
+    assert [(f.rule, "Gentofte (fra 50 til 500.000)" in f.text) for f in findings if f.severity == "ERROR"] == [
+        ("ENHED-02", True), ("ENHED-02", False)
+    ]  # fmt: skip
+    lines = ["OMRÅDE;FORANSTALT;ALDER;TID;INDHOLD"]
+    lines += [
+        f"{code};IALT;TOT22;{year};{'0,03' if year == 2025 else '3,0'}"
+        for code in areas.municipalities()
+        for year in edition.tables["BU43"].years.all
+    ]
+    write_raw(small, "BU43", "\n".join(lines))
+    _, findings = rates.build(small, edition, "BU43", {"FORANSTALT": "IALT", "ALDER": "TOT22"}, 100)
+    assert [(finding.rule, finding.table) for finding in findings] == [("ENHED-01", "BU43")]
+
+
+def changed(table, value, indicator, **choice):
+    """Key figures with the value of one municipality's cell changed; `value` may be a function of the old one."""
+    choice = {"area_code": "157", "variant": "standard"} | choice
+    hit = table["indicator"] == indicator
+    for column, wanted in choice.items():
+        hit &= table[column] == wanted
+    assert hit.sum() == 1
+    table = table.copy()
+    table.loc[hit, "value"] = value(table.loc[hit, "value"].item()) if callable(value) else value
+    return table
+
+
+BOTILBUD = {"population_group": "voksne", "category": "botilbud"}
+FIGURE_CASES = {
+    "NAEVN-01": lambda table: changed(table, 0, "population", category="0-22", year=2022),
+    "FORT-01": lambda table: changed(table, -1, "expenditure_current", **BOTILBUD, year=2022),
+    "SPRING-01": lambda table: changed(table, lambda old: 3 * old, "expenditure_current", **BOTILBUD, year=2024),
+    "SPRING-02": lambda table: changed(table, lambda old: 3 * old, "recipients", **BOTILBUD, year=2024),
+    "SPRING-03": lambda table: changed(table, lambda old: old / 2, "population", category="18-66", year=2024),
+    "SPRING-04": lambda table: changed(table, lambda old: 3 * old, "children_supported_share", year=2025),
+    "NAEVN-02": lambda table: changed(table, 0, "recipients", **BOTILBUD, year=2024),
+    "NAEVN-03": lambda table: changed(table, 4, "recipients", **BOTILBUD, year=2024),
+}
+
+
+@pytest.fixture(scope="module")
+def said_before(key_figures):
+    """What the rules say of the embedded key figures as they are."""
+    return plausibility.findings(key_figures)
+
+
+@pytest.mark.parametrize("rule", FIGURE_CASES)
+def test_figures_that_are_spoiled(key_figures, said_before, rule):
+    new = [finding for finding in plausibility.findings(FIGURE_CASES[rule](key_figures)) if finding not in said_before]
+    said = next(finding for finding in new if finding.rule == rule)
+    assert said.severity == quality.catalogue().rules[rule].severity
+    assert "Gentofte" in said.text
+
+
+VINTAGE_CASES = {
+    "VINT-01": lambda table: changed(table, lambda old: 1.2 * old, "expenditure_current", **BOTILBUD, year=2021),
+    "VINT-02": lambda table: changed(table, float("nan"), "recipients", **BOTILBUD, year=2021).assign(
+        status=lambda rows: rows["status"].mask(rows["value"].isna() & rows["status"].eq("final"), "missing")
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", VINTAGE_CASES)
+def test_figures_against_an_earlier_vintage(key_figures, rule):
+    assert plausibility.revisions(key_figures, key_figures) == []
+    now = VINTAGE_CASES[rule](key_figures)
+    newer = now.assign(year=now["year"].replace(2024, 2034))
+    assert [(f.rule, "Gentofte" in f.text) for f in plausibility.revisions(newer, key_figures)] == [(rule, True)]
+
+
+def test_the_largest_are_named_and_the_rest_counted(key_figures):
+    for code in ("101", "147", "151", "157", "159", "161"):
+        key_figures = changed(
+            key_figures, lambda old: 3 * old, "expenditure_current", **BOTILBUD, year=2024, area_code=code
+        )
+    said = [finding.text for finding in plausibility.findings(key_figures) if finding.rule == "SPRING-01"]
+    assert len(said) == 1
+    assert said[0].startswith("Udgifter i løbende priser, Botilbud springer fra 2023 til 2024: København (fra ")
+    assert said[0].endswith(" og 2 andre, i t.kr.")
+
+
+def drop_sidecar(raw):
+    (raw / "REGK100.yml").unlink()
+
+
+def drop_table(raw):
+    for path in raw.glob("FOLK1A.*"):
+        path.unlink()
+
+
+REFUSALS = {
+    "FIL-01": drop_sidecar,
+    "FIL-02": lambda raw: write_raw(raw, "REGK100", "\n".join(["A;B;C", "1;2;3"])),
+    "NOEGLE-01": lambda raw: write_raw(raw, "REGK100", "\n".join([*account_lines(), account_lines()[-1]])),
+    "VAERDI-01": lambda raw: write_raw(
+        raw, "REGK100", "\n".join([*account_lines(), "101;52821;1;0;3;TOT;LOBM;2024;x"])
+    ),
+    "KODE-01": lambda raw: write_raw(raw, "REGK100", "\n".join([*account_lines(), "102;52821;1;0;3;TOT;LOBM;2024;1"])),
+    "KODE-02": lambda raw: write_raw(raw, "REGK100", "\n".join([*account_lines(), "101;52821;1;7;3;TOT;LOBM;2024;1"])),
+    "DAEK-03": drop_table,
+    "DAEK-04": lambda raw: write_raw(
+        raw, "REGK100", "\n".join(line for line in account_lines() if ";2022;" not in line)
+    ),
+    "FORT-03": lambda raw: write_raw(raw, "FOLK1A", "\n".join([*person_lines(), "101;TOT;9;TOT;2024K4;-1"])),
+}
+
+
+@pytest.mark.parametrize("rule", REFUSALS)
+def test_a_refusal_has_its_rule(small, edition, tmp_path, rule):
+    REFUSALS[rule](small)
+    with pytest.raises(InputError) as refused:
+        build_edition(edition, small, tmp_path / "out")
+    said = quality.refusal(refused.value)
+    assert (said.rule, said.severity, said.text) == (rule, "FATAL", str(refused.value))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_rate_or_a_workbook_that_is_refused(small, edition):
+    """VAERDI-02 and LEV-01."""
+    write_raw(small, "BU43", "OMRÅDE;FORANSTALT;ALDER;TID;INDHOLD\n101;IALT;TOT22;2024;140\n")
+    need = TableNeed(years=Years(first=2024, last=2024))
+    narrow = edition.model_copy(update={"tables": {"BU43": need}})
+    with pytest.raises(InputError) as refused:
+        rates.build(small, narrow, "BU43", {"FORANSTALT": "IALT", "ALDER": "TOT22"}, 100)
+    assert quality.refusal(refused.value).rule == "VAERDI-02"
+    write_raw(small, "KOMPONENT", b"no workbook", suffix=".xlsx", origin="delivery")
+    with pytest.raises(InputError) as refused:
+        diagnoses.build(small, edition)
+    assert quality.refusal(refused.value).rule == "LEV-01"
+
+
+@pytest.fixture
+def other_root(tmp_path, monkeypatch):
+    """The project's reference data in a folder of its own, to spoil."""
+    root = tmp_path / "root"
+    shutil.copytree(ROOT / "data" / "reference", root / "data" / "reference")
+    shutil.copytree(ROOT / "editions", root / "editions")
+    monkeypatch.setenv("NOEGLETAL_ROOT", str(root))
+    cached = (accounts.account_rules, accounts.rules_of_year)
+    for function in cached:
+        function.cache_clear()
+    yield root / "data" / "reference"
+    for function in cached:
+        function.cache_clear()
+
+
+def test_reference_data_that_are_refused(other_root, small, edition, tmp_path):
+    """KONT-01 and KOR-02."""
+    plan = other_root / "accounts.csv"
+    lines = plan.read_text(encoding="utf-8").splitlines()
+    line = next(line for line in lines if line.startswith("52821,003,"))
+    plan.write_text("\n".join([*lines, line]) + "\n", encoding="utf-8")
+    with pytest.raises(InputError) as refused:
+        build_edition(edition, small, tmp_path / "out")
+    assert quality.refusal(refused.value).rule == "KONT-01"
+    (other_root / "corrections.yml").write_text("- table: REGK100\n", encoding="utf-8")
+    with pytest.raises(InputError) as refused:
+        build_edition(edition, small, tmp_path / "out")
+    assert quality.refusal(refused.value).rule == "KOR-02"
+
+
+def test_any_other_refusal():
+    """AFVIST-01."""
+    with pytest.raises(InputError) as refused:
+        load_edition("udgave")
+    assert quality.refusal(refused.value).rule == "AFVIST-01"
+
+
+def test_a_correction_is_said(other_root, small, edition):
+    """KOR-01."""
+    (other_root / "corrections.yml").write_text(
+        """
+- table: REGK100
+  key: {OMRÅDE: "157", FUNKTION: "52821", DRANST: "1", EJER: "1", GRUPPERING: "003", ART: "TOT", PRISENHED: "LOBM",
+        TID: "2024"}
+  action: replace
+  value: 40000
+  expected: 50000
+  reason: Beløbet er bogført to gange.
+  source: Kommunens brev
+  expires: 2999-12-31
+""",
+        encoding="utf-8",
+    )
+    said = corrections.applied(small, edition)
+    assert [(finding.rule, finding.severity) for finding in said] == [("KOR-01", "INFO")]
+    quality.require_sound(said)
+
+
+@pytest.fixture
+def command(small, tmp_path):
+    def run(*more):
+        return CliRunner().invoke(
+            app, ["quality", "--edition", "2025", "--raw", str(small), "--processed", str(tmp_path / "out"), *more]
+        )
+
+    return run
+
+
+def test_the_command(command, small, tmp_path):
+    sound = command()
+    assert sound.exit_code == 0, sound.output
+    assert set(quality.catalogue().rules) <= set(ID.findall(sound.output)), "the full set is shown"
+    assert "0 FATAL, 0 ERROR" in sound.output
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    found = json.loads(command("--json").output)
+    assert {"rule", "severity", "table", "text", "what"} == set(found[0])
+    assert "DAEK-02" in {finding["rule"] for finding in found}
+
+    write_raw(small, "REGK100", "\n".join(ACCOUNT_CASES["ENHED-01"](account_lines())))
+    blocked = command("--json")
+    assert blocked.exit_code == 1
+    first = json.loads(blocked.output)[0]
+    assert (first["severity"], first["rule"], first["table"]) == ("FATAL", "ENHED-01", "REGK100")
+    REFUSALS["NOEGLE-01"](small)
+    refused = command("--json")
+    assert refused.exit_code == 1
+    assert [finding["rule"] for finding in json.loads(refused.output)] == ["NOEGLE-01"]
+    assert "stands twice" in command().output
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
+
+
+def test_the_command_against_earlier_data(command, small, tmp_path):
+    earlier = tmp_path / "earlier"
+    write_raw(earlier, "REGK100", "\n".join([account_lines()[0], *scaled(account_lines()[1:], ("157;", ";2021;"), 3)]))
+    write_raw(earlier, "FOLK1A", "\n".join(person_lines()))
+    found = [row for row in json.loads(command("--json", "--earlier", str(earlier)).output) if row["rule"] == "VINT-01"]
+    assert "Udgifter i løbende priser, Botilbud 2021 er ændret: Gentofte (fra 600.000 til 200.000), i t.kr." in {
+        row["text"] for row in found
+    }
+    own = json.loads(command("--json", "--earlier", str(tmp_path / "out")).output)
+    assert not [row for row in own if row["rule"].startswith("VINT")]
+    absent = command("--earlier", str(tmp_path / "nowhere"))
+    assert "nowhere does not exist" in str(absent.exception)
+
+
+def test_an_error_stops_the_build_and_a_warning_does_not():
+    warning = quality.found("REGK-01", "REGK100", "tekst")
+    quality.require_sound([warning])
+    with pytest.raises(BlockedError, match=r"EJER-01 REGK100: tekst \(and 1 more"):
+        quality.require_sound([warning, *[quality.found("EJER-01", "REGK100", "tekst")] * 2])
+    with pytest.raises(InputError, match="rule XXX-99 is not declared"):
+        quality.require_sound([Finding(rule="XXX-99", severity="INFO", table="", text="")])
+
+
+def test_the_embedded_edition_is_sound(processed):
+    found = [Finding(**row) for row in json.loads((processed / "findings.json").read_text(encoding="utf-8"))]
+    assert not [finding for finding in found if finding.severity in quality.BLOCKING]
+    warnings = [finding.text for finding in found if finding.severity == "WARNING"]
+    assert len(warnings) <= 20, warnings
+
+
+@pytest.fixture(scope="module")
+def published(processed, edition, tmp_path_factory):
+    """The pages of a report without sections, from a build with a hostile finding."""
+    made = tmp_path_factory.mktemp("made") / "processed"
+    shutil.copytree(processed, made)
+    rows = json.loads((made / "findings.json").read_text(encoding="utf-8"))
+    rows.append({"rule": "KOR-01", "severity": "INFO", "table": "REGK100", "text": "<script>alert('x')</script>"})
+    (made / "findings.json").write_text(json.dumps(rows), encoding="utf-8")
+    folder = tmp_path_factory.mktemp("report") / "hovedstaden"
+    publish(edition, "hovedstaden", folder, [], [], made, 0.0)
+    return folder, rows
+
+
+def test_the_page(published, edition):
+    folder, rows = published
+    text = (folder / "datakvalitet.html").read_text(encoding="utf-8")
+    page = BeautifulSoup(text, "html.parser")
+    assert page.html["lang"] == "da"
+    assert "Datakvalitet" in page.title.text
+    assert not page.find_all("script")
+    assert "&lt;script&gt;" in text
+    for name, rule in quality.catalogue().rules.items():
+        row = page.find(id=name)
+        assert rule.what in row.text
+        assert rule.explanation.strip() in row.text
+    by_severity, findings, _ = page.find_all("table")
+    shown = [[cell.text for cell in row.find_all(["th", "td"])] for row in by_severity.tbody.find_all("tr")]
+    counted = {name: int(count) for name, _, _, count in shown}
+    assert counted == {
+        name: sum(row["severity"] == severity for row in rows)
+        for severity, name in {
+            "FATAL": "Stopper alt", "ERROR": "Fejl", "WARNING": "Advarsel", "INFO": "Oplysning"
+        }.items()
+    }  # fmt: skip
+    assert len(findings.tbody.find_all("tr")) == len(rows)
+    assert {link["href"].removeprefix("#") for link in findings.find_all("a")} <= set(quality.catalogue().rules)
+
+
+def test_the_page_is_linked_and_expected(published, edition):
+    folder, _ = published
+    index = BeautifulSoup((folder / "index.html").read_text(encoding="utf-8"), "html.parser")
+    assert index.find("a", href="datakvalitet.html")
+    assert "datakvalitet.html" not in missing_outputs(edition, folder)
+    assert "datakvalitet.html" in missing_outputs(edition, folder / "nowhere")
+
+
+def documented():
+    """The rows of docs/quality-rules.md: rule -> severity and test."""
+    text = (ROOT / "docs" / "quality-rules.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([A-Z]+-\d\d) \| (\w+) \| .* \| `(test_\w+)` \|$", text, flags=re.MULTILINE)
+    assert len(rows) == len({rule for rule, _, _ in rows}), "a rule stands once"
+    return {rule: (severity, test) for rule, severity, test in rows}
+
+
+def test_every_rule_is_declared_used_and_documented():
+    declared = quality.catalogue().rules
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    numbered = re.findall(r"_finding\((\d+), ", (ROOT / "src/analysis/facts/shelters.py").read_text(encoding="utf-8"))
+    used = set(ID.findall(source)) | {f"HERB-{int(number):02d}" for number in numbered}
+    assert used <= set(declared), "every rule that the code names is declared"
+    jumps = {jump.rule for jump in quality.catalogue().thresholds.jumps}
+    assert {name for name, rule in declared.items() if not rule.refusals} <= used | jumps
+    assert {name: row[0] for name, row in documented().items()} == {
+        name: rule.severity for name, rule in declared.items()
+    }
+
+
+@pytest.mark.parametrize("rule", quality.catalogue().rules)
+def test_every_rule_is_produced_by_a_test(rule):
+    test = documented()[rule][1]
+    files = [path for path in TESTS.glob("test_*.py") if f"def {test}(" in path.read_text(encoding="utf-8")]
+    assert len(files) == 1, f"{test} is not a test"
+    assert rule in files[0].read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace("severity: FATAL", "severity: TOTAL", 1), "severity"),
+        (lambda text: text.replace("{rule: SPRING-01", "{rule: SPRING-99", 1), "SPRING-99"),
+        (lambda text: text.replace("    count: {factor", "    antal: {factor", 1), "antal"),
+    ],
+)
+def test_a_catalogue_that_is_wrong(other_root: Path, change, message):
+    path = other_root / "quality.yml"
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(InputError, match=rf"quality\.yml: .*{message}"):
+        quality.catalogue.__wrapped__()
+
+
+def test_sentences_are_danish_and_whole():
+    for name, rule in quality.catalogue().rules.items():
+        assert rule.what.endswith("."), name
+        assert rule.what.count(". ") == 0, f"{name}: one sentence"
+        assert rule.explanation.strip().endswith("."), name
