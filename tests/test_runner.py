@@ -112,7 +112,7 @@ def project(published):
 def test_a_good_run_publishes_everything(published):
     names = {path.relative_to(published.report).as_posix() for path in published.report.rglob("*") if path.is_file()}
     assert names == {
-        "index.html", "afstemning.html", "datakvalitet.html", "manifest.json", "01_a.html", "02_b.html",
+        "index.html", "afstemning.html", "datakvalitet.html", "spor.html", "manifest.json", "01_a.html", "02_b.html",
         "notebooks/01_a.ipynb", "notebooks/02_b.ipynb", "data/tabel_01_a.csv", "data/tabel_02_b.csv",
     }  # fmt: skip
     assert published.litter() == []

@@ -109,6 +109,7 @@ def kkr_name(area_code: str) -> str:
     return f"KKR {name(area_code).removeprefix('Region ')}"
 
 
+@lru_cache
 def find_area(text: str) -> str:
     """The code of the area a person means by a code, a name or a folder name; suggests the nearest when unknown."""
     table = area_table()
