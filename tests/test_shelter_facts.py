@@ -580,9 +580,10 @@ def test_no_workbook_is_no_facts(tmp_path, edition):
     facts, findings = shelters.build(tmp_path, edition)
     assert findings == []
     assert list(facts) == [*shelters.SCHEMAS, "shelter_clusters"]
-    for name, rows in facts.items():
-        assert rows.empty
-        assert list(rows.columns) == columns_of(name)
+    for name in shelters.SCHEMAS:
+        assert facts[name].empty
+        assert list(facts[name].columns) == columns_of(name)
+    assert facts["shelter_clusters"]["municipality"].tolist() == list(areas.municipalities())
     assert facts["shelter_stays"]["left"].dtype == "datetime64[ns]"
     assert facts["shelter_places"]["places"].dtype == int
 
