@@ -8,6 +8,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from analysis.declared import first_problem
 from analysis.errors import InputError
 
 ROOT_VARIABLE = "NOEGLETAL_ROOT"
@@ -140,11 +141,4 @@ def load_edition(name: str) -> Edition:
     try:
         return Edition(name=name, **yaml.safe_load(path.read_text(encoding="utf-8")))
     except (ValidationError, TypeError, yaml.YAMLError) as error:
-        raise InputError(f"editions/{path.name} is not a valid edition: {_first_problem(error)}") from error
-
-
-def _first_problem(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        problem = error.errors()[0]
-        return f"{'.'.join(str(part) for part in problem['loc']) or 'file'}: {problem['msg']}"
-    return str(error)
+        raise InputError(f"editions/{path.name} is not a valid edition: {first_problem(error)}") from error

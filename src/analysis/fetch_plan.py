@@ -88,7 +88,7 @@ def plan_table(link: Connection, edition: Edition, table: str, limit: int = MAX_
     _require_shape(info, shape, table)
     warnings = [] if info.active else ["StatBank no longer updates the table"]
     codes, labels = {}, {}
-    used = _used_codes(table)
+    used = used_codes(table)
     for variable in shape.variables:
         own = info.variable(variable)
         asked = shape.fetch[variable]
@@ -194,7 +194,7 @@ def _ages(own: list[str], place: str) -> dict[str, str]:
     return found | {str(int(code)): code for code in single}
 
 
-def _used_codes(table: str) -> dict[str, list[str]]:
+def used_codes(table: str) -> dict[str, list[str]]:
     """The codes of a table that indicators.yml uses, by variable."""
     used: dict[str, list[str]] = {}
     for indicator in catalogue().indicators.values():

@@ -21,8 +21,15 @@ from analysis import accounts, areas
 from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.facts import diagnoses, shelters
-from analysis.fetch_plan import ABSENT_MUNICIPALITIES, FUNCTIONS, MUNICIPALITIES, WEIGHTS, few, listed_periods
-from analysis.indicators import Count, GivenRate, catalogue
+from analysis.fetch_plan import (
+    ABSENT_MUNICIPALITIES,
+    FUNCTIONS,
+    MUNICIPALITIES,
+    WEIGHTS,
+    few,
+    listed_periods,
+    used_codes,
+)
 from analysis.quality import Finding
 from analysis.sources.deliveries import WORKBOOK, read_form
 from analysis.sources.forms import load_form
@@ -227,12 +234,13 @@ def _require_periods(file: str, rows: pd.DataFrame, edition: Edition, table: str
 
 def _require_codes(file: str, rows: pd.DataFrame, table: str, shape: TableShape) -> None:
     """Refuse a table without a code that is used, or with one more of those that are all added up."""
+    used = used_codes(table)
     for variable in shape.variables:
         there = set(rows[variable])
         asked = shape.fetch[variable]
         exactly = set(asked.exactly) if isinstance(asked, ExactCodes) else None
         needed = exactly or (accounts.functions() if asked == FUNCTIONS else set(asked if type(asked) is tuple else ()))
-        absent = sorted((needed | _used_codes(table, variable)) - there)
+        absent = sorted((needed | {*used.get(variable, [])}) - there)
         if absent:
             names = shape.labels.get(variable, {})
             said = few([f"{code} ({names[code]})" if code in names else code for code in absent])
@@ -257,21 +265,6 @@ def _require_ages(file: str, rows: pd.DataFrame, variable: str, shape: TableShap
             f"{file}: the single years of {variable} do not add up to {shape.labels[variable][total]!r}; choose the "
             "total and every single year in StatBank, and save the table again"
         )
-
-
-def _used_codes(table: str, variable: str) -> set[str]:
-    """The codes of a variable that indicators.yml uses."""
-    used: set[str] = set()
-    for indicator in catalogue().indicators.values():
-        if isinstance(indicator, GivenRate) and indicator.table == table:
-            used |= {indicator.select[variable]} if variable in indicator.select else set()
-        for counted in indicator.counts if isinstance(indicator, Count) else ():
-            if counted.table == table:
-                used |= {counted.select[variable]} if variable in counted.select else set()
-                used |= {
-                    code for codes in counted.categories.values() for code in codes if counted.variable == variable
-                }
-    return used
 
 
 def _absent_areas(file: str, rows: pd.DataFrame, shape: TableShape) -> list[str]:

@@ -7,13 +7,12 @@ from typing import Annotated, Literal
 
 import pandas as pd
 import pandera.pandas as pa
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from analysis import accounts, areas
 from analysis.aggregation import added, rates, with_summed_areas
+from analysis.declared import read_declared
 from analysis.edition import Edition, reference_folder
-from analysis.errors import InputError
 from analysis.facts import population
 from analysis.facts.counts import CountedTable
 from analysis.prices import deflators
@@ -179,11 +178,7 @@ class Catalogue(_Declared):
 def catalogue() -> Catalogue:
     """The catalogue of indicators; errors name the entry and the field."""
     path = reference_folder() / "indicators.yml"
-    try:
-        return Catalogue(**yaml.safe_load(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise InputError(f"{path.name}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from error
+    return read_declared(path, Catalogue)
 
 
 def key_figures(edition: Edition, facts: Facts) -> pd.DataFrame:

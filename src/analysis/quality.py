@@ -10,11 +10,11 @@ from itertools import pairwise
 from typing import Literal, get_args
 
 import pandas as pd
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from analysis import accounts, areas
 from analysis.danish import listed, number
+from analysis.declared import read_declared
 from analysis.edition import reference_folder
 from analysis.errors import InputError
 
@@ -132,12 +132,7 @@ class Catalogue(_Declared):
 def catalogue() -> Catalogue:
     """The rules and their thresholds; errors name the entry and the field."""
     path = reference_folder() / "quality.yml"
-    try:
-        return Catalogue(**yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (ValidationError, yaml.YAMLError, TypeError) as error:
-        problem = error.errors()[0] if isinstance(error, ValidationError) else None
-        reason = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" if problem else str(error)
-        raise InputError(f"{path.name}: {reason}") from error
+    return read_declared(path, Catalogue)
 
 
 def found(rule: str, table: str, text: str) -> Finding:

@@ -13,12 +13,11 @@ import pandas as pd
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from analysis.aggregation import FINAL
+from analysis.aggregation import FINAL, SUPPRESSED
 from analysis.errors import InputError
 from analysis.shelter_use import cluster_order, spans
 
 ELSEWHERE, UNKNOWN, TOTAL = "Andre KKR", "Ukendt", "I alt"
-SUPPRESSED = "suppressed"
 COLUMNS = ["home_cluster", "host_cluster", "nights", "persons", "status"]
 # What it costs to hide a cell: its persons; a zero only when nothing else will do, a total last of all. A cell that is
 # hidden already costs next to nothing, but a graph takes no edge of length zero.

@@ -7,9 +7,9 @@ import datetime
 from functools import lru_cache
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from analysis.declared import read_declared
 from analysis.edition import reference_folder
 from analysis.errors import InputError
 
@@ -257,12 +257,7 @@ class Rules(_Declared):
 def rules() -> Rules:
     """The rules and assumptions; errors name the file and the field."""
     path = reference_folder() / "shelter_rules.yml"
-    try:
-        return Rules(**yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (ValidationError, TypeError, yaml.YAMLError) as error:
-        problem = error.errors()[0] if isinstance(error, ValidationError) else None
-        reason = f"{'.'.join(map(str, problem['loc'])) or 'file'}: {problem['msg']}" if problem else str(error)
-        raise InputError(f"{path.name}: {reason}") from error
+    return read_declared(path, Rules)
 
 
 def scenario(name: str) -> Scenario:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import accounts, areas, danish
+from analysis.aggregation import SUPPRESSED
 from analysis.build import FACTS, KEY_FIGURES, SOURCES
 from analysis.corrections import read_corrected
 from analysis.edition import Edition
@@ -38,7 +39,6 @@ from analysis.prices import deflators, price_index
 from analysis.sources.deliveries import read_form
 from analysis.sources.snapshot import ORIGINS, TIME, table_shapes
 
-SUPPRESSED = "suppressed"
 PROTECTED = "Beskyttet: tallet bygger på få personer, så hverken tallet eller rækkerne bag det vises."
 PARTLY_PROTECTED = "Rækkerne vises ikke, fordi et andet tal for samme område og år er beskyttet."
 PERSON_ROWS = "Rækkerne vises ikke: leverancen holder personer."

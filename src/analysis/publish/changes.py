@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis import accounts, areas, danish
 from analysis.affected import AffectedOutput, sections_to_rerun
+from analysis.aggregation import SUPPRESSED
 from analysis.indicators import catalogue
 from analysis.revisions import NotCompared, Revisions, TableChange, by_area, by_indicator, chosen, year_changes
 from analysis.tables import with_labels
@@ -23,7 +24,6 @@ KIND_NAMES = {
     "gone": "bortfaldet",
 }
 EFFECT_NAMES = {"changes": "ændres", "may_change": "kan ændre sig"}
-SUPPRESSED = "suppressed"
 
 
 def page_context(revisions: Revisions | NotCompared, area_code: str, outputs: list[AffectedOutput]) -> dict[str, Any]:

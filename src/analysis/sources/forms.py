@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from analysis import areas
+from analysis.declared import first_problem
 from analysis.edition import reference_folder
 from analysis.errors import InputError
 
@@ -182,9 +183,7 @@ def load_form(name: str) -> Form:
     try:
         return Form(**yaml.safe_load((folder / f"{name}.yml").read_text(encoding="utf-8")))
     except (ValidationError, TypeError, yaml.YAMLError) as error:
-        problem = error.errors()[0] if isinstance(error, ValidationError) else None
-        reason = f"{'.'.join(map(str, problem['loc'])) or 'file'}: {problem['msg']}" if problem else str(error)
-        raise InputError(f"forms/{name}.yml is not a valid form: {reason}") from error
+        raise InputError(f"forms/{name}.yml is not a valid form: {first_problem(error)}") from error
 
 
 def one_of(column: FormColumn) -> str:

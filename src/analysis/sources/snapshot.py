@@ -23,6 +23,7 @@ from pyarrow import csv
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from analysis.areas import area_table, municipalities
+from analysis.declared import first_problem
 from analysis.edition import reference_folder
 from analysis.errors import InputError
 
@@ -144,9 +145,7 @@ def verified(path: Path, sidecar_path: Path) -> RawFile:
         text = sidecar_path.read_text(encoding="utf-8")
         sidecar = Sidecar(**yaml.load(text, Loader=YAML_LOADER))  # noqa: S506 - it is a safe loader
     except (ValidationError, yaml.YAMLError, TypeError) as error:
-        problem = error.errors()[0] if isinstance(error, ValidationError) else None
-        reason = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" if problem else str(error)
-        raise InputError(f"sidecar {sidecar_path.name} is not valid: {reason}") from error
+        raise InputError(f"sidecar {sidecar_path.name} is not valid: {first_problem(error)}") from error
     table = path.name.split(".")[0]
     if sidecar.table != table:
         raise InputError(f"sidecar {sidecar_path.name} says table {sidecar.table!r}, the file is {path.name}")
