@@ -6,13 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help report test lab check lock clean
+.PHONY: help report test lab check benchmark lock clean
 
 help:
 	@echo "make report [EDITION=2025] [AREA=hovedstaden]   raw figures -> reports/<edition>/<area>/index.html"
 	@echo "make check                                      key figures against the printed report"
 	@echo "make test                                       every test"
 	@echo "make lab                                        JupyterLab with the project's kernel"
+	@echo "make benchmark                                  time whole reports and a full-size build (idle machine)"
 	@echo "make lock                                       resolve requirements.lock again (needs the network)"
 	@echo "make clean                                      remove the environment and everything generated"
 
@@ -40,6 +41,9 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m compileall -q src
 	$(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name "Nøgletal (Python 3)" > /dev/null
 	@touch $(STAMP)
+
+benchmark: $(STAMP)
+	$(BIN)/python benchmarks
 
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header --quiet -o requirements.lock

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -39,9 +39,15 @@ def run(
     Exit 1 where REGK100 is not built 3 times as fast as pandas reads it, a build needs more than 1 GiB, or the key
     figures are not those of the embedded edition.
     """
+    console = Console()
+    if report(work, rows, repeat, console)["missed"]:
+        raise typer.Exit(1)
+
+
+def report(work: Path, rows: int, repeat: int, console: Console) -> dict[str, Any]:
+    """Measure every case, show the table, and give it back as plain data: rows, runs of each case, missed."""
     from generated_regk100 import recipe
 
-    console = Console()
     raw = work / f"raw-{rows}-{recipe()}"
     if not raw.is_dir():
         with console.status(f"making {rows:,} rows in {raw}"):
@@ -55,11 +61,11 @@ def run(
     console.print(_results(runs, rows, (raw / f"{TABLE}.csv").stat().st_size))
     ratio = _median(runs["pandas"], "seconds") / _median(runs["facts"], "seconds")
     peak = max(run["peak"] for name in ("facts", "build") for run in runs[name])
+    missed = []
     if ratio < LEAST_RATIO or peak > MOST_MIB * MIB:
-        console.print(
-            f"missed: REGK100 must be built {LEAST_RATIO} times as fast as pandas reads it, in {MOST_MIB} MiB"
-        )
-        raise typer.Exit(1)
+        missed = [f"REGK100 must be built {LEAST_RATIO} times as fast as pandas reads it, in {MOST_MIB} MiB"]
+        console.print(f"missed: {missed[0]}")
+    return {"rows": rows, "runs": runs, "missed": missed}
 
 
 @app.command(hidden=True)

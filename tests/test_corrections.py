@@ -8,11 +8,11 @@ import pytest
 import yaml
 from conftest import ROOT, write_raw
 
-from analysis import corrections
+from analysis import areas, corrections
 from analysis.build import build_if_stale
 from analysis.errors import InputError
 from analysis.trace import asked, trace, trace_record
-from analysis.trace_chains import Evidence
+from analysis.trace_evidence import Evidence
 
 HEADER = "OMRÅDE;FORANSTALT;ALDER;TID;INDHOLD"
 ROWS = ["101;IALT;TOT22;2023;2,5", "101;IALT;TOT22;2024;3", "147;IALT;TOT22;2024;.."]
@@ -198,9 +198,12 @@ def test_the_finding_says_what_why_and_until_when(project, folder, edition):
         assert part in finding.text
 
 
-def test_a_correction_moves_the_key_figure_and_shows_in_the_chain(project, edition, processed, tmp_path):
-    raw = ROOT / "data" / "raw" / "2025"
-    processed = shutil.copytree(processed, tmp_path / "out")
+def test_a_correction_moves_the_key_figure_and_shows_in_the_chain(project, edition, tiny_raw, tmp_path):
+    raw, processed = tiny_raw, tmp_path / "out"
+    years = edition.tables["BU43"].years.all
+    lines = [f"{code};IALT;TOT22;{year};3" for code in areas.municipalities() for year in years]
+    write_raw(raw, "BU43", "\n".join([HEADER, *lines]))
+    assert build_if_stale(edition, raw, processed)
     before = pd.read_parquet(processed / "key_figures.parquet")
     rows, _ = corrections.read_corrected(raw, "BU43", edition)
     row = rows[(rows["OMRÅDE"] == "101") & (rows["TID"] == "2024")].iloc[0]

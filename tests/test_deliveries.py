@@ -88,6 +88,16 @@ def test_a_filled_form_reads_back_as_it_was_written(path):
     assert read[ANY]["share"].dtype == float
 
 
+def test_a_workbook_that_changes_is_read_again(path):
+    first = read_form(path, "komponent")[ANY]
+    first["share"] = 0.0
+    assert (read_form(path, "komponent")[ANY]["share"] > 0).any(), "what one reader does is not seen by the next"
+    put(path, ANY, "D6", 5.4)
+    assert read_form(path, "komponent")[ANY]["share"].iloc[2] == 5.4
+    put(path, ANY, "D6", "fem")
+    assert refused(path)
+
+
 @pytest.mark.parametrize(
     ("value", "number_format"),
     [

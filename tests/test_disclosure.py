@@ -1,22 +1,36 @@
 """Small counts: what is hidden, what protects it, and a reader who puts everything that is published together."""
 
+import datetime
 import json
+import re
+import shutil
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from bs4 import BeautifulSoup
+from conftest import ROOT, rewrite_raw
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from analysis import areas, charts, danish, disclosure, measures
+from analysis import accounts, areas, charts, danish, disclosure, measures
 from analysis.aggregation import rates, with_summed_areas
-from analysis.edition import Disclosure, Edition
+from analysis.build import build_edition
+from analysis.edition import Disclosure, Edition, load_edition
 from analysis.errors import InputError
 from analysis.indicators import CELL_KEYS, COLUMNS, KEYS
+from analysis.quality import found
 from analysis.report import PUBLISH_VARIABLE, SUPPRESSION_LINE, Section
+from analysis.runner.run import run_report
+from analysis.runner.warm.engine import choose
 
+# What shares a costly fixture runs on one worker.
+SHOWN_TOGETHER, EXECUTED_TOGETHER = map(pytest.mark.xdist_group, ("disclosure_shown", "disclosure_executed"))
 LIMIT = 5
 BELOW = ["underretninger_1", "underretninger_2", "underretninger_3"]
 CHILDREN = 4000.0
@@ -389,6 +403,7 @@ def read_csv(path):
     return table.rename(columns=danish_names)
 
 
+@SHOWN_TOGETHER
 @pytest.mark.parametrize(
     ("head", "whole", "categories"),
     [
@@ -415,12 +430,297 @@ def test_all_tables_of_an_edition_together_give_no_small_count_away(truth, publi
     assert everything.loc[gone, "value"].isna().all()
 
 
+@SHOWN_TOGETHER
 def test_growth_over_a_hidden_year_is_hidden(published):
     _, out = published
     change = read_csv(out / "data" / f"{CHANGES}.csv")
     hidden = change[change["status"] == "suppressed"]
     assert len(hidden) > 5
     assert hidden["value"].isna().all()
+
+
+# What an executed report publishes: CSV files, pages, alt texts, images, notebooks and manifests of two areas together
+
+# All that the two sections need; of the accounts only the functions of children.
+TABLES = ("REGK100", "FOLK1A", "ISBU02", "ANBAAR12", "BU43", "UND1", "UND2", "UND2_PR_1000")
+SECTIONS = ("03_anbringelser_og_modtagere", "04_underretninger")
+LAESOE = "825"
+PERSONS = {"ANBAAR12", "UND2"}
+HEADS = {
+    "placements": ["anbringelser"],
+    "children_notified": ["i_alt", *BELOW_OF["children_notified"]],
+}
+PER_COUNT = {name: [name, f"{name}_per_1000"] for name in HEADS}
+
+
+CORRECTION = {
+    "table": "ANBAAR12",
+    "key": {"ADMKOM": LAESOE, "ANBRINGELSE": "0", "TID": "2024"},
+    "action": "replace",
+    "expected": 3.0,
+    "value": 4.0,
+    "reason": "Kommunen har talt et barn for lidt.",
+    "source": "Brev fra kommunen",
+    "expires": datetime.date(2999, 12, 31),
+}
+
+
+class Executed(NamedTuple):
+    """Key figures as they are and as they may be published, and the folder of each area's report."""
+
+    truth: pd.DataFrame
+    key_figures: pd.DataFrame
+    folders: list
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    """Reports of hovedstaden and Læsø in an edition whose placements and notified children are persons."""
+    root = tmp_path_factory.mktemp("project")
+    shutil.copytree(ROOT / "data" / "reference", root / "data" / "reference")
+    (root / "notebooks").symlink_to(ROOT / "notebooks")
+    raw, processed = root / "data" / "raw" / "2025", root / "data" / "processed" / "2025"
+    raw.mkdir(parents=True)
+    for table in TABLES:
+        for path in (ROOT / "data" / "raw" / "2025").glob(f"{table}.*"):
+            shutil.copy(path, raw)
+    rewrite_raw(raw, "REGK100", lambda lines: [lines[0], *(line for line in lines if ";5282" in line)])
+    plan = yaml.safe_load((ROOT / "editions" / "2025.yml").read_text(encoding="utf-8"))
+    plan["disclosure"] = {"threshold": LIMIT, "sources": dict.fromkeys(sorted(PERSONS), "persons")}
+    plan["tables"] = {table: plan["tables"][table] | {"years": plan["period"]} for table in TABLES}
+    plan["sections"] = [section for section in plan["sections"] if section["notebook"] in SECTIONS]
+    (root / "editions").mkdir()
+    (root / "editions" / "2025.yml").write_text(yaml.safe_dump(plan, allow_unicode=True), encoding="utf-8")
+    (root / "data" / "reference" / "corrections.yml").write_text(yaml.safe_dump([CORRECTION]), encoding="utf-8")
+    captured = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NOEGLETAL_ROOT", str(root))
+        genuine = disclosure.suppressed
+        patch.setattr(
+            disclosure, "suppressed", lambda table, edition: genuine(captured.append(table) or table, edition)
+        )
+        edition = load_edition("2025")
+        key_figures, _ = build_edition(edition, raw, processed)
+        reports, _ = run_report(
+            edition, ["hovedstaden", LAESOE], only=[], out=root / "reports", raw=raw, processed=processed, workers=2,
+            engine=choose("auto"),
+        )  # fmt: skip
+    assert [outcome.cause for report in reports for outcome in report.outcomes] == [""] * 4
+    return Executed(captured[0], key_figures, [report.folder for report in reports])
+
+
+def published_rows(folders):
+    """All rows of all published CSV files of key figures, with the file they are from."""
+    files = [path for folder in folders for path in sorted(folder.glob("data/*.csv"))]
+    tables = [read_csv(path).assign(file=f"{path.parent.parent.name}/{path.name}") for path in files]
+    rows = pd.concat([table.assign(variant="standard") for table in tables if "indicator" in table], ignore_index=True)
+    return rows, len(files)
+
+
+def levels_of(rows, truth):
+    """The rows that show a key figure itself, or that it is hidden; the others are growths, indices and the like."""
+    actual = truth.set_index(KEYS)["value"].reindex(pd.MultiIndex.from_frame(rows[KEYS])).to_numpy()
+    return rows[np.isclose(rows["value"], actual, rtol=1e-9) | rows["value"].isna()]
+
+
+def attacked(case, rows):
+    """The reader of all published rows: what is hidden of each count or its rate is protected; how many there were."""
+    levels = levels_of(rows, case.truth)
+    hidden = 0
+    for head, categories in HEADS.items():
+        own, told = (
+            table[table["indicator"].isin([*PER_COUNT[head], "unit_cost"]) & table["category"].isin(categories)]
+            for table in (case.truth, levels)
+        )
+        # A hidden rate is attacked as the count it is of.
+        gone = told[told["status"].eq("suppressed") & told["indicator"].isin(PER_COUNT[head])]
+        told = pd.concat([told, gone.assign(indicator=head, unit="antal")]).drop_duplicates([*KEYS, "value"])
+        hidden += len(assert_protected(own, told, True, [head]))
+    return hidden
+
+
+def derived_leaks(case, rows):
+    """Published rows with a figure that is made of a hidden one: of the same year, or over the first year."""
+    hidden = case.key_figures[case.key_figures["status"] == "suppressed"]
+    series = [name for name in KEYS if name != "year"]
+    base = hidden[hidden["year"] == case.key_figures["year"].min()]
+    own = pd.MultiIndex.from_frame(rows[KEYS]).isin(pd.MultiIndex.from_frame(hidden[KEYS]))
+    of_base = pd.MultiIndex.from_frame(rows[series]).isin(pd.MultiIndex.from_frame(base[series]))
+    of_base &= ~rows.index.isin(levels_of(rows, case.truth).index)
+    return rows[(own | of_base) & rows.select_dtypes("number").drop(columns="year").notna().any(axis=1)]
+
+
+NUMBER = re.compile(r"(?<![\w,.])\d[\d.]*(?:,\d+)?(?![\w,])")
+# What is counted is named with a number, files have lines, and growths and shares are not what is hidden here.
+NO_FIGURES = re.compile(
+    "|".join(
+        [
+            *sorted(map(re.escape, accounts.categories()["label"]), key=len, reverse=True),
+            r"linje \d+", r"Figur \d+", r"\(\d+ rækker\)", r"(\d+|Ingen) af \d+ (kommuner|grupper)", r"[\d,]+ pct\.",
+            r"\d+-\d+-årig",
+        ]
+    )
+)  # fmt: skip
+RAW_FILE = re.compile(r"([A-Z][A-Z0-9_]+)\.(?:reconstruction\.)?csv")
+
+
+def printed(rows):
+    """How the figures of some rows may stand in a text."""
+    places = {"antal": [0], "pr_1000": [1, 2], "kr": [0]}
+    known = rows.dropna(subset="value")[["value", "unit"]].drop_duplicates().itertuples(index=False)
+    return {
+        form
+        for value, unit in known
+        for form in (danish.exact(value), *(danish.number(value, number) for number in places.get(unit, [0, 1])))
+    }
+
+
+BLOCKS = ["tr", "p", "li", "h1", "h2", "h3", "h4", "figcaption", "dt", "dd", "summary"]
+
+
+def texts(folder):
+    """Every piece of text that a report holds, with the file it stands in: pages, images, notebooks, manifest."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix == ".html":
+            page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+            for unread in page.select("script, style, details.code"):
+                unread.decompose()
+            blocks = {}
+            for text in page.find_all(string=True):
+                # Each in the innermost block only.
+                blocks.setdefault(id(text.find_parent(BLOCKS)), []).append(text.strip())
+            yield from ((path, " ".join(filter(None, parts))) for parts in blocks.values())
+            yield from ((path, image["alt"]) for image in page.select("[alt]"))
+        elif path.suffix == ".svg":
+            # Letters are drawn as shapes, with the text as a comment.
+            yield from ((path, text) for text in re.findall(r"<!-- (.*?) -->", path.read_text(encoding="utf-8")))
+        elif path.suffix == ".ipynb":
+            # What it shows is on the page; warnings are not shown and hold lines of code.
+            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+            outputs = [output for cell in cells for output in cell.get("outputs", []) if output.get("name") != "stderr"]
+            for output in outputs:
+                yield path, "".join([*output.get("text", []), *output.get("data", {}).get("text/plain", [])])
+        elif path.name == "manifest.json":
+            outputs = json.loads(path.read_text(encoding="utf-8"))["sections"].values()
+            facts = [fact for section in outputs for output in section["outputs"] for fact in output.values()]
+            yield from ((path, fact) for fact in facts if isinstance(fact, str))
+
+
+@pytest.fixture(scope="module")
+def pieces(executed):
+    return [piece for folder in executed.folders for piece in texts(folder)]
+
+
+def told_in_texts(case, pieces):
+    """Pieces of text that hold a hidden figure of an area they name, or of the report's own area where they name none.
+
+    An image is held against what its data hide. A number that is also a figure of the same area that the section (on
+    other pages: any section) publishes, or that is in the data of the image, proves nothing.
+    """
+    rows, _ = published_rows(case.folders)
+    columns = rows.select_dtypes("number").columns.drop("year")
+    rows = pd.concat([rows[[*KEYS, "unit", "status", "file"]].assign(value=rows[column]) for column in columns])
+    known = pd.concat([case.key_figures, rows])
+    hidden = known[known["status"] == "suppressed"].drop(columns=["value", "unit"])
+    hidden = hidden.merge(case.truth[[*KEYS, "value", "unit"]], on=KEYS)
+    secret = {key: printed(group) for column in ("area_code", "file") for key, group in hidden.groupby(column)}
+    outputs = {name: load_edition("2025").section(name).outputs for name in SECTIONS}
+
+    @lru_cache
+    def shown(column, key, report, section):
+        published = rows["file"].isin([f"{report}/{output}.csv" for output in outputs.get(section, [])])
+        figures = rows[published] if section in outputs else known
+        return printed(figures[figures[column] == key])
+
+    there = hidden["area_code"].unique()
+    codes = {areas.name(code): code for code in there} | {code: code for code in there}
+    name = re.compile(rf"\b({'|'.join(map(re.escape, sorted(codes, key=len, reverse=True)))})\b")
+    own = {"hovedstaden": "hovedstaden", "laesoe": LAESOE}
+    found = []
+    for path, piece in pieces:
+        files = RAW_FILE.findall(piece)
+        if files and not PERSONS.intersection(file.removesuffix("_PR_1000") for file in files):
+            continue
+        numbers = set(NUMBER.findall(NO_FIGURES.sub(" ", piece.replace("\u00a0", " "))))
+        report = next(parent.name for parent in path.parents if parent in case.folders)
+        if path.suffix == ".svg":
+            column, keys = "file", [f"{report}/{path.stem}.csv"]
+        else:
+            column, keys = "area_code", {codes[one] for one in name.findall(piece)}
+            keys = keys or [own[report]] * (path.stem in (*SECTIONS, "manifest"))
+        for key in keys:
+            told = numbers & secret.get(key, set())
+            if told and told - shown(column, key, report, path.stem):
+                found.append((path.name, piece, told))
+    return found
+
+
+@EXECUTED_TOGETHER
+def test_executed_reports_together_give_no_small_count_away(executed):
+    rows, files = published_rows(executed.folders)
+    assert files == 2 * sum(len(load_edition("2025").section(name).outputs) for name in SECTIONS)
+    assert attacked(executed, rows) > 20
+    assert derived_leaks(executed, rows).empty
+
+
+@EXECUTED_TOGETHER
+def test_executed_reports_that_hide_only_the_small_figures_are_seen_through(executed):
+    rows, _ = published_rows(executed.folders)
+    heads = {name: head for head, names in PER_COUNT.items() for name in names} | {"unit_cost": "placements"}
+    counted = rows.assign(indicator=rows["indicator"].map(heads))
+    persons = executed.truth.set_index(KEYS)["value"].reindex(pd.MultiIndex.from_frame(counted[KEYS])).to_numpy()
+    actual = executed.truth.set_index(KEYS)["value"].reindex(pd.MultiIndex.from_frame(rows[KEYS])).to_numpy()
+    levels = rows.index.isin(levels_of(rows, executed.truth).index)
+    secondary = rows["status"].eq("suppressed") & (persons >= LIMIT) & levels
+    assert secondary.any()
+    naive = rows.assign(value=rows["value"].mask(secondary, actual), status=rows["status"].mask(secondary, "final"))
+    with pytest.raises(AssertionError):
+        attacked(executed, naive)
+
+
+@EXECUTED_TOGETHER
+def test_a_figure_made_of_a_hidden_one_is_noticed(executed):
+    rows, _ = published_rows(executed.folders)
+    index = rows[rows["file"].eq("laesoe/figur_13.csv") & rows["indicator"].eq("placements")]
+    parts = rows[rows["file"].eq("laesoe/figur_drivkraefter_boern.csv") & rows["category"].eq("anbringelser")]
+    assert len(index) == 5
+    assert len(parts) == 4
+    assert len(derived_leaks(executed, rows.assign(value=rows["value"].mask(rows.index.isin(index.index), 9.0)))) == 5
+    assert len(derived_leaks(executed, rows.assign(pct=rows["pct"].mask(rows.index.isin(parts.index), 9.0)))) == 4
+
+
+@EXECUTED_TOGETHER
+def test_no_text_of_executed_reports_holds_a_hidden_figure(executed, pieces):
+    assert len({path.suffix for path, _ in pieces}) == 4, "pages, images, notebooks, manifests"
+    assert told_in_texts(executed, pieces) == []
+
+
+@EXECUTED_TOGETHER
+def test_a_hidden_figure_in_any_text_is_noticed(executed, pieces):
+    hidden = executed.key_figures["status"] == "suppressed"
+    rate = executed.truth[hidden & executed.truth["indicator"].eq("children_notified_per_1000")]
+    figure = danish.number(rate[rate["area_code"] == LAESOE]["value"].iloc[0], 1)
+    shown = {path: text for path, text in pieces if "Læsø" in text and "•" in text}
+    assert {"04_underretninger.html", "manifest.json"} <= {path.name for path in shown}
+    found = told_in_texts(executed, [(path, text.replace("•", figure)) for path, text in shown.items()])
+    assert [name for name, *_ in found] == [path.name for path in shown]
+
+
+@EXECUTED_TOGETHER
+def test_findings_about_persons_hold_no_figures(executed):
+    said = BeautifulSoup((executed.folders[1] / "datakvalitet.html").read_text(encoding="utf-8"), "html.parser").text
+    assert f"Et tal er rettet i forhold til kilden. {disclosure.NOT_SAID}" in said
+    assert CORRECTION["reason"] not in said
+
+
+@pytest.mark.parametrize("rule", disclosure.SAY_FIGURES)
+def test_findings_of_cleared_tables_say_what_they_found(edition, rule):
+    findings = [found(rule, "UND2", "Læsø (fra 3 til 999)"), found("DAEK-01", "UND2", "Læsø mangler i 2016.")]
+    assert disclosure.without_figures(findings, edition) == findings
+    masked, named = disclosure.without_figures(findings, with_policy(edition, UND2="persons"))
+    assert masked.rule == rule
+    assert not re.search("Læsø|[0-9]", masked.text.removesuffix(disclosure.NOT_SAID).replace("1.000", ""))
+    assert named == findings[1]
 
 
 # How the report shows it
@@ -433,6 +733,7 @@ def section(published, tmp_path, monkeypatch):
     return Section("03_anbringelser_og_modtagere", "2025", "Læsø")
 
 
+@SHOWN_TOGETHER
 def test_a_page_says_that_figures_are_hidden(section, tmp_path):
     rows = section.rows("placements", years=[2023, 2024]).assign(series="Anbragte")
     assert (rows["status"] == "suppressed").all()
@@ -451,10 +752,12 @@ def test_a_page_says_that_figures_are_hidden(section, tmp_path):
     assert json.loads((tmp_path / "facts" / "tabel_opgoerelser.json").read_text())["rows"] == 2
 
 
+@SHOWN_TOGETHER
 def test_pages_without_hidden_figures_do_not_mention_them(section):
     assert SUPPRESSION_LINE not in section._lines_below(section.rows("placements", area="hovedstaden"), "")
 
 
+@SHOWN_TOGETHER
 @pytest.mark.parametrize("status", ["suppressed", "final"])
 def test_a_hidden_figure_with_a_value_is_not_published(section, tmp_path, status):
     leak = section.rows("placements", years=[2024]).assign(value=3.0, status=status)

@@ -3,18 +3,19 @@
 import datetime
 import os
 import shutil
-import subprocess
-import sys
 
 import nbformat
 import pandas as pd
 import pytest
 from conftest import ROOT
+from nbclient import NotebookClient
 
 from analysis import forks, what_if
 from analysis.errors import InputError
 from analysis.report import Section
 from analysis.runner.parameters import declared_parameters
+from analysis.runner.sockets import kernel_transport
+from analysis.runner.warm.engine import KERNEL_ENVIRONMENT, choose, client_options
 
 DAY = datetime.date(2026, 3, 9)
 SLIDERS = "herberg_hvad_nu_hvis"
@@ -23,12 +24,6 @@ TEMPLATES = [SLIDERS, "kommune_mod_gruppe", "udvikling_over_tid"]
 
 def fork(folder, title="Botilbud på Ærø", template="udvikling_over_tid", area="koebenhavn", edition="2025", today=DAY):
     return forks.new_analysis(title, template, area, edition, folder, today)
-
-
-def cells_widgets(path):
-    """The models of the widgets that a notebook was saved with."""
-    saved = nbformat.read(path, as_version=4).metadata["widgets"]
-    return list(saved["application/vnd.jupyter.widget-state+json"]["state"].values())
 
 
 def cells(path, kind):
@@ -187,30 +182,31 @@ def project(tmp_path_factory):
 
 
 def run_fork(project, processed, template, area):
-    """The code cells of a fork that was run by papermill from adhoc/."""
+    """A fork that was run from adhoc/."""
     made = fork(project / "adhoc", title=f"Prøve {template} {area}", template=template, area=area)
     environment = {name: value for name, value in os.environ.items() if name != "NOEGLETAL_ROOT"}
     environment |= {"NOEGLETAL_PROCESSED": str(processed), "NOEGLETAL_PUBLISH": str(project / "published")}
-    result = subprocess.run(
-        [sys.executable, "-m", "papermill", made.name, "run.ipynb", "--kernel", "python3", "--no-progress-bar"],
-        cwd=made.parent,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    code = cells(made.parent / "run.ipynb", "code")
-    assert all(cell.execution_count for cell in code)
-    return code
+    notebook = nbformat.read(made, as_version=4)
+    with kernel_transport() as transport:
+        client = NotebookClient(
+            notebook,
+            kernel_name="python3",
+            timeout=200,
+            shutdown_kernel="immediate",
+            resources={"metadata": {"path": str(made.parent)}},
+            **client_options(choose("auto"), transport),
+        )
+        client.execute(env=environment | KERNEL_ENVIRONMENT)
+    assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
+    return notebook
 
 
 @pytest.mark.xdist_group("forks")
 @pytest.mark.parametrize("area", ["koebenhavn", "hovedstaden"])
 @pytest.mark.parametrize("template", [name for name in TEMPLATES if name != SLIDERS])
 def test_a_fork_runs_from_the_adhoc_folder(project, processed, template, area):
-    code = run_fork(project, processed, template, area)
-    outputs = [output for cell in code for output in cell.outputs]
+    notebook = run_fork(project, processed, template, area)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert {output.output_type for output in outputs} == {"display_data"}, "no warnings and no stray results"
     shown = "".join(output.data["text/html"] for output in outputs)
     figures, tables = {"udvikling_over_tid": (2, 1), "kommune_mod_gruppe": (1, 1)}[template]
@@ -232,10 +228,10 @@ def test_a_fork_runs_from_the_adhoc_folder(project, processed, template, area):
 
 @pytest.mark.xdist_group("forks")
 def test_the_fork_with_sliders_shows_them_with_their_figures(project, processed):
-    code = run_fork(project, processed, SLIDERS, "esbjerg")
-    kinds = [set(output.data) for cell in code for output in cell.outputs]
+    notebook = run_fork(project, processed, SLIDERS, "esbjerg")
+    kinds = [set(output.data) for cell in notebook.cells for output in cell.get("outputs", [])]
     assert sum("application/vnd.jupyter.widget-view+json" in kind for kind in kinds) == 1
-    state = cells_widgets(project / "adhoc" / "run.ipynb")
+    state = notebook.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"].values()
     sliders = {
         model["state"]["description"]: model["state"]["value"]
         for model in state

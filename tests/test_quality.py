@@ -17,7 +17,8 @@ from analysis.edition import TableNeed, Years, load_edition
 from analysis.errors import InputError
 from analysis.facts import counts, diagnoses, expenditure, population, rates
 from analysis.facts.counts import CountedTable
-from analysis.publish.site import missing_outputs, publish
+from analysis.publish.manifest import missing_outputs
+from analysis.publish.site import publish
 from analysis.quality import BlockedError, Finding
 
 YEARS = range(2020, 2025)

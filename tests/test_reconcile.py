@@ -30,16 +30,22 @@ def spoiled(processed, tmp_path, **choice):
     return tmp_path
 
 
-def test_every_printed_row_of_the_sections_is_accounted_for(edition, processed):
-    results = {result.id: result for result in compare(edition, processed)}
+@pytest.fixture(scope="module")
+def compared(edition, processed):
+    """The printed numbers against the embedded key figures."""
+    return compare(edition, processed)
+
+
+def test_every_printed_row_of_the_sections_is_accounted_for(edition, compared):
+    results = {result.id: result for result in compared}
     assert len(results) == len(published(edition)) == 140
     assert {id_ for id_, result in results.items() if result.status == "contradicts_itself"} == CONTRADICTIONS
     assert {result.status for id_, result in results.items() if id_ not in CONTRADICTIONS} == {"match"}
     assert {result.basis for result in results.values()} == {"fitted"}, "REGK100 is reconstructed in this edition"
 
 
-def test_computed_values_round_to_the_printed_ones(edition, processed):
-    for result in compare(edition, processed):
+def test_computed_values_round_to_the_printed_ones(compared):
+    for result in compared:
         if result.status == "match":
             assert abs(result.computed - result.printed) <= result.tolerance * 1.0000001
 

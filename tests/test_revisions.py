@@ -17,7 +17,8 @@ from analysis import cli, measures
 from analysis.affected import affected_outputs, sections_to_rerun
 from analysis.edition import ROOT_VARIABLE, load_edition
 from analysis.errors import InputError
-from analysis.publish.site import missing_outputs, publish, published_sections
+from analysis.publish.manifest import missing_outputs, published_sections
+from analysis.publish.site import publish
 from analysis.reconcile import compare
 from analysis.revisions import NotCompared, compare_vintages, differences, since_earlier, table_changes
 from analysis.tables import spreadsheet_csv, with_labels

@@ -658,20 +658,22 @@ def said(findings, rule):
     return [(finding.severity, finding.table, finding.text) for finding in findings if finding.rule == rule]
 
 
-def test_open_stays_and_unknown_homes_are_counted(tmp_path, edition):
-    _, findings = built(tmp_path, edition, stays=stays_book())
+@pytest.mark.parametrize(("threshold", "still", "unknown"), [(2, "2", "Færre end 2"), (5, *["Færre end 5"] * 2)])
+def test_open_stays_and_unknown_homes_are_counted(tmp_path, edition, threshold, still, unknown):
+    policy = edition.disclosure.model_copy(update={"threshold": threshold})
+    _, findings = built(tmp_path, edition.model_copy(update={"disclosure": policy}), stays=stays_book())
     assert said(findings, "HERB-01") == [
         (
             "INFO",
             "HERBERG_OPHOLD",
-            "2 af 5 ophold er ikke afsluttet; de er talt med til og med 31-12-2024.",
+            f"{still} af 5 ophold er ikke afsluttet; de er talt med til og med 31-12-2024.",
         )
     ]
     assert said(findings, "HERB-06") == [
         (
             "INFO",
             "HERBERG_OPHOLD",
-            "Færre end 5 af 5 ophold har ingen hjemkommune; de tæller med i belægningen, men ikke i strømmene "
+            f"{unknown} af 5 ophold har ingen hjemkommune; de tæller med i belægningen, men ikke i strømmene "
             "mellem kommuner.",
         )
     ]

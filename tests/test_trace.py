@@ -18,7 +18,8 @@ from analysis.indicators import KEYS, Modelled, catalogue
 from analysis.publish.provenance import PAGE
 from analysis.runner.run import run_report
 from analysis.trace import asked, command, raw_rows, step_record, trace, trace_record
-from analysis.trace_chains import Evidence, Question, Step
+from analysis.trace_evidence import Evidence, Question
+from analysis.trace_steps import Step
 
 RAW = ROOT / "data" / "raw" / "2025"
 AREAS = ("101", "563", "083", "084", "hovedstaden", "000")

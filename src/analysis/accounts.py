@@ -25,6 +25,13 @@ def categories() -> pd.DataFrame:
 
 
 @lru_cache
+def labels() -> dict[tuple[str, str], str]:
+    """Danish name by population group and category, in the order of categories.csv."""
+    table = categories()
+    return dict(zip(zip(table["population_group"], table["category"], strict=True), table["label"], strict=True))
+
+
+@lru_cache
 def account_rules() -> pd.DataFrame:
     """The rules of `data/reference/accounts.csv`, one row per function, grouping, category and variant.
 
@@ -145,6 +152,4 @@ def children(population_group: str, category: str) -> list[str]:
 
 def label(population_group: str, category: str) -> str:
     """The Danish name of a category."""
-    table = categories()
-    wanted = (table["population_group"] == population_group) & (table["category"] == category)
-    return table.loc[wanted, "label"].item()
+    return labels()[population_group, category]

@@ -1,70 +1,84 @@
 """The geography: 98 municipalities, the areas summed from them, Danish order and names for folders."""
 
+import csv
 import difflib
 import unicodedata
 from functools import lru_cache
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from analysis.edition import reference_folder
 from analysis.errors import InputError
+
+# The command answers questions about areas before pandas is loaded; only `area_table` needs it.
+if TYPE_CHECKING:
+    import pandas as pd
 
 COUNTRY = "000"
 
 
 @lru_cache
-def area_table() -> pd.DataFrame:
+def _areas() -> dict[str, dict[str, str]]:
+    """The rows of `data/reference/areas.csv` by area code; a code or a folder name that stands twice is an error."""
+    path = reference_folder() / "areas.csv"
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for column in ("area_code", "slug"):
+        seen: set[str] = set()
+        for row in rows:
+            if row[column] in seen:
+                raise InputError(f"{path.name}: {column} {row[column]!r} stands twice")
+            seen.add(row[column])
+    return {row["area_code"]: row for row in rows}
+
+
+@lru_cache
+def area_table() -> "pd.DataFrame":
     """All areas of `data/reference/areas.csv`, one row per `area_code`.
 
     Columns: area_code, name, type (municipality, region, landsdel, country, group, outside), region_code,
     landsdel_code, groups, slug, locative. Source: Statistics Denmark's classification of regions and municipalities.
     """
-    path = reference_folder() / "areas.csv"
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    for column in ("area_code", "slug"):
-        repeated = table.loc[table[column].duplicated(), column].tolist()
-        if repeated:
-            raise InputError(f"{path.name}: {column} {repeated[0]!r} stands twice")
-    return table
+    import pandas as pd
+
+    return pd.DataFrame(list(_areas().values()), dtype=str)
 
 
 @lru_cache
 def municipalities() -> tuple[str, ...]:
     """Codes of the 98 municipalities (without Christiansø), ascending."""
-    table = area_table()
-    return tuple(sorted(table.loc[table["type"] == "municipality", "area_code"]))
+    return _of_type("municipality")
 
 
 @lru_cache
 def members(area_code: str) -> tuple[str, ...]:
     """Codes of the municipalities that an area is summed from; a municipality is its own member."""
-    table = area_table()
-    rows = table[table["type"] == "municipality"]
-    kind = table.loc[table["area_code"] == area_code, "type"].item()
+    kind = _areas()[area_code]["type"]
     inside = {
-        "municipality": rows["area_code"] == area_code,
-        "region": rows["region_code"] == area_code,
-        "landsdel": rows["landsdel_code"] == area_code,
-        "group": rows["groups"].str.split().map(lambda groups: area_code in groups),
-        "country": rows["area_code"] != "",
+        "municipality": lambda row: row["area_code"] == area_code,
+        "region": lambda row: row["region_code"] == area_code,
+        "landsdel": lambda row: row["landsdel_code"] == area_code,
+        "group": lambda row: area_code in row["groups"].split(),
+        "country": lambda row: True,
     }
     if kind not in inside:
         raise InputError(f"area {area_code!r} ({kind}) is not built from municipalities")
-    return tuple(sorted(rows.loc[inside[kind], "area_code"]))
+    return tuple(code for code in municipalities() if inside[kind](_areas()[code]))
 
 
 @lru_cache
 def regions() -> tuple[str, ...]:
     """Codes of the five regions, ascending."""
-    table = area_table()
-    return tuple(sorted(table.loc[table["type"] == "region", "area_code"]))
+    return _of_type("region")
+
+
+def _of_type(kind: str) -> tuple[str, ...]:
+    return tuple(sorted(code for code, row in _areas().items() if row["type"] == kind))
 
 
 @lru_cache
 def aggregates() -> tuple[str, ...]:
     """Codes of the areas that key figures sum from municipalities: country, groups and regions."""
-    table = area_table()
-    return tuple(table.loc[table["type"].isin(["country", "group", "region"]), "area_code"])
+    return tuple(code for code, row in _areas().items() if row["type"] in ("country", "group", "region"))
 
 
 @lru_cache
@@ -76,8 +90,7 @@ def reported_areas() -> frozenset[str]:
 @lru_cache
 def names() -> dict[str, str]:
     """Area code to Danish name."""
-    table = area_table()
-    return dict(zip(table["area_code"], table["name"], strict=True))
+    return {code: row["name"] for code, row in _areas().items()}
 
 
 def name(area_code: str) -> str:
@@ -87,14 +100,17 @@ def name(area_code: str) -> str:
 
 def slug(area_code: str) -> str:
     """The folder name of an area's report: lower case, without Danish letters."""
-    table = area_table()
-    return table.loc[table["area_code"] == area_code, "slug"].item()
+    return _areas()[area_code]["slug"]
 
 
 def locative(area_code: str) -> str:
     """The area with the preposition it takes in a sentence: i København, på Bornholm, på landsplan."""
-    table = area_table()
-    return table.loc[table["area_code"] == area_code, "locative"].item()
+    return _areas()[area_code]["locative"]
+
+
+def region(area_code: str) -> str:
+    """The code of the region that a municipality lies in; empty for what is summed from municipalities."""
+    return _areas()[area_code]["region_code"]
 
 
 @lru_cache
@@ -112,12 +128,12 @@ def kkr_name(area_code: str) -> str:
 @lru_cache
 def find_area(text: str) -> str:
     """The code of the area a person means by a code, a name or a folder name; suggests the nearest when unknown."""
-    table = area_table()
-    table = table[table["area_code"].isin(reported_areas())]
-    spellings = {}
-    for row in table.itertuples():
-        for spelling in (row.area_code, row.name, row.slug, row.name.removeprefix("Region ")):
-            spellings.setdefault(_folded(spelling), row.area_code)
+    spellings: dict[str, str] = {}
+    for code, row in _areas().items():
+        if code not in reported_areas():
+            continue
+        for spelling in (code, row["name"], row["slug"], row["name"].removeprefix("Region ")):
+            spellings.setdefault(_folded(spelling), code)
     wanted = _folded(text.zfill(3) if text.isdigit() else text)
     if wanted in spellings:
         return spellings[wanted]

@@ -1,6 +1,5 @@
 """From raw tables to facts, key figures and findings on disk, all or nothing."""
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -8,27 +7,26 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import corrections, disclosure, plausibility, quality
-from analysis.edition import Edition, reference_folder
+from analysis import corrections, disclosure, plausibility, quality, slices
+from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.facts import counts, diagnoses, expenditure, population, rates, shelters
 from analysis.indicators import Count, Facts, GivenRate, catalogue, key_figures
 from analysis.quality import Finding
+from analysis.slices import FACTS, FINDINGS, KEY_FIGURES, SOURCES
 from analysis.sources.snapshot import RawFile, raw_files
-
-KEY_FIGURES = "key_figures.parquet"
-FACTS = "facts"
-FINDINGS = "findings.json"
-SOURCES = "sources.json"
-RECORD = "build.json"
+from analysis.staleness import RECORD, SLICES, build_inputs, build_record, digest
 
 
 def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.DataFrame, list[Finding]]:
     """Compute facts and key figures of an edition from a raw folder and write them to `processed`.
 
-    Writes facts/*.parquet, key_figures.parquet, findings.json and sources.json (every raw file with its sidecar).
+    Writes facts/*.parquet, key_figures.parquet, findings.json, sources.json (every raw file with its sidecar),
+    slices.json (what sections depend on) and build.json (what the build depends on).
     Nothing of an earlier build changes unless all of it was computed.
     """
+    # Before anything is read: what changes while the build runs must make it stale.
+    inputs = build_inputs(edition, raw)
     files = raw_files(raw)
     delivered = {file.sidecar.table for file in files}
     absent = [table for table in edition.tables if table not in delivered]
@@ -65,10 +63,10 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
     facts |= given | counted | {"diagnoses": diagnosed} | sheltered
     table = key_figures(edition, Facts(facts["expenditure"], facts["population"], given, counted, diagnosed))
     table = disclosure.suppressed(table, edition)
-    findings += plausibility.findings(table)
+    findings = disclosure.without_figures(findings, edition) + plausibility.findings(table)
     quality.require_sound(findings)
     _write(
-        processed, facts, table, findings, files, {"raw": str(raw.resolve()), "inputs": _inputs_digest(edition, raw)}
+        processed, facts, table, findings, files, {"raw": str(raw.resolve()), "inputs": digest(inputs), "parts": inputs}
     )
     return table, findings
 
@@ -79,7 +77,7 @@ def _write(
     table: pd.DataFrame,
     findings: list[Finding],
     files: list[RawFile],
-    record: dict[str, str],
+    record: dict[str, object],
 ) -> None:
     try:
         processed.mkdir(parents=True, exist_ok=True)
@@ -94,9 +92,9 @@ def _write(
         (staging / FINDINGS).write_text(
             json.dumps([finding.model_dump() for finding in findings], ensure_ascii=False, indent=1), encoding="utf-8"
         )
-        (staging / SOURCES).write_text(
-            json.dumps([source_record(file) for file in files], ensure_ascii=False, indent=1), encoding="utf-8"
-        )
+        sources = [source_record(file) for file in files]
+        (staging / SOURCES).write_text(json.dumps(sources, ensure_ascii=False, indent=1), encoding="utf-8")
+        (staging / SLICES).write_text(json.dumps(slices.digests(table, staging, sources)), encoding="utf-8")
         (processed / FACTS).mkdir(exist_ok=True)
         # The record goes first and comes back last: a stop in between leaves a build that counts as stale.
         (processed / RECORD).unlink(missing_ok=True)
@@ -119,30 +117,7 @@ def source_record(file: RawFile) -> dict[str, object]:
 def build_if_stale(edition: Edition, raw: Path, processed: Path) -> bool:
     """Build unless `processed` holds what these raw files, reference data and code give; says whether it built."""
     corrections.refuse_expired(edition)
-    record = build_record(processed)
-    if record.get("inputs") == _inputs_digest(edition, raw):
+    if build_record(processed).get("parts") == build_inputs(edition, raw):
         return False
     build_edition(edition, raw, processed)
     return True
-
-
-def build_record(processed: Path) -> dict[str, str]:
-    """What the key figures in a folder were built from (`raw`, `inputs`), or nothing."""
-    path = processed / RECORD
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def _inputs_digest(edition: Edition, raw: Path) -> str:
-    """A checksum over the edition, the raw files, the reference data and the code that makes key figures."""
-    digest = hashlib.sha256(edition.model_dump_json().encode())
-    for file in raw_files(raw):
-        digest.update(f"{file.path.name} {file.sidecar.model_dump_json()}".encode())
-    code = Path(__file__).parent
-    for path in [
-        *sorted(reference_folder().glob("*.*")),
-        *sorted(reference_folder().glob("forms/*")),
-        *sorted(code.glob("*.py")),
-        *sorted(code.glob("[fs]*/*.py")),
-    ]:
-        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()

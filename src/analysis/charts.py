@@ -1,14 +1,18 @@
 """House style and the few kinds of chart the report uses; every chart takes a frame and returns a figure."""
 
+import io
+import re
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from scipy.optimize import isotonic_regression
@@ -27,6 +31,10 @@ FACTORS = {
 }
 HIGHLIGHT, CONTEXT, REFERENCE = "#0A5C8F", "#A9B4BC", "#B5521B"
 WIDTH, HEIGHT = 7.2, 4.0
+# Of the stored PNG.
+DPI = 160
+# What the title of a stored image is called in it.
+HEADING = "titel"
 # Where a legend goes when series cannot be named directly: above the axes, to the left.
 ABOVE = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0), "borderaxespad": 0.2, "handlelength": 1.2, "title": None}
 STYLE = {
@@ -53,6 +61,9 @@ STYLE = {
     "svg.fonttype": "path",
     # A fixed salt makes two runs write the same SVG.
     "svg.hashsalt": "noegletal",
+    # A dollar sign in a text is a dollar sign, and no text is looked through for formulas.
+    "text.parse_math": False,
+    "text.hinting": "no_hinting",
 }
 
 
@@ -83,11 +94,15 @@ def area_colours(names: Sequence[str], own: str) -> dict[str, str]:
     return tones | {names[-1]: REFERENCE, own: HIGHLIGHT}
 
 
-def canvas(height: float = HEIGHT, columns: int = 1) -> tuple[Figure, Sequence[Axes]]:
-    """An empty figure of the page's width, and its axes side by side; `height` in inches."""
+def canvas(height: float = HEIGHT) -> tuple[Figure, Axes]:
+    """An empty figure of the page's width, and its axes; `height` in inches."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        axes = figure.subplots(1, columns, sharey=True, squeeze=False)[0]
+        # Without a canvas of its own a figure gets a new one, which knows no text, each time something is measured.
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        # They lie on the edge of the axes and are costly to measure.
+        axes.spines[:].set_in_layout(False)
     return figure, axes
 
 
@@ -139,7 +154,7 @@ def lines(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: i
     Requires year, series, value (already in the unit shown). `colours` by series; a series without one is an error.
     """
     with mpl.rc_context(STYLE):
-        figure, (axes,) = canvas()
+        figure, axes = canvas()
         sns.lineplot(
             # seaborn cannot take frames that were put together and kept their old row labels.
             data=data.reset_index(drop=True),
@@ -150,6 +165,8 @@ def lines(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: i
             marker="o",
             linewidth=2.4,
             legend=False,
+            # One value a year: nothing to average, and no interval to draw.
+            estimator=None,
             ax=axes,
         )
         last = data.dropna(subset="value").sort_values("year").drop_duplicates("series", keep="last")
@@ -189,7 +206,7 @@ def stacked_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, d
     Requires year, series, value. Negative values are stacked below zero; a year with a missing part has no column.
     """
     with mpl.rc_context(STYLE):
-        figure, (axes,) = canvas()
+        figure, axes = canvas()
         wide = data.pivot(index="year", columns="series", values="value")[list(colours)]
         absent = wide.isna().any(axis=1)
         wide = wide.mask(absent, 0.0)
@@ -234,25 +251,23 @@ def paired_bars(
     """
     with mpl.rc_context(STYLE):
         names = list(dict.fromkeys(data["name"]))
-        figure, (axes,) = canvas(height=max(2.4, 0.85 + 0.27 * len(names) * (len(colours) + 0.7)))
-        sns.barplot(
-            data=data, y="name", x="value", hue="series", hue_order=list(colours), order=names, palette=colours,
-            orient="h", saturation=1, width=0.8, ax=axes, legend=len(colours) > 1, errorbar=None,
-        )  # fmt: skip
+        figure, axes = canvas(height=max(2.4, 0.85 + 0.27 * len(names) * (len(colours) + 0.7)))
+        breadth = 0.8 / len(colours)
+        first = {series: (place + 0.5) * breadth - 0.4 for place, series in enumerate(colours)}
+        rows = data.assign(spot=data["name"].map(names.index) + data["series"].map(first))
+        for series, colour in colours.items():
+            own = rows[rows["series"] == series]
+            axes.barh(own["spot"], own["value"], breadth, color=colour, label=series)
         low, high = min(np.nan_to_num(data["value"].min()), 0), max(np.nan_to_num(data["value"].max()), 0)
         span = (high - low) or 1.0
-        ends = [(bar.get_width(), bar.get_y() + bar.get_height() / 2) for bars in axes.containers for bar in bars]
-        labels = [(width, spot, number(width, decimals)) for width, spot in ends if not np.isnan(width)]
-        # What has no figure has no bar either; its symbol stands where the bar would be.
-        breadth = 0.8 / len(colours)
-        for row in data[data["value"].isna()].itertuples():
-            spot = names.index(row.name) + (list(colours).index(row.series) + 0.5) * breadth - 0.4
-            labels.append((0.0, spot, number(row.value, decimals, getattr(row, "status", MISSING))))
-        for width, spot, text in labels:
-            end, side = (width - 0.012 * span, "right") if width < 0 else (width + 0.012 * span, "left")
-            axes.text(end, spot, text, ha=side, va="center", fontsize=10.5)
+        for row in rows.itertuples():
+            # What has no figure has no bar either; its symbol stands where the bar would be.
+            value, text = np.nan_to_num(row.value), number(row.value, decimals, getattr(row, "status", MISSING))
+            end, side = (value - 0.012 * span, "right") if value < 0 else (value + 0.012 * span, "left")
+            axes.text(end, row.spot, text, ha=side, va="center", fontsize=10.5)
         axes.set_xlim(low - (0.12 * span if low < 0 else 0), high + 0.12 * span)
         axes.set_yticks(range(len(names)), [textwrap.fill(name, 26, break_long_words=False) for name in names])
+        axes.set_ylim(len(names) - 0.5, -0.5)
         for label, name in zip(axes.get_yticklabels(), names, strict=True):
             label.set_fontweight("bold" if name in emphasised else "normal")
         axes.set(xlabel=unit, ylabel="")
@@ -272,7 +287,7 @@ def contributions(data: pd.DataFrame, colours: dict[str, str], *, unit: str, dec
     with mpl.rc_context(STYLE):
         wide = data.pivot(index="name", columns="series", values="value")[list(colours)]
         wide = wide.reindex(dict.fromkeys(data["name"]))
-        figure, (axes,) = canvas(height=1.5 + 0.5 * len(wide))
+        figure, axes = canvas(height=1.5 + 0.5 * len(wide))
         rows = np.arange(len(wide))
         above, below = np.zeros(len(wide)), np.zeros(len(wide))
         for series, colour in colours.items():
@@ -304,7 +319,7 @@ def spread(data: pd.DataFrame, references: dict[str, tuple[str, str]], *, unit: 
     others as dots.
     """
     with mpl.rc_context(STYLE):
-        figure, (axes,) = canvas(height=4.3)
+        figure, axes = canvas(height=4.3)
         data = data.reset_index(drop=True)
         dots = data[~data["series"].isin(list(references))]
         sns.scatterplot(
@@ -313,7 +328,9 @@ def spread(data: pd.DataFrame, references: dict[str, tuple[str, str]], *, unit: 
         ends = []
         for series, (colour, dashes) in references.items():
             line = data[data["series"] == series].sort_values("year")
-            sns.lineplot(data=line, x="year", y="value", color=colour, linestyle=dashes, linewidth=2.6, ax=axes)
+            sns.lineplot(
+                data=line, x="year", y="value", color=colour, linestyle=dashes, linewidth=2.6, estimator=None, ax=axes
+            )
             line = line.dropna(subset="value")
             if len(line):
                 ends.append((series, colour, line["year"].iloc[-1], line["value"].iloc[-1]))
@@ -341,7 +358,7 @@ def ranked_dots(
     """
     with mpl.rc_context(STYLE):
         names = list(dict.fromkeys(data["name"]))
-        figure, (axes,) = canvas(height=1.0 + 0.235 * len(names))
+        figure, axes = canvas(height=1.0 + 0.235 * len(names))
         wide = data.pivot(index="name", columns="year", values="value").reindex(names)
         first, last = wide[years[0]].to_numpy(), wide[years[1]].to_numpy()
         rows = np.arange(len(names))
@@ -376,7 +393,7 @@ def funnel(limits: pd.DataFrame, *, unit: str, across: str, own: str, named: Seq
     `overall` is the rate that the limits lie around. The limits of the smallest areas may run off the top.
     """
     with mpl.rc_context(STYLE):
-        figure, (axes,) = canvas(height=4.4)
+        figure, axes = canvas(height=4.4)
         ordered = limits.dropna(subset="exposure").sort_values("exposure")
         for inner, dashes, label in (("95", "--", "95 pct."), ("998", "-", "99,8 pct.")):
             for side, name in (("low", None), ("high", label)):
@@ -413,7 +430,7 @@ def dot_rows(data: pd.DataFrame, marks: dict[str, str], *, unit: str, decimals: 
     """
     with mpl.rc_context(STYLE):
         names = list(dict.fromkeys(data["name"]))
-        figure, (axes,) = canvas(height=1.3 + 0.42 * len(names))
+        figure, axes = canvas(height=1.3 + 0.42 * len(names))
         places = data["name"].map({name: row for row, name in enumerate(names)})
         others = ~data["series"].isin(list(marks))
         axes.hlines(range(len(names)), data["value"].min(), data["value"].max(), color=GRID, linewidth=1)
@@ -439,6 +456,65 @@ def dot_rows(data: pd.DataFrame, marks: dict[str, str], *, unit: str, decimals: 
     return figure
 
 
+class Images(NamedTuple):
+    """A figure as the page shows it, without title, and as it is stored, with title and source lines."""
+
+    page: bytes
+    vector: bytes
+    pixels: bytes
+
+
+def images(figure: Figure, title: str, lines_below: Sequence[str]) -> Images:
+    """A figure as SVG for the page, and as SVG and PNG to stand alone; laid out once, the SVG drawn once."""
+    standalone(figure, title, lines_below)
+    _, bottom, _, height = figure.get_layout_engine().get()["rect"]
+    svg = vector(figure)
+    # The fastest compression: the file is a fifth larger and written in half the time.
+    png = _saved(figure, "png", metadata={"Software": None}, pil_kwargs={"compress_level": 1})
+    return Images(_cut_out(svg, 1 - bottom - height, height), svg, png)
+
+
+def vector(figure: Figure) -> bytes:
+    """A figure as SVG, the same bytes in two runs."""
+    # No date and no program version.
+    return _saved(figure, "svg", metadata={"Date": None, "Creator": None})
+
+
+def _saved(figure: Figure, kind: str, **options: object) -> bytes:
+    stream = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        _lay_out(figure)
+        figure.savefig(stream, format=kind, dpi=DPI, **options)
+    return stream.getvalue()
+
+
+def _lay_out(figure: Figure) -> None:
+    """Lay a figure out, once and for good; it would else be for every image."""
+    engine = figure.get_layout_engine()
+    if engine is None:
+        return
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) if not axis.get_label_text()):
+        # Else all tick labels are measured to find the place of a label without a text.
+        axis.set_label_coords(0, 0)
+    # The texts that are measured now need not be again when the PNG is drawn.
+    figure.set_dpi(DPI)
+    engine.execute(figure)
+    figure.set_layout_engine(None)
+
+
+def _cut_out(svg: bytes, top: float, height: float) -> bytes:
+    """The chart of a standalone SVG, from `top` and of `height` as shares of the whole, without title and lines."""
+    text = svg.decode("utf-8")
+    # The texts of a figure are drawn after its axes, the title first, and end with the figure.
+    first = text.index(f'  <g id="{HEADING}">')
+    text = text[:first] + text[text.index("\n </g>\n", first) + 1 :]
+    width, full = re.search(r'viewBox="0 0 (\S+) (\S+)"', text).groups()
+    size, start = float(full) * height, float(full) * top
+    text = text.replace(f'height="{full}pt"', f'height="{size:.6g}pt"', 1)
+    text = text.replace(f'viewBox="0 0 {width} {full}"', f'viewBox="0 {start:.6g} {width} {size:.6g}"', 1)
+    return text.encode("utf-8")
+
+
 def standalone(figure: Figure, title: str, lines_below: Sequence[str]) -> Figure:
     """The same figure with its title above and source lines below, for use outside the page."""
     with mpl.rc_context(STYLE):
@@ -450,7 +526,8 @@ def standalone(figure: Figure, title: str, lines_below: Sequence[str]) -> Figure
         figure.set_size_inches(width, full)
         figure.get_layout_engine().set(rect=(0, bottom / full, 1, height / full))
         figure.text(
-            0.012, 1 - 0.07 / full, "\n".join(heading), va="top", fontsize=13, fontweight="bold", linespacing=1.3
-        )
+            0.012, 1 - 0.07 / full, "\n".join(heading), va="top", fontsize=13, fontweight="bold", linespacing=1.3,
+            gid=HEADING,
+        )  # fmt: skip
         figure.text(0.012, 0.06 / full, "\n".join(footer), va="bottom", fontsize=8.5, color=MUTED, linespacing=1.35)
     return figure

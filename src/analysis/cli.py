@@ -67,31 +67,91 @@ def report(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder above <edition>/<area>. Default: reports/.")] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", "-w", min=1, help="Notebooks run side by side. Default: all cores.")
+        int | None,
+        typer.Option(
+            "--workers", "-w", min=1, help="Notebooks run side by side, as memory allows. Default: all cores."
+        ),
     ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--engine", help="warm: kernels forked from a loaded process (Linux); stock: as Jupyter starts them; auto."
+        ),
+    ] = "auto",
+    scheduler: Annotated[
+        str,
+        typer.Option(
+            "--scheduler", help="Address of a running Dask scheduler, tcp://host:port, to run the notebooks on."
+        ),
+    ] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Make every section again, also where nothing changed.")
+    ] = False,
     raw: RawOption = None,
     processed: ProcessedOption = None,
 ) -> None:
     """Run the notebooks and write the report: builds what is stale, then one page per section and an index.
 
-    A section that fails keeps its last good page, its notebook is kept in <out>/<edition>/_fejl/, and the command
-    exits with 1.
+    Only what changed is run: see `noegletal status`. A section that fails keeps its last good page, its notebook is
+    kept in <out>/<edition>/_fejl/, and the command exits with 1.
 
     Example: noegletal report --edition 2025 --area hovedstaden --area koebenhavn
     """
-    from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from analysis.areas import find_area, name
     from analysis.edition import load_edition, processed_folder, project_root, raw_folder
-    from analysis.publish.folder import failed_folder
-    from analysis.runner.run import run_report
+    from analysis.runner.plan import idle_folders, require_runnable
 
     plan = load_edition(edition)
     codes = list(dict.fromkeys(find_area(text) for text in area or [plan.home_area]))
-    console = _console()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
+    where = {
+        "out": out or project_root() / "reports",
+        "raw": raw or raw_folder(edition),
+        "processed": processed or processed_folder(edition),
+    }
+    # Answered before anything of Jupyter or pandas is loaded.
+    require_runnable(plan, codes, only or [])
+    if not force and (folders := idle_folders(plan, codes, only=only or [], **where)):
+        for code, folder in folders.items():
+            print(f"{name(code)}: nothing changed since it was made: {folder / 'index.html'}")  # noqa: T201
+        return
+    reports, comparisons = _run_with_progress(
+        plan,
+        codes,
+        only=only or [],
+        workers=workers or os.cpu_count() or 1,
+        engine=engine,
+        scheduler=scheduler,
+        force=force,
+        **where,
+    )
+    _show_reports(reports, comparisons, edition)
+    if not all(made.complete for made in reports):
+        raise typer.Exit(1)
+
+
+def _run_with_progress(plan: object, codes: list[str], *, engine: str, **request: object) -> tuple[list, list]:
+    """Run the report with a bar, the time left and each failure as it happens."""
+    from rich.markup import escape
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from analysis.areas import name
+    from analysis.runner.run import run_report
+    from analysis.runner.warm import engine as engines
+
+    chosen = engines.choose(engine)
+    if engine == "auto" and chosen == "stock" and (reason := engines.why_stock()):
+        print(f"Kernels are started one by one, because {reason}", file=sys.stderr)  # noqa: T201
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    )  # fmt: skip
+    with Progress(*columns, console=_console()) as progress:
         task = progress.add_task("Sections", total=None)
 
         def done(outcome: object) -> None:
@@ -104,20 +164,27 @@ def report(
                 )
 
         try:
-            reports, comparisons = run_report(
+            return run_report(
                 plan,
                 codes,
-                only=only or [],
-                out=out or project_root() / "reports",
-                raw=raw or raw_folder(edition),
-                processed=processed or processed_folder(edition),
-                workers=workers or os.cpu_count() or 1,
-                on_plan=lambda total: progress.update(task, total=total),
+                engine=chosen,
+                on_plan=lambda jobs: progress.update(task, total=len(jobs)),
                 on_done=done,
+                **request,
             )
         except KeyboardInterrupt:
-            print("Stopped. The last good report is untouched.", file=sys.stderr)  # noqa: T201
+            print("Stopped. What was published is whole; the next run goes on from there.", file=sys.stderr)  # noqa: T201
             raise typer.Exit(130) from None
+        finally:
+            engines.stop()
+
+
+def _show_reports(reports: list, comparisons: list, edition: str) -> None:
+    """A line per area with what was made, kept and failed, and where it is."""
+    from analysis.areas import name
+    from analysis.publish.folder import failed_folder
+
+    console = _console()
     deviating = sum(comparison.status == "deviates" for comparison in comparisons)
     if deviating:
         console.print(
@@ -127,15 +194,48 @@ def report(
         good = [outcome for outcome in made.outcomes if outcome.succeeded]
         failed = len(made.outcomes) - len(good)
         outputs = sum(len(outcome.outputs) for outcome in good)
+        kept = f", {len(made.reused)} unchanged" if made.reused else ""
         console.print(
-            f"{name(made.area_code)}: {len(good)} sections done, {failed} failed, {outputs} figures and tables: "
+            f"{name(made.area_code)}: {len(good)} sections done, {failed} failed{kept}, {outputs} figures and tables: "
             f"{made.folder / 'index.html'}",
             soft_wrap=True,
         )
         if failed:
             console.print(f"  notebooks of the failed sections: {failed_folder(made.folder)}", soft_wrap=True)
-    if not all(made.complete for made in reports):
-        raise typer.Exit(1)
+
+
+@app.command()
+def status(
+    edition: EditionOption,
+    area: Annotated[
+        list[str] | None,
+        typer.Option("--area", "-a", help="As for report. Default: every area that has a report."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder above <edition>/<area>. Default: reports/.")] = None,
+    raw: RawOption = None,
+    processed: ProcessedOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
+) -> None:
+    """Say what `noegletal report` would make again, and why; changes nothing.
+
+    A section is stale when its notebook, its parameters, the key figures that it declares to read, the library or the
+    locked packages are others than when it was made.
+
+    Example: noegletal status --edition 2025
+    """
+    from analysis.areas import find_area
+    from analysis.edition import load_edition, processed_folder, project_root, raw_folder
+    from analysis.runner.plan import status_lines, status_of
+
+    plan = load_edition(edition)
+    found = status_of(
+        plan,
+        [find_area(text) for text in area or []],
+        out=out or project_root() / "reports",
+        raw=raw or raw_folder(edition),
+        processed=processed or processed_folder(edition),
+    )
+    print(json.dumps(found, ensure_ascii=False, indent=1) if as_json else "\n".join(status_lines(found)))  # noqa: T201
 
 
 @app.command()
@@ -227,7 +327,7 @@ def fetch(
     from analysis.fetch import fetch_edition, plan_edition
     from analysis.fetch_plan import tables_not_fetched
     from analysis.sources.statbank import BASE_URL
-    from analysis.vintages import vintages_folder
+    from analysis.vintage_folders import vintages_folder
 
     plan = load_edition(edition)
     url = url or BASE_URL
@@ -317,7 +417,7 @@ def import_file(
 
     from analysis.edition import load_edition, raw_folder
     from analysis.imports import import_delivery, import_table
-    from analysis.vintages import vintages_folder
+    from analysis.vintage_folders import vintages_folder
 
     if (table is None) == (form is None):
         raise InputError("give either --table (a table from StatBank) or --form (a filled-in form)")
@@ -393,7 +493,7 @@ def trace_figure(
     from analysis.build import build_if_stale, build_record
     from analysis.edition import editions, load_edition, processed_folder, raw_folder
     from analysis.trace import asked, trace, trace_record
-    from analysis.trace_chains import Evidence
+    from analysis.trace_evidence import Evidence
 
     plan = load_edition(edition or editions()[-1])
     target = processed or processed_folder(plan.name)
@@ -446,7 +546,8 @@ def diff(
     from analysis.affected import affected_outputs, sections_to_rerun
     from analysis.areas import find_area, name, slug
     from analysis.edition import editions, load_edition, project_root
-    from analysis.publish.site import changes_page, published_sections
+    from analysis.publish.manifest import published_sections
+    from analysis.publish.site import changes_page
     from analysis.revisions import chosen, compare_vintages, known_indicators, record
     from analysis.vintages import find_vintage
 
@@ -541,7 +642,7 @@ def _show_trace(record: dict[str, object]) -> None:
     from rich.tree import Tree
 
     from analysis.danish import exact
-    from analysis.trace_chains import UNIT_NAMES
+    from analysis.trace_steps import UNIT_NAMES
 
     def line(text: str, value: float | None, unit: str, *others: str) -> str:
         figure = f" = [bold]{exact(value)}[/] {escape(UNIT_NAMES.get(unit, unit))}" if value is not None else ""

@@ -4,6 +4,7 @@ import datetime
 import math
 import re
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 import pandas as pd
@@ -13,6 +14,7 @@ from babel.numbers import format_decimal
 
 LOCALE = "da_DK"
 NO_BREAK = "\u00a0"
+RECONSTRUCTION_MARK = "Bygger på rekonstruerede data"
 # What a cell shows where there is no figure to show.
 STATUS_SYMBOLS = {"missing": "..", "suppressed": "•", "not_applicable": "."}
 
@@ -28,6 +30,12 @@ def number(value: float, decimals: int = 0, status: str = "final") -> str:
     """A Danish number such as 1.234,5; a missing one is shown by the symbol of its status."""
     if value is None or math.isnan(value):
         return STATUS_SYMBOLS.get(status, STATUS_SYMBOLS["missing"])
+    return _number(float(value), decimals)
+
+
+@lru_cache(maxsize=4096)
+def _number(value: float, decimals: int) -> str:
+    """Remembered because a chart asks for the numbers at its ticks each time it is measured or drawn."""
     figure = rounded(value, decimals)
     if figure == 0:
         figure = abs(figure)
@@ -160,11 +168,14 @@ def described(kind: str, data: pd.DataFrame, unit: str, decimals: int = 1) -> st
     Requires series, year, value (in the unit shown), and status where some are suppressed; one year only gives one
     value a series.
     """
+    statuses = data["status"] if "status" in data.columns else ["final"] * len(data)
+    courses: dict[str, list[tuple[int, float, str]]] = {}
+    for series, *point in zip(data["series"], data["year"], data["value"], statuses, strict=True):
+        courses.setdefault(series, []).append(tuple(point))
     parts = []
-    for series, rows in data.groupby("series", sort=False):
-        ends = rows.sort_values("year").iloc[[0, -1]] if len(rows) > 1 else rows
-        values = [
-            f"{number(row.value, decimals, getattr(row, 'status', 'final'))} i {row.year}" for row in ends.itertuples()
-        ]
+    for series, course in courses.items():
+        course.sort(key=lambda point: point[0])
+        ends = [course[0], course[-1]] if len(course) > 1 else course
+        values = [f"{number(value, decimals, status)} i {year}" for year, value, status in ends]
         parts.append(f"{series} {listed(values)}")
     return f"{kind}, {unit}: {'; '.join(parts)}."

@@ -33,8 +33,13 @@ from analysis.indicators import (
     UnitCost,
     catalogue,
 )
+from analysis.quality import Finding
+from analysis.quality import catalogue as rules
 from analysis.sources.snapshot import table_shapes
 
+# Findings about raw rows that say what stands in them; those about key figures are made after these are hidden.
+SAY_FIGURES = ("ENHED-01", "ENHED-02", "KOR-01", "OMR-01")
+NOT_SAID = "Tallene vises ikke af hensyn til få personer."
 CELL = ["population_group", "category", "year"]
 PER = {"pct": 100.0, "pr_1000": 1000.0}
 # Totals that miss the sum of their parts by less than this are taken for sums: they give a part away all the same.
@@ -68,6 +73,16 @@ def suppressed(table: pd.DataFrame, edition: Edition) -> pd.DataFrame:
             chosen = _hidden(counts, small, edition.disclosure.threshold)
             hidden[rows.index] = quantities.isin(chosen) & rows["value"].notna()
     return table.assign(value=table["value"].mask(hidden), status=table["status"].mask(hidden, SUPPRESSED))
+
+
+def without_figures(findings: list[Finding], edition: Edition) -> list[Finding]:
+    """Findings about raw rows as they may be published: of a table of persons they say the rule and no figure."""
+    return [
+        finding.model_copy(update={"text": f"{rules().rules[finding.rule].what} {NOT_SAID}"})
+        if finding.rule in SAY_FIGURES and edition.disclosure.sources.get(finding.table) == "persons"
+        else finding
+        for finding in findings
+    ]
 
 
 def _persons_tables(edition: Edition) -> set[str]:

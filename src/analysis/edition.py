@@ -12,6 +12,9 @@ from analysis.declared import first_problem
 from analysis.errors import InputError
 
 ROOT_VARIABLE = "NOEGLETAL_ROOT"
+# Set by the runner; without them a notebook is being read in JupyterLab and stores nothing.
+PUBLISH_VARIABLE = "NOEGLETAL_PUBLISH"
+PROCESSED_VARIABLE = "NOEGLETAL_PROCESSED"
 
 
 class _Strict(BaseModel):
@@ -54,11 +57,28 @@ class Disclosure(_Strict):
     sources: dict[str, Literal["persons", "cleared"]] = {}
 
 
+# Whose key figures a section reads beside those of its own area; see comparison.py.
+Scope = Literal["compared", "peers", "kkr", "regions"]
+
+
+class Reads(_Strict):
+    """What a section reads and so depends on; it gets nothing else, and nothing else makes it stale.
+
+    `indicators`: key figures by indicator, with the areas beside the section's own; an indicator that a model computes
+    has no key figures, only sources. `facts`: whole tables of facts. `records`: whole records of the build.
+    """
+
+    indicators: dict[str, list[Scope]] = {}
+    facts: list[str] = []
+    records: list[Literal["sources", "findings"]] = []
+
+
 class SectionPlan(_Strict):
-    """A notebook of the report, the parameters it gets beside edition and area, and what it must publish."""
+    """A notebook of the report, what it reads, the parameters beside edition and area, and what it must publish."""
 
     notebook: str = Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$")
     title: str
+    reads: Reads = Reads()
     parameters: dict[str, str | int | float | bool] = {}
     outputs: list[str] = Field(min_length=1)
 

@@ -1,5 +1,7 @@
 """What is computed from key figures: growth, change, share, index and what drives a growth, on unrounded values."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -78,8 +80,8 @@ def expenditure_factors(
     cells = cells.merge(
         people[["area_code", "year", "value", "origin"]], on=["area_code", "year"], suffixes=("", "_people")
     )
-    origins = cells[["origin", "origin_recipients", "origin_people"]]
-    cells["origin"] = [_weakest(row) for _, row in origins.iterrows()]
+    origins = zip(cells["origin"], cells["origin_recipients"], cells["origin_people"], strict=True)
+    cells["origin"] = [_weakest(row) for row in origins]
     kept = cells[[*keys, "status", "origin", "note"]]
     return {
         POPULATION: kept.assign(value=cells["value_people"]),
@@ -134,16 +136,17 @@ def _pairs(rows: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
     ends = [rows[rows["year"] == year] for year in (first, last)]
     columns = [*IDENTITY, "value", "status", "origin"]
     between = rows[rows["year"].between(first, last)]
-    notes = between.groupby(IDENTITY, observed=True)["note"].agg(_joined).rename("note").reset_index()
+    noted = between[between["note"] != ""]
+    notes = noted.groupby(IDENTITY, observed=True)["note"].agg(_joined).reset_index()
     pairs = ends[1][[*columns, "unit"]].merge(
         ends[0][columns], on=IDENTITY, how="left", suffixes=("_last", "_first"), validate="one_to_one"
     )
     # A break or an absent municipality anywhere in the span is a reservation about the growth across it.
-    return pairs.merge(notes, on=IDENTITY, how="left")
+    return pairs.merge(notes, on=IDENTITY, how="left").fillna({"note": ""})
 
 
 def _derived(pairs: pd.DataFrame, value: pd.Series, year: int, unit: str | pd.Series) -> pd.DataFrame:
-    origins = pairs[["origin_last", "origin_first"]]
+    origins = zip(pairs["origin_last"], pairs["origin_first"], strict=True)
     statuses = pairs[["status_last", "status_first"]]
     hidden = (statuses == SUPPRESSED).any(axis=1)
     provisional = (statuses == PROVISIONAL).any(axis=1)
@@ -152,12 +155,12 @@ def _derived(pairs: pd.DataFrame, value: pd.Series, year: int, unit: str | pd.Se
         value=value,
         unit=unit,
         status=np.select([hidden, value.isna(), provisional], [SUPPRESSED, MISSING, PROVISIONAL], default=FINAL),
-        origin=[_weakest(pair.dropna()) for _, pair in origins.iterrows()],
+        origin=[_weakest(origin for origin in pair if not pd.isna(origin)) for pair in origins],
         note=pairs["note"],
     )
 
 
-def _weakest(origins: pd.Series) -> str:
+def _weakest(origins: Iterable[str]) -> str:
     return max(origins, key=ORIGINS.index)
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import html
-import io
 import json
 import os
 import re
@@ -10,22 +9,20 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from IPython.display import HTML, display
 from matplotlib.figure import Figure
 
-from analysis import accounts, areas, charts, danish, prices, tables
+from analysis import accounts, areas, charts, comparison, danish, prices, tables
 from analysis.aggregation import SUPPRESSED
-from analysis.build import FACTS, FINDINGS, KEY_FIGURES, SOURCES
-from analysis.edition import Edition, SectionPlan, load_edition, processed_folder
+from analysis.danish import RECONSTRUCTION_MARK
+from analysis.edition import PROCESSED_VARIABLE, PUBLISH_VARIABLE, Edition, SectionPlan, load_edition, processed_folder
 from analysis.errors import InputError
 from analysis.indicators import COLUMNS, KEYS, catalogue
+from analysis.slices import FACTS, FINDINGS, KEY_FIGURES, SOURCE_FACTS, SOURCES
 from analysis.sources.snapshot import ORIGINS
 
-# Set by the runner; without them a notebook is being read in JupyterLab and stores nothing.
-PUBLISH_VARIABLE = "NOEGLETAL_PUBLISH"
-PROCESSED_VARIABLE = "NOEGLETAL_PROCESSED"
-RECONSTRUCTION_MARK = "Bygger på rekonstruerede data"
 SUPPRESSION_LINE = f"{danish.STATUS_SYMBOLS[SUPPRESSED]} vises ikke af hensyn til få personer."
 ORIGIN_NAMES = {
     "statbank": "Danmarks Statistik, hentet",
@@ -57,52 +54,41 @@ class Section:
 
     @cached_property
     def key_figures(self) -> pd.DataFrame:
-        """The whole key-figure table of the edition."""
-        path = self._processed / KEY_FIGURES
-        if not path.is_file():
-            raise InputError(f"{path.name} is not built: run `noegletal build --edition {self.edition.name}`")
-        return pd.read_parquet(path)
+        """The key figures: in a run of the report those that the section declares to read, else the whole table."""
+        return pd.read_parquet(self._built(KEY_FIGURES))
 
     @cached_property
     def sources(self) -> pd.DataFrame:
-        """Every raw file of the edition with its sidecar."""
-        return pd.DataFrame(json.loads((self._processed / SOURCES).read_text(encoding="utf-8")))
+        """The raw files: file, table, title, origin, status; with date and checksum where the section reads them."""
+        files = json.loads(self._built(SOURCES).read_text(encoding="utf-8"))
+        return pd.DataFrame(files, columns=None if files else list(SOURCE_FACTS))
 
     @cached_property
     def findings(self) -> pd.DataFrame:
         """What the checks of the raw figures found: rule, severity, table, text."""
-        found = json.loads((self._processed / FINDINGS).read_text(encoding="utf-8"))
+        found = json.loads(self._built(FINDINGS).read_text(encoding="utf-8"))
         return pd.DataFrame(found, columns=["rule", "severity", "table", "text"])
 
     @property
     def compared_areas(self) -> list[str]:
         """The area of the report and those it is compared with, without the same municipalities twice."""
-        own = areas.members(self.area_code)
-        others = [code for code in self.edition.comparison_areas if areas.members(code) != own]
-        return [self.area_code, *others]
+        return comparison.compared_areas(self.edition, self.area_code)
 
     @property
     def regions(self) -> list[str]:
         """The regions among the compared areas; the report's own area stands in for a region with its members."""
-        kinds = areas.area_table().set_index("area_code")["type"]
-        chosen = [code for code in self.compared_areas[1:] if kinds[code] == "region"]
-        own = areas.members(self.area_code)
-        twin = [
-            code for code in self.edition.comparison_areas if areas.members(code) == own and kinds[code] == "region"
-        ]
-        return sorted([*chosen, *([self.area_code] if twin else [])], key=lambda code: areas.members(code)[0])
+        return comparison.regions(self.edition, self.area_code)
 
     @property
     def emphasised(self) -> list[str]:
         """Names to set in bold: the report's area and the region it lies in."""
-        region = areas.area_table().set_index("area_code")["region_code"][self.area_code]
+        region = areas.region(self.area_code)
         return [self.area_name, *([areas.name(region)] if region else [])]
 
     @property
     def kkr(self) -> str:
         """The KKR that decides on herberger for the area, as its region; for the country that of the home area."""
-        code = areas.kkr(self.area_code)
-        return code if code != areas.COUNTRY else areas.kkr(self.edition.home_area)
+        return comparison.kkr(self.edition, self.area_code)
 
     @cached_property
     def clusters(self) -> dict[str, str]:
@@ -112,12 +98,7 @@ class Section:
     @property
     def peers(self) -> list[str]:
         """The municipalities to look at one by one: the area's own, or those around a single municipality."""
-        own = areas.members(self.area_code)
-        if len(own) > 1:
-            return list(own)
-        home = areas.members(self.edition.home_area)
-        region = areas.area_table().set_index("area_code")["region_code"][self.area_code]
-        return list(home if self.area_code in home else areas.members(region))
+        return comparison.peers(self.edition, self.area_code)
 
     def rows(
         self,
@@ -147,24 +128,30 @@ class Section:
         for column, values in wanted.items():
             if values is None:
                 continue
-            kept = table[table[column].isin(values)]
-            absent = [str(value) for value in values if value not in set(kept[column])]
+            table = table[table[column].isin(values)]
+            present = set(table[column].unique())
+            absent = [str(value) for value in values if value not in present]
             if absent:
                 raise InputError(f"key figures of {indicator!r} hold no {column} {', '.join(absent)}")
-            table = kept
-        known = accounts.categories()
-        order = {
-            pair: place for place, pair in enumerate(zip(known["population_group"], known["category"], strict=True))
-        }
-        pairs = pd.Series(list(zip(table["population_group"], table["category"], strict=True)), index=table.index)
-        return tables.with_labels(table.loc[pairs.map(order).sort_values(kind="stable").index].reset_index(drop=True))
+        order = {pair: place for place, pair in enumerate(accounts.labels())}
+        pairs = zip(table["population_group"], table["category"], strict=True)
+        places = np.array([order.get(pair, len(order)) for pair in pairs])
+        return tables.with_labels(table.take(places.argsort(kind="stable")))
 
     def facts(self, name: str) -> pd.DataFrame:
         """A table of facts as the build wrote it; an optional delivery that did not come is a frame without rows."""
-        path = self._processed / FACTS / f"{name}.parquet"
-        if not path.is_file():
-            raise InputError(f"{path.name} is not built: run `noegletal build --edition {self.edition.name}`")
-        return pd.read_parquet(path)
+        return pd.read_parquet(self._built(f"{FACTS}/{name}.parquet"))
+
+    def _built(self, file: str) -> Path:
+        path = self._processed / file
+        if path.is_file():
+            return path
+        if self._publish:
+            raise InputError(
+                f"{self.plan.notebook} does not declare that it reads {file}: add it to `reads` of the section in "
+                f"editions/{self.edition.name}.yml"
+            )
+        raise InputError(f"{path.name} is not built: run `noegletal build --edition {self.edition.name}`")
 
     def modelled(
         self, indicator: str, frame: pd.DataFrame, *, value: str = "value", year: int | None = None, area: str = ""
@@ -217,13 +204,14 @@ class Section:
         self._refuse_suppressed(output, data)
         below = self._lines_below(data, note)
         alt = f"{title} {reading}"
-        # Before the stored copy gets its title and lines below: on the page they are text.
-        markup = image(chart, alt)
         self._store(output, data, title=title, number=number, alt=alt)
         if self._publish:
-            standalone = charts.standalone(chart, f"{number}: {title}" if number else title, below)
-            self._write(f"figurer/{output}.svg", _rendered(standalone, "svg"))
-            self._write(f"figurer/{output}.png", _rendered(standalone, "png"))
+            images = charts.images(chart, f"{number}: {title}" if number else title, below)
+            self._write(f"figurer/{output}.svg", images.vector)
+            self._write(f"figurer/{output}.png", images.pixels)
+            markup = _embedded(images.page, alt)
+        else:
+            markup = image(chart, alt)
         downloads = {
             "data (CSV)": f"data/{output}.csv",
             "billede (SVG)": f"figurer/{output}.svg",
@@ -287,15 +275,16 @@ class Section:
         display(HTML(f'<ul class="caveats">{items}</ul>'))
 
     def provenance(self, *indicators: str) -> None:
-        """Show which raw files the indicators rest on, with origin, date and checksum."""
+        """Show which raw files the indicators rest on, with their origin."""
         wanted = {source for name in indicators for source in catalogue().indicators[name].sources}
         files = self.sources[self.sources["table"].isin(wanted)]
         items = "".join(
-            f"<li><code>{html.escape(row.file)}</code>: {html.escape(ORIGIN_NAMES[row.origin])}, "
-            f"{html.escape(row.retrieved)}, sha256 <code>{html.escape(row.sha256[:12])}</code></li>"
+            f"<li><code>{html.escape(row.file)}</code>: {html.escape(row.title)} "
+            f"({html.escape(ORIGIN_NAMES[row.origin])})</li>"
             for row in files.itertuples()
         )
-        display(HTML(f'<footer class="provenance"><p>Afsnittet bygger på:</p><ul>{items}</ul></footer>'))
+        lead = "Afsnittet bygger på disse filer; datoer og kontrolsummer står i afsnittet Datagrundlag:"
+        display(HTML(f'<footer class="provenance"><p>{lead}</p><ul>{items}</ul></footer>'))
 
     def _source(self, indicator: str) -> str:
         entry = catalogue().indicators[indicator]
@@ -316,19 +305,23 @@ class Section:
             lines.append(f"{RECONSTRUCTION_MARK}: se Datagrundlag.")
         return lines
 
+    @cached_property
+    def _suppressed(self) -> frozenset[tuple]:
+        """The keys of the key figures that are suppressed."""
+        hidden = self.key_figures.loc[self.key_figures["status"] == SUPPRESSED, KEYS]
+        return frozenset(hidden.itertuples(index=False, name=None))
+
     def _refuse_suppressed(self, output: str, data: pd.DataFrame) -> None:
         """An error where data to publish show a value that is suppressed, by their status or among the key figures."""
         if not {*KEYS, "value", "status"} <= set(data.columns):
             return
-        hidden = self.key_figures.loc[self.key_figures["status"] == SUPPRESSED, KEYS]
-        kept = pd.MultiIndex.from_frame(data[KEYS]).isin(pd.MultiIndex.from_frame(hidden))
-        leaks = data[data["value"].notna() & ((data["status"] == SUPPRESSED) | kept)]
-        if len(leaks):
-            row = leaks.iloc[0]
-            raise InputError(
-                f"{output}: {row['indicator']} of {row['area_code']} {row['category']} {row['year']} is suppressed but "
-                "has a value; publish rows of key figures and what measures.py makes of them"
-            )
+        for *key, value, status in data[[*KEYS, "value", "status"]].itertuples(index=False, name=None):
+            if not pd.isna(value) and (status == SUPPRESSED or tuple(key) in self._suppressed):
+                indicator, area_code, _, category, year, _ = key
+                raise InputError(
+                    f"{output}: {indicator} of {area_code} {category} {year} is suppressed but has a value; publish "
+                    "rows of key figures and what measures.py makes of them"
+                )
 
     def _show(
         self,
@@ -404,8 +397,7 @@ class Section:
 
 def image(chart: Figure, alt: str) -> str:
     """A chart as HTML that carries its own image, with `alt` for those who cannot see it."""
-    vector = base64.b64encode(_rendered(chart, "svg")).decode("ascii")
-    return f'<img alt="{html.escape(alt)}" src="data:image/svg+xml;base64,{vector}">'
+    return _embedded(charts.vector(chart), alt)
 
 
 def adhoc(title: str, edition: str, area: str) -> Section:
@@ -424,10 +416,6 @@ def _weakest(data: pd.DataFrame) -> str:
     return max(data["origin"].unique(), key=ORIGINS.index)
 
 
-def _rendered(figure: Figure, kind: str) -> bytes:
-    stream = io.BytesIO()
-    # No date and no program version: two runs of the same figures give the same file.
-    metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-    with charts.mpl.rc_context(charts.STYLE):
-        figure.savefig(stream, format=kind, metadata=metadata, dpi=160)
-    return stream.getvalue()
+def _embedded(svg: bytes, alt: str) -> str:
+    vector = base64.b64encode(svg).decode("ascii")
+    return f'<img alt="{html.escape(alt)}" src="data:image/svg+xml;base64,{vector}">'

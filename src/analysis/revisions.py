@@ -20,7 +20,8 @@ from analysis.errors import InputError
 from analysis.indicators import KEYS, Amount, Count, Modelled, Population, ShareOfPopulation, catalogue
 from analysis.reconcile import Comparison, compare, published
 from analysis.sources.snapshot import TIME, RawFile, raw_files, read_table, table_shapes
-from analysis.vintages import CURRENT, Vintage, built, kept_vintages, same_files, vintage, vintages_folder
+from analysis.vintage_folders import kept_vintages, vintages_folder
+from analysis.vintages import CURRENT, Vintage, built, same_files, vintage
 
 # Sums of the same amounts in another order differ by less; a revision of the smallest unit of a source by more.
 RELATIVE_NOISE, ABSOLUTE_NOISE = 1e-10, 1e-6

@@ -1,9 +1,8 @@
 """Tables for readers: Danish text in accessible HTML, and the same figures as CSV for spreadsheets."""
 
-import re
 from collections.abc import Sequence
+from html import escape
 
-import great_tables as gt
 import pandas as pd
 
 from analysis import accounts, areas
@@ -28,12 +27,13 @@ FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 
 
 def with_labels(rows: pd.DataFrame) -> pd.DataFrame:
-    """Key-figure rows with the Danish names of their area (`area`) and category (`label`)."""
-    labels = accounts.categories()[["population_group", "category", "label"]]
-    named = rows.merge(labels, on=["population_group", "category"], how="left")
-    named["label"] = named["label"].fillna(named["category"])
-    named["area"] = named["area_code"].map(areas.names())
-    return named
+    """Key-figure rows with the Danish names of their area (`area`) and category (`label`), numbered from 0."""
+    known, names = accounts.labels(), areas.names()
+    pairs = zip(rows["population_group"], rows["category"], strict=True)
+    return rows.reset_index(drop=True).assign(
+        label=pd.Series([known.get(pair, pair[1]) for pair in pairs], dtype="str"),
+        area=pd.Series([names.get(code) for code in rows["area_code"]], dtype="str"),
+    )
 
 
 def two_years(rows: pd.DataFrame, growth: pd.DataFrame, years: tuple[int, int], unit: MoneyUnit) -> pd.DataFrame:
@@ -65,20 +65,24 @@ def html(
 ) -> str:
     """A table of ready Danish texts as HTML: `heading` names the row headers, `numeric` columns stand to the right.
 
-    Text is escaped. Rows whose header is in `strong` are marked as sums.
+    The first column holds the row headers. Text is escaped. Rows whose header is in `strong` are marked as sums.
     """
-    header = frame.columns[0]
-    table = gt.GT(frame, rowname_col=header, id=identifier).tab_stubhead(label=heading)
-    table = table.cols_align("right", columns=list(numeric)).cols_align(
-        "left", columns=[column for column in frame.columns[1:] if column not in numeric]
+    columns = frame.columns[1:]
+    sides = ["gt_right" if column in numeric else "gt_left" for column in columns]
+    heads = "".join(
+        f'<th scope="col" class="{side}">{escape(column)}</th>' for column, side in zip(columns, sides, strict=True)
     )
-    markup = table.as_raw_html()
-    # The page's own style sheet dresses every table alike, on screen, on paper and in the dark.
-    markup = re.sub(r"<style>.*?</style>", "", markup, flags=re.DOTALL)
-    for row, name in enumerate(frame[header], start=1):
-        if name in strong:
-            markup = re.sub(rf'<tr>(\s*<th scope="row" id="{identifier}-stub-{row}")', r'<tr class="sum">\1', markup)
-    return f'<div class="table-scroll" tabindex="0" role="region" aria-label="{identifier}">{markup}</div>'
+    lines = []
+    for name, *cells in frame.itertuples(index=False, name=None):
+        kind = ' class="sum"' if name in strong else ""
+        texts = "".join(f'<td class="{side}">{escape(cell)}</td>' for cell, side in zip(cells, sides, strict=True))
+        lines.append(f'<tr{kind}><th scope="row" class="gt_left">{escape(name)}</th>{texts}</tr>')
+    body = "\n".join(lines)
+    return (
+        f'<div class="table-scroll" tabindex="0" role="region" aria-label="{identifier}"><table id="{identifier}">\n'
+        f'<thead><tr><th scope="col" class="gt_left">{escape(heading)}</th>{heads}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody></table></div>"
+    )
 
 
 def spreadsheet_csv(rows: pd.DataFrame) -> bytes:

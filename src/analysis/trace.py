@@ -3,23 +3,23 @@
 import difflib
 import math
 import shlex
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
+from pyarrow.parquet import read_schema
 
 from analysis import accounts, areas
+from analysis.aggregation import SUPPRESSED
 from analysis.build import FACTS
 from analysis.corrections import FILE, corrections_of
 from analysis.errors import InputError
-from analysis.indicators import KEYS, Modelled, catalogue
-from analysis.trace_chains import PROTECTED, SUPPRESSED, Evidence, Question, Step, chain, title
+from analysis.indicators import Modelled, catalogue
+from analysis.trace_chains import chain
+from analysis.trace_evidence import Evidence, Question, Rows
+from analysis.trace_steps import PROTECTED, Step, title
 
-PLACE = ("file", "sheet", "line")
-# Columns of a chain's rows that are not codes of the source.
-NOT_CODES = {
-    *PLACE, "value", "origin", "status", "correction", "removed", "year", "function", "grouping", "population_group",
-    "category",
-}  # fmt: skip
 # The chain adds the same floats in another order than the build.
 FACTS_OF_TABLES = {"REGK100": "expenditure", "FOLK1A": "population"}
 RELATIVE, ABSOLUTE = 1e-9, 1e-6
@@ -31,15 +31,29 @@ MODELLED = (
 
 @dataclass(frozen=True)
 class Trace:
-    """A key figure, its chain and how many raw rows it has; no chain where it is protected or comes from a model."""
+    """A key figure and its chain; no chain where it is protected or comes from a model.
+
+    `sources`: the raw files of the tables that the indicator is made from.
+    """
 
     question: Question
     figure: dict[str, object]
     definition: str
     chain: Step | None
-    files: list[dict[str, object]]
-    rows: int = 0
+    sources: list[dict[str, object]]
     explanation: str = ""
+
+    @cached_property
+    def rows(self) -> int:
+        """How many raw rows the figure rests on, each counted once."""
+        return len(raw_rows(self.chain)) if self.chain else 0
+
+    @cached_property
+    def files(self) -> list[dict[str, object]]:
+        """The files that the raw rows stand in; without rows all that there are of the sources."""
+        rows = list(leaves(self.chain)) if self.chain else []
+        seen = set().union(*(leaf.files for leaf in rows)) | ({FILE} if any(leaf.corrected for leaf in rows) else set())
+        return [file for file in self.sources if file["file"] in seen] or self.sources
 
     @property
     def agrees(self) -> bool:
@@ -58,15 +72,13 @@ def trace(evidence: Evidence, question: Question) -> Trace:
         return Trace(
             question, {"unit": entry.unit}, entry.definition, None, files, explanation=f"{MODELLED} {', '.join(facts)}."
         )
-    figure = _figure(evidence, question)
+    if question not in evidence.places:
+        raise InputError(f"there is no key figure {', '.join(map(str, question))}")
+    figure = evidence.figure(question)
     if figure["status"] == SUPPRESSED:
         return Trace(question, figure | {"value": math.nan}, entry.definition, None, [], explanation=PROTECTED)
     found = chain(evidence, question)
-    rows = raw_rows(found)
-    seen = {file for file, *_ in rows} | ({FILE} if _corrected(found) else set())
-    named = files_of(evidence, entry.sources)
-    used = [file for file in named if file["file"] in seen]
-    return Trace(question, figure, entry.definition, found, used or named, len(rows))
+    return Trace(question, figure, entry.definition, found, files_of(evidence, entry.sources))
 
 
 def asked(
@@ -129,23 +141,22 @@ def same(computed: float, published: float) -> bool:
     return math.isclose(computed, published, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
 
 
+def leaves(step: Step) -> Iterator[Rows]:
+    """The raw rows under a step, one group for each figure that is the sum of rows."""
+    if step.rows is not None:
+        yield step.rows
+    for part in step.steps:
+        yield from leaves(part)
+
+
 def raw_rows(step: Step) -> set[tuple[str, str, int]]:
     """Every raw row under a step: file, sheet of a workbook or empty, line."""
-    found: set[tuple[str, str, int]] = set()
-    if step.rows is not None:
-        sheets = step.rows["sheet"].tolist() if "sheet" in step.rows.columns else [""] * len(step.rows)
-        found.update(zip(step.rows["file"].tolist(), sheets, step.rows["line"].tolist(), strict=True))
-    return found.union(*(raw_rows(part) for part in step.steps))
-
-
-def _corrected(step: Step) -> bool:
-    own = step.rows is not None and bool((step.rows["correction"] != "").any())
-    return own or any(_corrected(part) for part in step.steps)
+    return set().union(*(rows.places for rows in leaves(step)))
 
 
 def step_record(step: Step, limit: int = 0) -> dict[str, object]:
     """A step as plain data, with at most `limit` steps and rows under each (0: all), and how many more there are."""
-    rows = step.rows if step.rows is not None else pd.DataFrame()
+    rows = step.rows.frame if step.rows is not None else pd.DataFrame()
     shown_rows = rows.head(limit) if limit else rows
     shown_steps = step.steps[:limit] if limit else step.steps
     return {
@@ -155,7 +166,7 @@ def step_record(step: Step, limit: int = 0) -> dict[str, object]:
         "how": step.how,
         "note": step.note,
         "source": step.source,
-        "rows": [_row_record(row) for row in shown_rows.to_dict("records")],
+        "rows": [_row_record(row, step.rows.codes) for row in shown_rows.to_dict("records")],
         "row_unit": step.row_unit,
         "more_rows": len(rows) - len(shown_rows),
         "steps": [step_record(part, limit) for part in shown_steps],
@@ -167,7 +178,7 @@ def trace_record(found: Trace, limit: int = 0) -> dict[str, object]:
     """A trace as plain data: the figure, its definition, the chain, and the files with their checksums."""
     figure = {name: None if pd.isna(fact) else fact for name, fact in found.figure.items()}
     return {
-        "question": asdict(found.question),
+        "question": found.question._asdict(),
         "title": title(found.question),
         "figure": figure,
         "definition": found.definition,
@@ -179,13 +190,13 @@ def trace_record(found: Trace, limit: int = 0) -> dict[str, object]:
     }
 
 
-def _row_record(row: dict[str, object]) -> dict[str, object]:
+def _row_record(row: dict[str, object], codes: list[str]) -> dict[str, object]:
     sheet = row.get("sheet")
     return {
         "file": str(row["file"]),
         **({"sheet": sheet} if isinstance(sheet, str) else {}),
         "line": int(row["line"]),
-        "codes": {name: str(code) for name, code in row.items() if name not in NOT_CODES},
+        "codes": {name: str(row[name]) for name in codes},
         "value": None if pd.isna(row["value"]) else float(row["value"]),
         "correction": row["correction"],
         "removed": bool(row["removed"]),
@@ -199,18 +210,17 @@ def files_of(evidence: Evidence, tables: list[str]) -> list[dict[str, object]]:
 
 def facts_of(evidence: Evidence, tables: list[str]) -> list[str]:
     """The tables of facts that are made from some raw tables, as files in the folder of the build."""
-    return evidence.once(("facts of", *tables), lambda: _named_facts(evidence, tables))
-
-
-def _named_facts(evidence: Evidence, tables: list[str]) -> list[str]:
     files = set(evidence.sources.loc[evidence.sources["table"].isin(tables), "file"])
     found = [name for table, name in FACTS_OF_TABLES.items() if table in tables]
-    for path in sorted((evidence.processed / FACTS).glob("*.parquet")):
-        # The facts of deliveries say themselves which workbook they are from.
-        frame = evidence.facts(path.stem)
-        if "file" in frame.columns and files & set(frame["file"]):
-            found.append(path.stem)
+    found += [name for name, named in evidence.once(("files of facts",), lambda: _delivered(evidence)) if files & named]
     return [f"{FACTS}/{name}.parquet" for name in found]
+
+
+def _delivered(evidence: Evidence) -> list[tuple[str, set[str]]]:
+    """The tables of facts that come from deliveries, with the workbooks that they themselves name."""
+    paths = sorted((evidence.processed / FACTS).glob("*.parquet"))
+    named = [path for path in paths if "file" in read_schema(path).names]
+    return [(path.stem, set(pd.read_parquet(path, columns=["file"])["file"])) for path in named]
 
 
 def _named_files(evidence: Evidence, tables: list[str]) -> list[dict[str, object]]:
@@ -220,12 +230,6 @@ def _named_files(evidence: Evidence, tables: list[str]) -> list[dict[str, object
         blank = dict.fromkeys(("table", "origin", "status", "retrieved", "sha256"), "")
         found.append({"file": FILE, "title": "Rettelser af rådata"} | blank)
     return found
-
-
-def _figure(evidence: Evidence, question: Question) -> dict[str, object]:
-    if question not in evidence.places:
-        raise InputError(f"there is no key figure {', '.join(map(str, asdict(question).values()))}")
-    return evidence.key_figures.iloc[evidence.places[question]].drop(labels=KEYS).to_dict()
 
 
 def _known(text: str, names: dict[str, str], what: str) -> str:

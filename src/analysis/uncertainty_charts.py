@@ -59,7 +59,7 @@ def intervals(
     """
     with mpl.rc_context(STYLE):
         names = _wrapped(data["name"], 26)
-        figure, (axes,) = canvas(height=1.3 + _row_height(names, 0.66) * len(names))
+        figure, axes = canvas(height=1.3 + _row_height(names, 0.66) * len(names))
         rows = data.reset_index(drop=True)
         known = rows.dropna(subset=["low", "middle", "high"])
         axes.barh(known.index, known["high"] - known["low"], 0.26, left=known["low"], color="#9CC3DC")
@@ -102,7 +102,7 @@ def tornado(data: pd.DataFrame, *, base: float, unit: str, decimals: int = 0) ->
     """
     with mpl.rc_context(STYLE):
         names = _wrapped(data["name"], 24)
-        figure, (axes,) = canvas(height=1.65 + _row_height(names, 0.56) * len(names))
+        figure, axes = canvas(height=1.65 + _row_height(names, 0.56) * len(names))
         rows = data.reset_index(drop=True)
         known = rows.dropna(subset=["low", "high"])
         ends = []
@@ -144,7 +144,7 @@ def fan(
     low, high, and may be empty. `coverage`: what the interval is called. `references`: named horizontal lines.
     """
     with mpl.rc_context(STYLE):
-        figure, (axes,) = canvas()
+        figure, axes = canvas()
         past = pd.DataFrame({"date": _dates(history), "value": history["value"]}).sort_values("date")
         axes.plot(past["date"], past["value"], color=HIGHLIGHT, linewidth=2.2)
         last = past.dropna().tail(1)
@@ -206,7 +206,7 @@ def flow_matrix(data: pd.DataFrame, *, unit: str, decimals: int = 0) -> Figure:
         rows = _wrapped(homes, 24)
         characters = int((WIDTH - 2.2) / len(hosts) / INCH_PER_CHARACTER)
         columns = _level(_wrapped(hosts, max(characters, 9)))
-        figure, (axes,) = canvas(height=1.25 + _row_height(rows, 0.46) * len(rows))
+        figure, axes = canvas(height=1.25 + _row_height(rows, 0.46) * len(rows))
         known = values.to_numpy()[values.notna()]
         sns.heatmap(
             values, cmap=SHADES, vmin=min([0, *known]), vmax=max(known, default=1), cbar=False,
@@ -244,7 +244,7 @@ def occupancy_curve(census: pd.DataFrame, *, places: int, marks: dict[str, float
     colour those taken beyond what there are.
     """
     with mpl.rc_context(STYLE):
-        figure, (axes,) = canvas()
+        figure, axes = canvas()
         nights = census.sort_values("date", ignore_index=True)
         free, beyond = nights["occupied"] <= places, nights["occupied"] > places
         shades = {"ledige pladser": (free, CONTEXT, 0.3), "belagt ud over pladserne": (beyond, REFERENCE, 0.45)}
@@ -279,7 +279,7 @@ def prices(data: pd.DataFrame, *, ceiling: float, ceiling_label: str) -> Figure:
     with mpl.rc_context(STYLE):
         groups = list(dict.fromkeys(data["group"]))
         names = _wrapped(groups, 22)
-        figure, (axes,) = canvas(height=1.7 + 0.9 * len(groups))
+        figure, axes = canvas(height=1.7 + 0.9 * len(groups))
         known = data.assign(row=[groups.index(group) for group in data["group"]])
         known = known.dropna(subset=["value", "places"]).sort_values("value", kind="stable")
         # Neighbours in price are moved apart in a fixed pattern, so that two runs give the same picture.
@@ -316,7 +316,7 @@ def grouped_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, d
         room = (WIDTH - 0.9) / len(groups)
         lying = not _side_by_side(groups, data["value"], decimals, room, len(colours))
         width = 0.84 if lying else min(0.84, WIDEST_COLUMN * len(colours) / room)
-        figure, (axes,) = canvas(height=0.95 + 0.27 * len(groups) * (len(colours) + 0.7) if lying else HEIGHT)
+        figure, axes = canvas(height=0.95 + 0.27 * len(groups) * (len(colours) + 0.7) if lying else HEIGHT)
         across, upright = ("value", "group") if lying else ("group", "value")
         sns.barplot(
             data=data.reset_index(drop=True), x=across, y=upright, orient="h" if lying else "v", hue="series",
@@ -431,7 +431,7 @@ def _make_room(
     for text in texts:
         # Else the room outside the axes that the layout makes for a text would be counted as well.
         text.set_in_layout(False)
-    axes.figure.draw_without_rendering()
+    axes.figure.get_layout_engine().execute(axes.figure)
     length = axes.bbox.size[axis]
     boxes = [text.get_window_extent() for text in texts]
     pins = [text.xy[axis] for text in texts]
@@ -499,7 +499,7 @@ def _named_at_right(axes: Axes, names: Sequence[tuple[str, float, str]]) -> None
         for text, value, colour in names
         if not np.isnan(value)
     ]  # fmt: skip
-    axes.figure.draw_without_rendering()
+    axes.figure.get_layout_engine().execute(axes.figure)
     low, high = axes.get_ylim()
     heights = [(text.get_window_extent().height + 4) / axes.bbox.height * (high - low) for text in texts]
     for text, spot in zip(texts, spaced([text.xy[1] for text in texts], heights, low, high), strict=True):

@@ -5,7 +5,6 @@ by `noegletal fetch` in `data/vintages/<edition>/<YYYY-MM-DD>[-n]/`.
 """
 
 import hashlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +16,11 @@ from analysis.build import build_if_stale, build_record
 from analysis.edition import Edition, Years, editions, load_edition, processed_folder, project_root, raw_folder
 from analysis.errors import InputError
 from analysis.sources.snapshot import TIME, raw_files, table_shapes
+from analysis.vintage_folders import kept_vintages, vintages_folder
 
 CURRENT = "nu"
 CURRENT_NAMES = (CURRENT, "current")
 HEADER_BYTES = 65536
-KEPT_NAME = re.compile(r"^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:-([0-9]+))?$")
 
 
 @dataclass(frozen=True)
@@ -31,25 +30,6 @@ class Vintage:
     name: str
     raw: Path
     plan: Edition
-
-
-def vintages_folder(edition: str, raw: Path | None = None) -> Path:
-    """Where the earlier raw folders of an edition are kept: beside `raw` when that is not the edition's own."""
-    if raw is None or raw.resolve() == raw_folder(edition).resolve():
-        return project_root() / "data" / "vintages" / edition
-    return raw.parent / "vintages" / edition
-
-
-def kept_vintages(folder: Path) -> list[Path]:
-    """The vintages in a folder, oldest first; anything else there is passed over."""
-    if not folder.is_dir():
-        return []
-    return sorted((path for path in folder.iterdir() if path.is_dir() and KEPT_NAME.match(path.name)), key=_age)
-
-
-def _age(path: Path) -> tuple[str, int]:
-    day, number = KEPT_NAME.match(path.name).groups()
-    return day, int(number or 1)
 
 
 def find_vintage(name: str, edition: Edition) -> Vintage:

@@ -89,8 +89,8 @@ def band(facts: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
     Returns area_code, quarter, value, status, origin. An age that a quarter leaves out counts as zero; a quarter
     without single years of age has no band.
     """
-    ages = facts[facts["age"] != TOTAL]
-    return added(ages[ages["age"].astype(int).between(first, last)], ["area_code", "quarter"])
+    wanted = [age for age in facts["age"].unique() if age != TOTAL and first <= int(age) <= last]
+    return added(facts[facts["age"].isin(wanted)], ["area_code", "quarter"])
 
 
 def total(facts: pd.DataFrame) -> pd.DataFrame:

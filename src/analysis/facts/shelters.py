@@ -429,7 +429,7 @@ def _findings(
         yield from _more_nights_than_places(facts["shelter_registrations"], places)
         yield from _undecided_clusters(facts["shelter_decisions"], _clusters(sheets["Klynger"]))
     if STAYS_TABLE in there:
-        yield from _open_stays(stays)
+        yield from _open_stays(stays, edition.smallest_count)
         yield from _unknown_homes(stays, edition.smallest_count)
         yield from _window_short_of_years(stays, edition)
         yield from _stays_without_places(stays, places)
@@ -461,13 +461,21 @@ def _finding(rule: int, severity: Severity, table: str, text: str) -> Finding:
     return Finding(rule=f"HERB-{rule:02d}", severity=severity, table=table, text=text)
 
 
-def _open_stays(stays: pd.DataFrame) -> Iterator[Finding]:
+def _open_stays(stays: pd.DataFrame, smallest: int) -> Iterator[Finding]:
     """HERB-01: stays without an end, counted to the last day of the window."""
     still = int(stays["left"].isna().sum())
     if still:
         last = day_in_danish(stays["last"].iloc[0])
-        text = f"{number(still)} af {number(len(stays))} ophold er ikke afsluttet; de er talt med til og med {last}."
+        text = (
+            f"{_counted(still, smallest)} af {number(len(stays))} ophold er ikke afsluttet; de er talt med til og med "
+            f"{last}."
+        )
         yield _finding(1, "INFO", STAYS_TABLE, text)
+
+
+def _counted(stays: int, smallest: int) -> str:
+    """How many stays, as the start of a sentence; fewer than `smallest` are not counted out."""
+    return number(stays) if stays >= smallest else f"Færre end {number(smallest)}"
 
 
 def _absent_years(places: pd.DataFrame, edition: Edition) -> Iterator[Finding]:
@@ -519,13 +527,12 @@ def _absent_rates(places: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _unknown_homes(stays: pd.DataFrame, smallest: int) -> Iterator[Finding]:
-    """HERB-06: stays whose home municipality is not known; fewer than `smallest` are not counted out."""
+    """HERB-06: stays whose home municipality is not known."""
     unknown = int((stays["home"] == "").sum())
     if unknown:
-        counted = number(unknown) if unknown >= smallest else f"Færre end {number(smallest)}"
         text = (
-            f"{counted} af {number(len(stays))} ophold har ingen hjemkommune; de tæller med i belægningen, men "
-            "ikke i strømmene mellem kommuner."
+            f"{_counted(unknown, smallest)} af {number(len(stays))} ophold har ingen hjemkommune; de tæller med i "
+            "belægningen, men ikke i strømmene mellem kommuner."
         )
         yield _finding(6, "INFO", STAYS_TABLE, text)
 

@@ -7,27 +7,31 @@ import json
 import platform
 import shutil
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-import jinja2
 import nbformat
 import pandas as pd
 from nbconvert import HTMLExporter
+from nbconvert.filters import Highlight2HTML
 
 from analysis import accounts, areas, danish, quality
 from analysis.affected import AffectedOutput, affected_outputs
 from analysis.assessment import recorded
 from analysis.build import FINDINGS, KEY_FIGURES, SOURCES
+from analysis.danish import RECONSTRUCTION_MARK
 from analysis.edition import Edition, SectionPlan, project_root
 from analysis.publish import changes, provenance
 from analysis.publish.folder import replaced
+from analysis.publish.manifest import MANIFEST, OUTPUT_FACTS, output_files, published_sections, section_files
+from analysis.publish.pages import TEMPLATES, page, style
 from analysis.reconcile import Comparison, computed_reading, counts, declarations, open_questions, published
-from analysis.report import RECONSTRUCTION_MARK
 from analysis.revisions import NotCompared, PrintedChange, Revisions
-from analysis.runner.execute import EXECUTED, OUTPUT_FACTS, Outcome, output_files
+from analysis.runner.execute import EXECUTED, Outcome
+from analysis.runner.plan import PlannedArea
+from analysis.staleness import Inputs
 
-TEMPLATES = Path(__file__).parent / "templates"
-MANIFEST = "manifest.json"
 PACKAGES = ("pandas", "seaborn", "statsmodels", "papermill", "jupyterlab", "matplotlib", "noegletal-hovedstaden")
 STATUS_NAMES = {
     "match": "stemmer",
@@ -55,11 +59,13 @@ def publish(
     processed: Path,
     started: float,
     since: Revisions | NotCompared | None = None,
+    planned: PlannedArea | None = None,
 ) -> None:
     """Bring the sections that succeeded into the report of an area and rewrite its index, all in one step.
 
     A failed section keeps its last good page; the index and the manifest say which sections are from when.
-    `since`: what differs from an earlier vintage of the data; without one there is no page of it.
+    `since`: what differs from an earlier vintage of the data; without one there is no page of it. `planned`: what the
+    report depends on, kept in the manifest for the next run; without it the next run makes everything again.
     """
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with replaced(folder) as new:
@@ -70,6 +76,7 @@ def publish(
             record = earlier.get(plan.notebook, {})
             if outcome and outcome.succeeded:
                 record = _bring_in(new, edition, area_code, plan, outcome) | {"made": now}
+                record["inputs"] = next((p.inputs for p in planned.sections if p.plan == plan), {}) if planned else {}
             record["failed"] = outcome.cause if outcome and not outcome.succeeded else record.get("failed", "")
             if outcome and outcome.succeeded:
                 record["failed"] = ""
@@ -85,7 +92,7 @@ def publish(
         }
         findings = recorded(processed)
         severities = _by_severity(findings)
-        _page(
+        page(
             new / "index.html",
             "index.html.j2",
             title=edition.title,
@@ -99,7 +106,7 @@ def publish(
             compared = isinstance(since, Revisions)
             outputs = affected_outputs(since, new, sections, areas.name(area_code)) if compared else []
             changes_page(new / changes.PAGE, edition, area_code, since, outputs)
-        _page(
+        page(
             new / "afstemning.html",
             "afstemning.html.j2",
             title="Afstemning",
@@ -108,7 +115,7 @@ def publish(
             counts=_counted(comparisons),
             **context,
         )
-        _page(
+        page(
             new / "datakvalitet.html",
             "datakvalitet.html.j2",
             title="Datakvalitet",
@@ -116,15 +123,9 @@ def publish(
             rules=_rules_with_findings(findings),
             **context,
         )
-        outputs = provenance.provenance(new, edition, sections, processed)
-        _page(new / provenance.PAGE, "spor.html.j2", title="Kilde til tallene", outputs=outputs, **context)
-        _manifest(new, edition, area_code, sections, outcomes, processed, started, now)
-
-
-def published_sections(folder: Path) -> dict[str, dict[str, object]]:
-    """The sections of a published report with their outputs, by notebook; none where there is no report."""
-    path = folder / MANIFEST
-    return json.loads(path.read_text(encoding="utf-8"))["sections"] if path.is_file() else {}
+        provenance.write(new, edition, area_code, sections, processed)
+        pages = planned.pages if planned else {}
+        _manifest(new, edition, area_code, sections, outcomes, processed, started, now, pages)
 
 
 def _outputs(sections: dict[str, dict[str, object]]) -> Iterable[dict[str, str]]:
@@ -144,7 +145,9 @@ def _bring_in(folder: Path, edition: Edition, area_code: str, plan: SectionPlan,
     shutil.copyfile(staging / EXECUTED, folder / "notebooks" / f"{plan.notebook}.ipynb")
     page = notebook_page(staging / EXECUTED, edition, area_code, plan)
     (folder / f"{plan.notebook}.html").write_text(page, encoding="utf-8")
-    return {"parameters": outcome.job.parameters, "seconds": round(outcome.seconds, 2), "outputs": facts}
+    record = {"parameters": outcome.job.parameters, "seconds": round(outcome.seconds, 2), "outputs": facts}
+    files = section_files(plan.notebook, plan.outputs, record)
+    return record | {"files": {name: (folder / name).stat().st_size for name in files}}
 
 
 def _clear_unpublished(folder: Path, edition: Edition, sections: dict[str, dict[str, object]]) -> None:
@@ -160,34 +163,50 @@ def _clear_unpublished(folder: Path, edition: Edition, sections: dict[str, dict[
             path.unlink()
 
 
-def notebook_page(executed: Path, edition: Edition, area_code: str, plan: SectionPlan) -> str:
-    """An executed notebook as one self-contained Danish page: code folded, no request to anywhere."""
-    exporter = HTMLExporter(template_name="noegletal", extra_template_basedirs=[str(TEMPLATES)])
+class _PageExporter(HTMLExporter):
+    """The pages of notebooks, one exporter for all of them: its templates are compiled once."""
+
+    def from_notebook_node(self, nb: Any, resources: dict[str, Any] | None = None, **options: Any) -> tuple[str, Any]:
+        """The page as the template writes it; called by nbconvert."""
+        # HTMLExporter would parse the page again to give images without one an alternative text; ours have theirs.
+        return super(HTMLExporter, self).from_notebook_node(nb, self._init_resources(resources), **options)
+
+
+@lru_cache
+def _exporter() -> _PageExporter:
+    exporter = _PageExporter(template_name="noegletal", extra_template_basedirs=[str(TEMPLATES)])
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
     exporter.exclude_anchor_links = True
     # Figures carry their alt text; nothing is left to a library that would load from elsewhere.
     exporter.sanitize_html = False
+    # The notebook is validated when it is read; no preprocessor changes more than the styles.
+    exporter.optimistic_validation = True
+    exporter.register_filter("highlight_code", _highlighted)
+    return exporter
+
+
+def _highlighted(code: str, metadata: object) -> str:
+    return _highlighted_once(code)
+
+
+@lru_cache(maxsize=1024)
+def _highlighted_once(code: str) -> str:
+    """A cell in colours; the cells of a section are the same for every area."""
+    return Highlight2HTML(pygments_lexer="ipython3")(code)
+
+
+def notebook_page(executed: Path, edition: Edition, area_code: str, plan: SectionPlan) -> str:
+    """An executed notebook as one self-contained Danish page: code folded, no request to anywhere."""
     position = edition.sections.index(plan)
-    page = {
+    about = {
         "title": f"{plan.title}: {areas.name(area_code)}",
-        "style": _style(),
+        "style": style(),
         "report": f"{edition.title}, {areas.name(area_code)}",
         "previous": edition.sections[position - 1] if position else None,
         "following": edition.sections[position + 1] if position + 1 < len(edition.sections) else None,
     }
-    body, _ = exporter.from_notebook_node(nbformat.read(executed, as_version=4), resources={"page": page})
+    body, _ = _exporter().from_notebook_node(nbformat.read(executed, as_version=4), resources={"page": about})
     return body
-
-
-def _style() -> str:
-    return (TEMPLATES / "style.css").read_text(encoding="utf-8")
-
-
-def _page(path: Path, template: str, **context: object) -> None:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    path.write_text(environment.get_template(template).render(style=_style(), **context), encoding="utf-8")
 
 
 def changes_page(
@@ -206,7 +225,7 @@ def changes_page(
     if isinstance(since, Revisions):
         context["printed"] = _printed_changes(edition, since.printed)
     title = "Ændringer i data"
-    _page(
+    page(
         path,
         "aendringer.html.j2",
         title=title,
@@ -348,6 +367,7 @@ def _manifest(
     processed: Path,
     started: float,
     now: str,
+    pages: Inputs,
 ) -> None:
     """Write what the report was made from and what it consists of, with a checksum for each."""
     notebooks = project_root() / "notebooks"
@@ -359,6 +379,7 @@ def _manifest(
         "finished": now,
         "complete": all(record.get("made") and not record["failed"] for record in sections.values()),
         "sections": sections,
+        "pages": pages,
         "ran": {outcome.job.plan.notebook: "done" if outcome.succeeded else "failed" for outcome in outcomes},
         "inputs": {
             "raw": {row["file"]: row["sha256"] for row in json.loads((processed / SOURCES).read_text("utf-8"))},
@@ -382,18 +403,3 @@ def _manifest(
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def missing_outputs(edition: Edition, folder: Path) -> list[str]:
-    """Files that a complete report of the edition has and this folder lacks.
-
-    An output that its section left out, and said why, has no files; without a manifest every output is asked for.
-    """
-    sections = published_sections(folder)
-    expected = ["index.html", "afstemning.html", "datakvalitet.html", provenance.PAGE, MANIFEST]
-    for plan in edition.sections:
-        expected.append(f"{plan.notebook}.html")
-        published = {facts["output"]: facts for facts in sections.get(plan.notebook, {}).get("outputs", [])}
-        for output in plan.outputs:
-            expected += output_files(published.get(output, {"output": output}))
-    return [name for name in expected if not (folder / name).is_file()]

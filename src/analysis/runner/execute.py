@@ -5,33 +5,27 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-# jsonschema compiles grammars for a check that no notebook schema uses; without it papermill imports 2 s faster.
-sys.modules.setdefault("rfc3987_syntax", None)
-
 import nbformat
 import papermill
+from jupyter_client.manager import KernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config
 
-from analysis.edition import ROOT_VARIABLE, SectionPlan, project_root
-from analysis.report import PROCESSED_VARIABLE, PUBLISH_VARIABLE
+from analysis.edition import PROCESSED_VARIABLE, PUBLISH_VARIABLE, ROOT_VARIABLE, SectionPlan, project_root
+from analysis.publish.manifest import OUTPUT_FACTS, output_files
+from analysis.runner.sockets import kernel_transport
+from analysis.runner.warm.engine import KERNEL, KERNEL_ENVIRONMENT, client_options
 
 ENGINE = "noegletal"
 KERNEL_START_SECONDS = 60
-KERNEL = "python3"
 EXECUTED = "notebook.ipynb"
-FIGURE_FILES = ("figurer/{}.svg", "figurer/{}.png", "data/{}.csv")
-TABLE_FILES = ("data/{}.csv",)
-OUTPUT_FACTS = "facts/{}.json"
 
 
 @dataclass(frozen=True)
@@ -45,6 +39,7 @@ class Job:
     processed: Path
     staging: Path
     cell_timeout_seconds: int
+    engine: str = "stock"
 
 
 @dataclass(frozen=True)
@@ -63,41 +58,55 @@ class Outcome:
 
 
 class StagedEngine(NBClientEngine):
-    """The stock engine, except that each kernel gets an environment of its own (where to read and to publish)."""
+    """papermill's engine, except that each kernel gets an environment of its own and its kind is chosen per job."""
 
     @classmethod
     def execute_managed_notebook(
-        cls, nb_man: Any, kernel_name: str, *, environment: dict[str, str], cell_timeout: int, **_: Any
+        cls, nb_man: Any, kernel_name: str, *, environment: dict[str, str], job: Job, partial: Path, **_: Any
     ) -> Any:
-        """Execute with the environment given; called by papermill."""
-        # Sockets in a private folder: TCP ports are chosen before they are bound, so that two kernels may clash.
-        with tempfile.TemporaryDirectory(prefix="noegletal-") as sockets:
-            ipc = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
+        """Execute with the environment given; called by papermill. What a broken run got to is saved as `partial`."""
+        with kernel_transport() as transport:
             client = PapermillNotebookClient(
                 nb_man,
                 kernel_name=kernel_name,
-                timeout=cell_timeout,
+                timeout=job.cell_timeout_seconds,
                 startup_timeout=KERNEL_START_SECONDS,
                 shutdown_kernel="immediate",
-                config=Config() if sys.platform == "win32" else ipc,
+                # How many pieces a text comes in depends on the moment.
+                coalesce_streams=True,
+                **client_options(job.engine, transport),
             )
-            _running.add(client)
+            manager = client.create_kernel_manager()
+            _running.add(manager)
             try:
                 return client.execute(env=environment)
+            except BaseException:
+                # papermill saves once more when an engine is through, however it went.
+                nb_man.output_path = str(partial)
+                raise
             finally:
-                _running.discard(client)
+                _running.discard(manager)
+                # What a notebook started and left running goes, also where its kernel is gone already.
+                _kill_group(manager)
 
 
-_running: set[PapermillNotebookClient] = set()
+_running: set[KernelManager] = set()
 
 
 def stop_all() -> None:
     """Kill every kernel that is running a job, so that an interrupted run ends at once."""
-    for client in list(_running):
-        provisioner = getattr(client.km, "provisioner", None)
-        if provisioner is not None and getattr(provisioner, "pid", None):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(provisioner.pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+    for manager in list(_running):
+        _kill_group(manager)
+        if sys.platform == "win32" and manager.has_kernel:
+            with contextlib.suppress(OSError):
+                os.kill(manager.provisioner.pid, signal.SIGTERM)
+
+
+def _kill_group(manager: KernelManager) -> None:
+    # Each kernel leads a process group, which its number names; Windows has none.
+    if sys.platform != "win32" and getattr(manager.provisioner, "pid", None):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(manager.provisioner.pid, signal.SIGKILL)
 
 
 papermill_engines.register(ENGINE, StagedEngine)
@@ -112,12 +121,10 @@ def run(job: Job) -> Outcome:
         ROOT_VARIABLE: str(project_root()),
         PROCESSED_VARIABLE: str(job.processed.resolve()),
         PUBLISH_VARIABLE: str(job.staging.resolve()),
-        # One numeric thread a kernel: several run side by side. A fixed hash seed: two runs give the same output.
-        "OPENBLAS_NUM_THREADS": "1",
-        "PYTHONHASHSEED": "0",
+        **KERNEL_ENVIRONMENT,
     }
     try:
-        papermill.execute_notebook(
+        notebook = papermill.execute_notebook(
             job.notebook,
             executed,
             parameters=job.parameters,
@@ -125,30 +132,31 @@ def run(job: Job) -> Outcome:
             kernel_name=KERNEL,
             language="python",
             progress_bar=False,
-            # The staged copy is saved after every cell, so that a killed kernel leaves its notebook to look at.
-            request_save_on_cell_execute=True,
+            # Once at the end: with all figures in it, saving after every cell takes longer than many a cell.
+            request_save_on_cell_execute=False,
             environment=environment,
-            cell_timeout=job.cell_timeout_seconds,
+            job=job,
+            partial=executed,
         )
-        cause = _unfinished(executed) or _undelivered(job)
-        _normalise(executed)
+        cause = _unfinished(notebook) or _undelivered(job)
+        _normalise(notebook)
+        nbformat.write(notebook, executed)
     except PapermillExecutionError as error:
         cause = f"cell {error.exec_count} raised {error.ename}: {_one_line(error.evalue)}"
     except CellTimeoutError:
         cause = f"a cell ran for more than {job.cell_timeout_seconds} s"
-    except DeadKernelError:
-        cause = "the kernel died"
+    except RuntimeError as error:
+        # nbclient has an error of its own for it, jupyter_client has not.
+        died = isinstance(error, DeadKernelError) or str(error).startswith("Kernel died")
+        cause = "the kernel died" if died else f"RuntimeError: {_one_line(error)}"
     except Exception as error:
         # Whatever goes wrong around one notebook must not take the other sections with it.
         cause = f"{type(error).__name__}: {_one_line(error)}"
-    except OSError as error:
-        cause = f"cannot write {error.filename or job.staging}: {error.strerror or error}"
     return Outcome(job, cause, time.monotonic() - started, list(job.plan.outputs))
 
 
-def _unfinished(executed: Path) -> str:
+def _unfinished(notebook: nbformat.NotebookNode) -> str:
     """Why a notebook that papermill let through is not done: a cell that failed quietly or never ran."""
-    notebook = nbformat.read(executed, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     for position, cell in enumerate(code, start=1):
         for output in cell.outputs:
@@ -172,21 +180,12 @@ def _undelivered(job: Job) -> str:
     return ""
 
 
-def output_files(facts: dict[str, Any]) -> list[str]:
-    """The files that a published output consists of; none when the page says why it was left out."""
-    if facts.get("left_out"):
-        return []
-    name = facts["output"]
-    return [file.format(name) for file in (FIGURE_FILES if name.startswith("figur") else TABLE_FILES)]
-
-
 def _one_line(text: object) -> str:
     return " ".join(str(text).split())[:300]
 
 
-def _normalise(executed: Path) -> None:
+def _normalise(notebook: nbformat.NotebookNode) -> None:
     """Take clock times and paths out of an executed notebook, so that two runs are the same bytes."""
-    notebook = nbformat.read(executed, as_version=4)
     parameters = notebook.metadata.get("papermill", {}).get("parameters", {})
     notebook.metadata["papermill"] = {"parameters": parameters}
     for cell in notebook.cells:
@@ -194,4 +193,3 @@ def _normalise(executed: Path) -> None:
         cell.metadata.pop("execution", None)
     for position, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{position:02d}"
-    nbformat.write(notebook, executed)

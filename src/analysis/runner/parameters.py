@@ -2,10 +2,9 @@
 
 import ast
 import difflib
+import json
 from pathlib import Path
 from typing import Any
-
-import nbformat
 
 from analysis.errors import InputError
 
@@ -18,10 +17,11 @@ def declared_parameters(notebook: Path) -> dict[str, tuple[type, Any]]:
     Errors: no cell or several cells tagged `parameters`, a line that is not `name: type = value`, a default of
     another type than declared.
     """
+    # Read as the JSON it is: the command looks at parameters before it loads Jupyter.
     tagged = [
-        cell.source
-        for cell in nbformat.read(notebook, as_version=4).cells
-        if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", [])
+        "".join(cell["source"])
+        for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        if cell["cell_type"] == "code" and "parameters" in cell["metadata"].get("tags", [])
     ]
     if len(tagged) != 1:
         raise InputError(f"{notebook.name} has {len(tagged)} code cells tagged `parameters`; it must have exactly one")

@@ -1,35 +1,40 @@
-"""A whole report: plan the jobs, run them side by side, publish what is whole, say what is not."""
+"""A whole report: run what is stale side by side, publish each area when its sections are done, say what is not."""
 
 import shutil
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from analysis import areas
 from analysis.build import build_if_stale
-from analysis.edition import Edition, SectionPlan, project_root
-from analysis.errors import InputError
+from analysis.edition import Edition
 from analysis.publish.folder import explained, failed_folder, staging_folder, sweep
 from analysis.publish.site import publish
 from analysis.reconcile import Comparison, compare
 from analysis.revisions import since_earlier
-from analysis.runner.execute import EXECUTED, Job, Outcome, run, stop_all
-from analysis.runner.parameters import checked_parameters
+from analysis.runner.cluster import on_cluster
+from analysis.runner.execute import EXECUTED, Job, Outcome
+from analysis.runner.local import RunJobs, run_here
+from analysis.runner.plan import Planned, PlannedArea, plan_area, vintage_names
+from analysis.slices import Slices
+
+INPUTS = "inputs"
 
 
 @dataclass(frozen=True)
 class AreaReport:
-    """The report of one area after a run."""
+    """The report of one area after a run: what was run, and the sections that nothing had changed for."""
 
     area_code: str
     folder: Path
     outcomes: list[Outcome]
+    reused: list[Planned]
 
     @property
     def complete(self) -> bool:
-        """Whether every section asked for succeeded."""
+        """Whether every section that was run succeeded."""
         return all(outcome.succeeded for outcome in self.outcomes)
 
 
@@ -42,71 +47,105 @@ def run_report(
     raw: Path,
     processed: Path,
     workers: int,
-    on_plan: Callable[[int], None] = lambda total: None,
+    engine: str = "stock",
+    scheduler: str = "",
+    force: bool = False,
+    on_plan: Callable[[list[Planned]], None] = lambda jobs: None,
     on_done: Callable[[Outcome], None] = lambda outcome: None,
 ) -> tuple[list[AreaReport], list[Comparison]]:
-    """Build if needed and make the reports of the areas; each area's folder changes once, when its sections are done.
+    """Build if needed and make what is stale of the reports; each area's folder changes once, when it is done.
 
-    Everything that can be wrong with the request is found before a notebook starts. A section that fails leaves the
-    others done and its last good version in place.
+    Areas come in the order given and are published one by one; within an area the section that took longest last time
+    goes first. Everything that can be wrong with the request is found before a notebook starts. A section that fails
+    leaves the others done and its last good version in place.
     """
-    plans = [edition.section(notebook) for notebook in only] if only else edition.sections
-    prepared = {code: [(plan, *_prepared(edition, plan, code)) for plan in plans] for code in area_codes}
-    build_if_stale(edition, raw, processed)
-    comparisons = compare(edition, processed)
-    since = since_earlier(edition, raw, processed)
-    started = time.time()
-    folders = {code: out / edition.name / areas.slug(code) for code in area_codes}
+    # Before the build, which takes longer: a scheduler that does not answer is found at once.
+    with _runner(edition, scheduler, workers, engine) as run_jobs:
+        build_if_stale(edition, raw, processed)
+        vintages = vintage_names(edition, raw)
+        areas = [
+            plan_area(edition, code, only=only, out=out, processed=processed, vintages=vintages, force=force)
+            for code in area_codes
+        ]
+        reports = {area.area_code: _report(area, []) for area in areas}
+        waiting = [area for area in areas if not area.idle]
+        on_plan([section for area in waiting for section in area.sections if section.stale])
+        if not waiting:
+            return list(reports.values()), []
+        comparisons = compare(edition, processed)
+        since = since_earlier(edition, raw, processed)
+        started = time.time()
+        with _staged(waiting) as stagings:
+            jobs = [job for area in waiting for job in _jobs(edition, area, stagings[area.area_code], engine)]
+            with closing(run_jobs(jobs, Slices(edition, processed))) as done:
+                for area, mine in _as_finished(waiting, done, on_done):
+                    with explained(area.folder.parent):
+                        _keep_failures(area.folder, mine)
+                    code = area.area_code
+                    publish(edition, code, area.folder, mine, comparisons, processed, started, since, planned=area)
+                    shutil.rmtree(stagings[code], ignore_errors=True)
+                    reports[code] = _report(area, mine)
+        return list(reports.values()), comparisons
+
+
+def _runner(edition: Edition, scheduler: str, workers: int, engine: str) -> AbstractContextManager[RunJobs]:
+    """What runs the jobs: the cluster of a scheduler, or without one this machine."""
+    if scheduler:
+        return on_cluster(scheduler, edition)
+    return nullcontext(partial(run_here, workers=workers, engine=engine))
+
+
+def _as_finished(
+    areas: list[PlannedArea], outcomes: Iterable[Outcome], on_done: Callable[[Outcome], None]
+) -> Iterator[tuple[PlannedArea, list[Outcome]]]:
+    """Each area with its outcomes when the last of its sections is done; at once where only its pages are stale."""
+    left = {area.area_code: sum(bool(section.stale) for section in area.sections) for area in areas}
+    mine: dict[str, list[Outcome]] = {code: [] for code in left}
+    by_code = {area.area_code: area for area in areas}
+    yield from ((area, []) for area in areas if not left[area.area_code])
+    for outcome in outcomes:
+        on_done(outcome)
+        code = outcome.job.area_code
+        mine[code].append(outcome)
+        if len(mine[code]) == left[code]:
+            yield by_code[code], sorted(mine[code], key=lambda outcome: outcome.job.plan.notebook)
+
+
+def _report(area: PlannedArea, outcomes: list[Outcome]) -> AreaReport:
+    return AreaReport(
+        area.area_code, area.folder, outcomes, [section for section in area.sections if not section.stale]
+    )
+
+
+@contextmanager
+def _staged(areas: list[PlannedArea]) -> Iterator[dict[str, Path]]:
+    """A folder beside each report for what its sections write, gone at the end."""
     stagings: dict[str, Path] = {}
     try:
-        for code, folder in folders.items():
-            sweep(folder)
-            stagings[code] = staging_folder(folder)
-        jobs = [
-            Job(plan, code, notebook, given, processed, stagings[code] / plan.notebook, edition.cell_timeout_seconds)
-            for code in area_codes
-            for plan, notebook, given in prepared[code]
-        ]
-        on_plan(len(jobs))
-        outcomes = sorted(_run_all(jobs, workers, on_done), key=lambda outcome: outcome.job.plan.notebook)
-        reports = []
-        for code, folder in folders.items():
-            mine = [outcome for outcome in outcomes if outcome.job.area_code == code]
-            with explained(folder.parent):
-                _keep_failures(folder, mine)
-            publish(edition, code, folder, mine, comparisons, processed, started, since)
-            reports.append(AreaReport(code, folder, mine))
+        for area in areas:
+            sweep(area.folder)
+            stagings[area.area_code] = staging_folder(area.folder)
+        yield stagings
     finally:
         for staging in stagings.values():
             shutil.rmtree(staging, ignore_errors=True)
-    return reports, comparisons
 
 
-def _prepared(edition: Edition, plan: SectionPlan, code: str) -> tuple[Path, dict[str, object]]:
-    notebook = project_root() / "notebooks" / f"{plan.notebook}.ipynb"
-    if not notebook.is_file():
-        raise InputError(f"editions/{edition.name}.yml names section {plan.notebook}, but notebooks/ has no such file")
-    given = {"edition": edition.name, "area": areas.slug(code), **plan.parameters}
-    return notebook, checked_parameters(notebook, given)
-
-
-def _run_all(jobs: list[Job], workers: int, on_done: Callable[[Outcome], None]) -> list[Outcome]:
-    # Threads suffice: each notebook runs in a kernel process of its own, and none changes the working folder.
-    pool = ThreadPoolExecutor(max_workers=max(1, workers))
-    futures = [pool.submit(run, job) for job in jobs]
-    try:
-        outcomes = []
-        for future in as_completed(futures):
-            outcomes.append(future.result())
-            on_done(outcomes[-1])
-        return outcomes
-    except BaseException:
-        # Ctrl-C: start nothing more and take the running kernels down, so that nothing writes after the clean-up.
-        pool.shutdown(wait=False, cancel_futures=True)
-        stop_all()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+def _jobs(edition: Edition, area: PlannedArea, staging: Path, engine: str) -> list[Job]:
+    stale = sorted((section for section in area.sections if section.stale), key=lambda section: -section.seconds)
+    return [
+        Job(
+            plan=section.plan,
+            area_code=area.area_code,
+            notebook=section.notebook,
+            parameters=section.parameters,
+            processed=staging / section.plan.notebook / INPUTS,
+            staging=staging / section.plan.notebook,
+            cell_timeout_seconds=edition.cell_timeout_seconds,
+            engine=engine,
+        )
+        for section in stale
+    ]
 
 
 def _keep_failures(folder: Path, outcomes: list[Outcome]) -> None:
@@ -121,6 +160,6 @@ def _keep_failures(folder: Path, outcomes: list[Outcome]) -> None:
             continue
         aside.mkdir(parents=True, exist_ok=True)
         cause.write_text(outcome.cause + "\n", encoding="utf-8")
-        partial = outcome.job.staging / EXECUTED
-        if partial.is_file():
-            shutil.copyfile(partial, notebook)
+        incomplete = outcome.job.staging / EXECUTED
+        if incomplete.is_file():
+            shutil.copyfile(incomplete, notebook)

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import difflib
+import io
 import math
 import re
 import sys
@@ -13,7 +14,6 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
-from xml.etree.ElementTree import ParseError
 
 import pandas as pd
 from openpyxl import Workbook, load_workbook
@@ -125,11 +125,22 @@ def read_form(path: Path, form: str) -> dict[str, pd.DataFrame]:
     missing text empty. A sheet that may be left out has no rows then. Errors: everything that is wrong, in Danish, a
     line each with file, sheet, row and column, as one InputError; then nothing is read.
     """
+    if not path.is_file():
+        raise InputError(f"{path.name}: filen findes ikke i {path.parent}")
     plan = load_form(form)
-    problems = _Problems(path.name)
-    entered = _opened(path, computed=False)
+    sheets = _sheets(path.name, _content(path), form, plan.model_dump_json())
+    return {name: frame.copy() for name, frame in sheets.items()}
+
+
+# A run reads a delivery for the facts, for the trace and for the checks, and a workbook takes seconds to parse.
+@lru_cache(maxsize=8)
+def _sheets(file: str, content: bytes, form: str, declared: str) -> dict[str, pd.DataFrame]:
+    """The sheets of a workbook by name; `declared` is the form as it is declared now, so that a change is read anew."""
+    plan = load_form(form)
+    problems = _Problems(file)
+    entered = _opened(file, content, computed=False)
     # Without formulas what was typed is what is shown, and a large workbook is opened once only.
-    shown = _opened(path, computed=True) if _has_formulas(entered) else entered
+    shown = _opened(file, content, computed=True) if _has_formulas(entered) else entered
     names = {fold(page.title): page.title for page in shown.worksheets}
     rows: dict[str, list[dict[str, object]]] = {}
     for order, sheet in enumerate(plan.sheets):
@@ -170,24 +181,31 @@ def _has_formulas(book: Workbook) -> bool:
     return any(cell.data_type == "f" for page in book.worksheets for cell in page._cells.values())
 
 
-def _opened(path: Path, *, computed: bool) -> Workbook:
-    if not path.is_file():
-        raise InputError(f"{path.name}: filen findes ikke i {path.parent}")
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path.name) from error
+
+
+def _opened(file: str, content: bytes, *, computed: bool) -> Workbook:
+    # SyntaxError is what XML that is not well formed raises, whichever parser openpyxl finds.
     broken = (
-        InvalidFileException, zipfile.BadZipFile, zlib.error, ParseError, KeyError, ValueError, TypeError, EOFError,
+        InvalidFileException, zipfile.BadZipFile, zlib.error, SyntaxError, KeyError, ValueError, TypeError, EOFError,
         OSError,
     )  # fmt: skip
     try:
         # As a stream, because a path is judged by its name only.
-        with path.open("rb") as stream:
-            book = load_workbook(stream, data_only=computed)
+        book = load_workbook(io.BytesIO(content), data_only=computed)
     except broken as error:
-        raise InputError(
-            f"{path.name}: filen kan ikke læses som en Excel-projektmappe; gem den som .xlsx uden adgangskode"
-        ) from error
+        raise _unreadable(file) from error
     if not book.worksheets:
-        raise InputError(f"{path.name}: projektmappen har ingen ark med celler")
+        raise InputError(f"{file}: projektmappen har ingen ark med celler")
     return book
+
+
+def _unreadable(file: str) -> InputError:
+    return InputError(f"{file}: filen kan ikke læses som en Excel-projektmappe; gem den som .xlsx uden adgangskode")
 
 
 @dataclass

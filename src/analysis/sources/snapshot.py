@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -186,16 +187,21 @@ def read_table(
     files = raw_files(folder, table)
     if not files:
         raise InputError(f"{table} is not in {folder}: there is no {table}.csv or {table}.csv.gz")
-    frames = []
-    for file in files:
+    frames, sizes = [], np.zeros(len(files), dtype=int)
+    for place, file in enumerate(files):
         for part in _frames(file, shape, select or {}):
-            part["origin"] = file.sidecar.origin
-            part["status"] = file.sidecar.status
-            part["file"] = file.path.name
+            sizes[place] += len(part)
             frames.append(part)
     frame = pd.concat(frames, ignore_index=True)
-    for column in ("origin", "status", "file"):
-        frame[column] = frame[column].astype("category")
+    facts = {
+        "origin": [file.sidecar.origin for file in files],
+        "status": [file.sidecar.status for file in files],
+        "file": [file.path.name for file in files],
+    }
+    for column, of_files in facts.items():
+        there = sorted({fact for fact, size in zip(of_files, sizes, strict=True) if size})
+        codes = np.array([there.index(fact) if fact in there else -1 for fact in of_files], dtype=np.int16)
+        frame[column] = pd.Categorical.from_codes(np.repeat(codes, sizes), pd.Index(there, dtype="str"))
     _refuse_duplicates(frame, [*shape.variables, TIME], table)
     return frame, files
 
@@ -378,10 +384,16 @@ def _side_by_side(
     work: Callable[[int, bytes], tuple[int, pa.StringArray, np.ndarray]], blocks: Iterator[tuple[int, bytes]]
 ) -> Iterator[tuple[int, pa.StringArray, np.ndarray]]:
     """The work on each block in order, on several cores, with few blocks in memory."""
+    first, second = next(blocks, None), next(blocks, None)
+    if second is None:
+        # Most files are one block, for which a pool would take longer to start than to work.
+        if first is not None:
+            yield work(*first)
+        return
     cores = min(pa.cpu_count(), MOST_CORES)
     with ThreadPoolExecutor(cores) as pool:
         waiting = deque()
-        for block in blocks:
+        for block in chain((first, second), blocks):
             waiting.append(pool.submit(work, *block))
             if len(waiting) > cores:
                 yield waiting.popleft().result()
@@ -456,7 +468,7 @@ def _refuse_duplicates(frame: pd.DataFrame, keys: list[str], table: str) -> None
 
 def require_years(frame: pd.DataFrame, table: str, years: list[int]) -> None:
     """Refuse a table that lacks a year of the edition."""
-    absent = sorted(set(years) - set(frame[TIME].str[:4].astype(int)))
+    absent = sorted(set(years) - {int(period[:4]) for period in frame[TIME].unique()})
     if absent:
         raise InputError(
             f"{table} holds no rows for {', '.join(map(str, absent))}; the edition needs {years[0]}-{years[-1]}"

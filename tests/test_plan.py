@@ -1,0 +1,271 @@
+"""Only what changed is made again: what a section depends on, what status says, and what a run leaves alone."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import ROOT, rewrite_raw
+from test_runner import PUBLISH, project, published, template  # noqa: F401 - fixtures
+
+from analysis import areas
+from analysis.build import build_edition
+from analysis.edition import raw_folder
+from analysis.errors import InputError
+from analysis.runner.memory import Room
+from analysis.runner.plan import plan_area, stale_build
+from analysis.slices import Slices
+from analysis.staleness import build_inputs, common_inputs, section_inputs
+
+pytestmark = pytest.mark.xdist_group("runner")
+
+
+def status(project, *more):
+    command = project.command()
+    command[command.index("report")] = "status"
+    environment = os.environ | {"NOEGLETAL_ROOT": str(project.root)}
+    result = subprocess.run([*command, "--json", *more], env=environment, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return json.loads(result.stdout)
+
+
+def sections_of(project):
+    return status(project)["areas"]["Hovedstaden"]["sections"]
+
+
+def made(project):
+    manifest = json.loads((project.report / "manifest.json").read_text(encoding="utf-8"))
+    return manifest["ran"]
+
+
+def test_a_run_with_nothing_to_do_changes_nothing(published):
+    before = {path: path.stat().st_mtime_ns for path in published.report.rglob("*")}
+    result = published.run()
+    assert result.returncode == 0
+    assert result.stdout.startswith("Hovedstaden: nothing changed since it was made")
+    assert {path: path.stat().st_mtime_ns for path in published.report.rglob("*")} == before
+    assert status(published)["areas"]["Hovedstaden"] == {
+        "folder": str(published.report), "sections": {"01_a": "", "02_b": ""}, "pages": "",
+    }  # fmt: skip
+
+
+def test_only_the_section_whose_notebook_changed_is_run(published):
+    published.section("02_b", PUBLISH.format(name="02_b", text="anden udgave"))
+    assert sections_of(published) == {"01_a": "", "02_b": "changed: notebook"}
+    result = published.run()
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "1 sections done, 0 failed, 1 unchanged" in result.stdout
+    assert made(published) == {"02_b": "done"}
+    assert "anden udgave" in published.page("02_b")
+    assert "foerste udgave" in published.page("01_a")
+    assert sections_of(published) == {"01_a": "", "02_b": ""}
+
+
+def test_parameters_and_what_is_read_count(published):
+    edition = yaml.safe_load(published.edition.read_text(encoding="utf-8"))
+    edition["sections"][0]["reads"] = {"indicators": {"recipients": []}}
+    edition["sections"][1]["title"] = "Et andet navn"
+    published.edition.write_text(yaml.safe_dump(edition), encoding="utf-8")
+    found = sections_of(published)
+    assert found["01_a"].startswith("changed: key figures/recipients, source/")
+    assert found["02_b"] == "changed: section"
+
+
+@pytest.mark.parametrize("spoil", ["gone", "cut"])
+def test_a_file_that_is_gone_or_cut_is_made_again(published, spoil):
+    path = published.report / "data" / "tabel_01_a.csv"
+    whole = path.read_bytes()
+    path.unlink() if spoil == "gone" else path.write_bytes(whole[:-1])
+    assert sections_of(published) == {"01_a": "missing or altered: data/tabel_01_a.csv", "02_b": ""}
+    assert published.run().returncode == 0
+    assert path.read_bytes() == whole
+    assert made(published) == {"01_a": "done"}
+
+
+def test_a_page_of_the_whole_report_that_is_gone_is_made_without_running_a_notebook(published):
+    (published.report / "spor.html").unlink()
+    assert status(published)["areas"]["Hovedstaden"]["pages"] == "missing or altered: spor.html"
+    assert published.run().returncode == 0
+    assert made(published) == {}
+    assert (published.report / "spor.html").is_file()
+
+
+def test_a_section_that_failed_is_tried_again(published):
+    published.section("01_a", "1 / 0")
+    assert published.run().returncode == 1
+    assert sections_of(published)["01_a"].startswith("failed last time: cell 3 raised ZeroDivisionError")
+    assert published.run().returncode == 1, "it is not taken for done"
+    published.section("01_a", PUBLISH.format(name="01_a", text="anden udgave"))
+    assert published.run().returncode == 0
+    assert sections_of(published)["01_a"] == ""
+
+
+def test_force_makes_everything_again(published):
+    result = published.run("--force")
+    assert "2 sections done, 0 failed," in result.stdout
+    assert made(published) == {"01_a": "done", "02_b": "done"}
+
+
+def test_status_before_the_first_build_and_report(project, tmp_path):
+    found = status(project)
+    assert found == {"edition": "2025", "build": "", "areas": {}}
+    project.processed = tmp_path / "nothing built"
+    assert status(project)["build"] == "never built"
+
+
+def test_a_build_is_stale_when_a_raw_file_or_the_edition_changed(processed, edition, raw):
+    here = raw_folder("2025")
+    assert stale_build(edition, here, processed) == ""
+    assert stale_build(edition.model_copy(update={"sections": []}), here, processed) == "", "sections read, not made"
+    assert stale_build(edition.model_copy(update={"price_level": 2023}), here, processed) == "changed: edition"
+    path = raw / "BU43.csv.gz"
+    rewrite_raw(raw, "BU43", lambda lines: lines[:-1])
+    assert stale_build(edition, raw, processed) == "changed: raw/BU43.csv.gz, raw/BU43.yml"
+    path.unlink()
+    assert "raw/BU43.csv.gz" in stale_build(edition, raw, processed)
+    with pytest.raises(InputError, match="does not exist"):
+        build_inputs(edition, raw / "nowhere")
+
+
+@pytest.fixture(scope="module")
+def with_one_value_changed(edition, tmp_path_factory):
+    """The build after one number of one municipality in HAND05 changed."""
+    folder = tmp_path_factory.mktemp("changed")
+    raw = folder / "raw"
+    shutil.copytree(raw_folder("2025"), raw)
+
+    def change(lines):
+        columns = lines[0].split(";")
+        area, time = columns.index("OMRÅDE"), columns.index("TID")
+        rows = [line.split(";") for line in lines]
+        place = next(
+            number
+            for number, row in enumerate(rows)
+            if row[area] == "101" and row[time] == "2024" and row[-1] not in ("..", "0")
+        )
+        *codes, value = lines[place].split(";")
+        return [*lines[:place], ";".join([*codes, str(int(value) + 1)]), *lines[place + 1 :]]
+
+    rewrite_raw(raw, "HAND05", change)
+    build_edition(edition, raw, folder / "processed")
+    return folder / "processed"
+
+
+def test_one_changed_value_reaches_only_what_depends_on_it(edition, processed, with_one_value_changed):
+    common = common_inputs(edition)
+
+    def stale(area):
+        code = areas.find_area(area)
+        return {
+            plan.notebook[:2]
+            for plan in edition.sections
+            if section_inputs(edition, plan, code, {}, processed, common)
+            != section_inputs(edition, plan, code, {}, with_one_value_changed, common)
+        }
+
+    # 00 lists the checksums of the raw files; 03 and 06 show recipients of the report's own area only.
+    assert stale("København") == {"00", "03", "06"}
+    assert stale("hovedstaden") == {"00", "03", "06"}
+    assert stale("Hele landet") == {"00", "03", "06"}
+    assert stale("Ballerup") == {"00"}
+    assert stale("Region Sjælland") == {"00"}
+
+
+def test_a_slice_holds_what_is_declared_and_nothing_else(edition, processed, key_figures, tmp_path):
+    import pandas as pd
+
+    plan = edition.section("04_underretninger")
+    Slices(edition, processed).write(plan, "101", tmp_path)
+    part = pd.read_parquet(tmp_path / "key_figures.parquet")
+    assert set(part["indicator"]) == set(plan.reads.indicators)
+    own = part[part["indicator"] == "notifications"]
+    assert set(own["area_code"]) == {"101"}
+    wide = part[part["indicator"] == "children_notified_per_1000"]
+    assert {"101", "000", "081", *areas.members("hovedstaden")} <= set(wide["area_code"])
+    expected = key_figures[(key_figures["indicator"] == "notifications") & (key_figures["area_code"] == "101")]
+    pd.testing.assert_frame_equal(own.reset_index(drop=True), expected.reset_index(drop=True))
+    assert not (tmp_path / "findings.json").exists()
+    sources = json.loads((tmp_path / "sources.json").read_text(encoding="utf-8"))
+    assert "UND2" in {source["table"] for source in sources}
+    assert "REGK100" not in {source["table"] for source in sources}
+
+
+def test_a_section_that_reads_what_it_does_not_declare_fails(published):
+    read = 'from analysis import report\nreport.Section("01_a", edition, area).{}'
+    published.section("01_a", read.format('facts("population")'), PUBLISH.format(name="01_a", text="x"))
+    published.section("02_b", read.format('rows("expenditure")'), PUBLISH.format(name="02_b", text="x"))
+    result = published.run()
+    assert result.returncode == 1
+    assert "01_a does not declare that it reads facts/population.parquet: add it to `reads`" in result.stdout
+    assert "key figures of 'expenditure' hold no indicator expenditure" in result.stdout
+
+
+def test_facts_that_are_not_made_are_refused_before_a_notebook_starts(project):
+    edition = yaml.safe_load(project.edition.read_text(encoding="utf-8"))
+    edition["sections"][0]["reads"] = {"facts": ["shelter_plases"]}
+    project.edition.write_text(yaml.safe_dump(edition), encoding="utf-8")
+    result = project.run()
+    assert result.returncode == 1
+    assert "01_a reads facts/shelter_plases, which the build does not make" in result.stderr
+    assert not project.out.exists()
+
+
+def test_neither_pandas_nor_jupyter_is_loaded_to_answer(published):
+    command = published.command()
+    program = "import sys; from analysis.cli import app; app(sys.argv[1:], standalone_mode=False); "
+    program += "print(*sorted({'pandas', 'numpy', 'papermill', 'matplotlib', 'nbformat'} & set(sys.modules)), sep=',')"
+    environment = os.environ | {"NOEGLETAL_ROOT": str(published.root)}
+    for name in ("status", "report"):
+        arguments = [name, *command[command.index("report") + 1 :]]
+        result = subprocess.run(
+            [sys.executable, "-c", program, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
+        )
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.splitlines()[-1] == "", result.stdout
+
+
+def test_a_notebook_waits_until_there_is_memory_for_it(monkeypatch):
+    from analysis.runner import memory
+
+    free = [1 << 40]
+    monkeypatch.setattr(memory, "available_bytes", lambda: free[0])
+    room = Room("warm")
+    with room.for_one():
+        free[0] = 0
+        entered = []
+        import threading
+
+        def second():
+            with room.for_one():
+                entered.append(True)
+
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        waiting.join(timeout=3 * memory.LOOK_SECONDS)
+        assert not entered, "it does not start beside the first"
+    waiting.join(timeout=60)
+    assert entered, "alone it always may"
+    assert memory.available_bytes() == 0
+
+
+def test_memory_is_what_the_machine_or_its_container_has_left(tmp_path, monkeypatch):
+    from analysis.runner import memory
+
+    monkeypatch.setattr(memory, "GROUP", tmp_path)
+    machine = memory.available_bytes()
+    assert machine > memory.MEBIBYTE
+    (tmp_path / "memory.max").write_text("3000000\n")
+    (tmp_path / "memory.current").write_text("1000000\n")
+    assert memory.available_bytes() == 2_000_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.available_bytes() > 2_000_000
+
+
+def test_a_plan_names_what_is_missing_of_an_area_never_made(edition, processed, tmp_path):
+    plan = plan_area(edition, "101", only=["01_udgifter"], out=tmp_path, processed=processed, vintages=[])
+    assert [section.stale for section in plan.sections] == ["never made"]
+    assert plan.stale == "never made"
+    assert not plan.idle
