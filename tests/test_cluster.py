@@ -71,19 +71,16 @@ class Cluster:
             "WATCHED": os.pathsep.join(map(str, watched)),
             "WATCH_LOG": str(self.log),
         }
-        started = folder / "scheduler.json"
+        known = folder / "scheduler.json"
         self.scheduler = self._start(
-            "scheduler",
-            "--port",
-            "0",
-            "--scheduler-file",
-            str(started),
-            "--dashboard-address",
-            "127.0.0.1:0",
-            **settings,
+            "scheduler", "--port", "0", "--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(known), **settings
         )
-        wait_for(started.exists, 60)
-        self.address = json.loads(started.read_text(encoding="utf-8"))["address"]
+        try:
+            wait_for(known.exists, 60)
+        except BaseException:
+            self.close()
+            raise
+        self.address = json.loads(known.read_text(encoding="utf-8"))["address"]
 
     def _start(self, kind, *options, name="", **environment):
         work = self.folder / (name or kind)
@@ -111,20 +108,24 @@ class Cluster:
         while sum(process.poll() is None for process in self.workers.values()) < count:
             self.worker(f"worker{len(self.workers)}")
 
-    def end(self, name):
-        process = self.workers[name]
-        process.terminate()
-        process.wait(60)
+    def end(self, *names):
+        ending = [self.workers[name] for name in names]
+        for process in ending:
+            process.terminate()
+        for process in ending:
+            process.wait(60)
 
     def close(self):
-        for process in self.workers.values():
-            process.terminate()
-        # The scheduler last: a worker that loses it while it ends can hang.
-        for process in self.workers.values():
-            process.wait(60)
-        self.scheduler.terminate()
-        self.scheduler.wait(60)
-        wait_for(lambda: not self.left(), 60)
+        """End everything; nothing may be left."""
+        try:
+            # The scheduler last: a worker that loses it while it ends can hang.
+            self.end(*self.workers)
+            self.scheduler.terminate()
+            self.scheduler.wait(60)
+            wait_for(lambda: not self.left(), 60)
+        finally:
+            for process in self.left():
+                process.kill()
 
     def left(self):
         """What runs with a folder of this cluster in its command or its environment."""
@@ -238,6 +239,7 @@ def test_a_worker_killed_midway_is_made_up_for_elsewhere(project, template, dask
         kernel, root = began.read_text(encoding="utf-8").split()
         name = Path(root).relative_to(dask.folder).parts[0]
         dask.workers[name].send_signal(signal.SIGKILL)
+        began.with_suffix(".go").touch()
         outcomes = run.result(200)
     assert outcomes == {(area, name): "" for area in ("hovedstaden", "koebenhavn") for name in ("01_a", "02_b")}
     assert dask.workers[name].wait(10) == -signal.SIGKILL
@@ -250,12 +252,7 @@ def test_a_worker_killed_midway_is_made_up_for_elsewhere(project, template, dask
     assert project.litter() == []
 
 
-def test_a_worker_with_another_library_is_refused_also_when_it_joins_later(
-    project,
-    dask,
-    driver,
-    tmp_path_factory,
-):
+def test_a_worker_with_another_library_is_refused_also_when_it_joins_later(project, dask, driver, tmp_path_factory):
     dask.ensure(1)
     began = tmp_path_factory.mktemp("shared") / "began"
     project.section("01_a", WAIT.format(began=str(began)), PUBLISH.format(name="01_a", text="anden udgave"))
@@ -264,8 +261,7 @@ def test_a_worker_with_another_library_is_refused_also_when_it_joins_later(
     with (other / "analysis" / "measures.py").open("a", encoding="utf-8") as module:
         module.write("# another line\n")
     with ThreadPoolExecutor(1) as pool:
-        places = ["hovedstaden", "101", "147", "151"]
-        run = pool.submit(driver, dask.address, *places)
+        run = pool.submit(driver, dask.address, "hovedstaden", "101", "147", "151")
         wait_for(began.exists, 100)
         address = dask.worker("other", PYTHONPATH=os.pathsep.join([str(other), dask.environment["PYTHONPATH"]]))
         refused = (
@@ -318,11 +314,7 @@ def test_ctrl_c_leaves_the_cluster_and_the_report_as_they_were(project, dask, dr
 
 
 def test_a_section_that_kills_workers_fails_and_a_scheduler_that_dies_ends_the_run(
-    project,
-    frail,
-    driver,
-    monkeypatch,
-    tmp_path_factory,
+    project, frail, driver, monkeypatch, tmp_path_factory
 ):
     monkeypatch.setattr(cluster, "FIRST_WORKER_SECONDS", 0.2)
     with pytest.raises(InputError, match=f"the Dask scheduler at {frail.address} has no workers: start some with"):
@@ -349,6 +341,7 @@ def test_a_section_that_kills_workers_fails_and_a_scheduler_that_dies_ends_the_r
             InputError, match=f"the Dask scheduler at {frail.address} is gone: what was published is whole"
         ):
             run.result(100)
+    began.with_suffix(".go").touch()
     assert project.litter() == []
 
 

@@ -215,7 +215,7 @@ def test_a_new_category_is_an_edit_of_data_files(tmp_path, monkeypatch, edition,
         encoding="utf-8",
     )
     monkeypatch.setenv("NOEGLETAL_ROOT", str(tmp_path))
-    for cached in (accounts.categories, accounts.account_rules, accounts.rules_of_year, catalogue):
+    for cached in (accounts.categories, accounts.labels, accounts.account_rules, accounts.rules_of_year, catalogue):
         cached.cache_clear()
     try:
         table, _ = build_edition(edition, raw_with(), tmp_path / "out")
@@ -226,7 +226,7 @@ def test_a_new_category_is_an_edit_of_data_files(tmp_path, monkeypatch, edition,
         names = accounts.children("boern_og_unge", "stoettende_indsatser")
         rows = section.rows("expenditure", population_group="boern_og_unge", category=names, years=[2024])
     finally:
-        for cached in (accounts.categories, accounts.account_rules, accounts.rules_of_year, catalogue):
+        for cached in (accounts.categories, accounts.labels, accounts.account_rules, accounts.rules_of_year, catalogue):
             cached.cache_clear()
     assert "Ledsagelse" in set(rows["label"])
     whole = one(

@@ -23,7 +23,7 @@ from analysis.aggregation import rates, with_summed_areas
 from analysis.build import build_edition
 from analysis.edition import Disclosure, Edition, load_edition
 from analysis.errors import InputError
-from analysis.indicators import CELL_KEYS, COLUMNS, KEYS
+from analysis.indicators import CELL_KEYS, COLUMNS, KEYS, catalogue
 from analysis.quality import found
 from analysis.report import PUBLISH_VARIABLE, SUPPRESSION_LINE, Section
 from analysis.runner.run import run_report
@@ -579,8 +579,13 @@ BLOCKS = ["tr", "p", "li", "h1", "h2", "h3", "h4", "figcaption", "dt", "dd", "su
 
 
 def texts(folder):
-    """Every piece of text that a report holds, with the file it stands in: pages, images, notebooks, manifest."""
+    """Every piece of text that a report holds, with the file it stands in: pages, images, notebooks, manifest.
+
+    Not the raw rows behind the figures, which are held against what their figures hide.
+    """
     for path in sorted(folder.rglob("*")):
+        if path.parent.name == "spor":
+            continue
         if path.suffix == ".html":
             page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
             for unread in page.select("script, style, details.code"):
@@ -704,6 +709,41 @@ def test_a_hidden_figure_in_any_text_is_noticed(executed, pieces):
     assert {"04_underretninger.html", "manifest.json"} <= {path.name for path in shown}
     found = told_in_texts(executed, [(path, text.replace("•", figure)) for path, text in shown.items()])
     assert [name for name, *_ in found] == [path.name for path in shown]
+
+
+def rows_told(case, spoil=lambda text: text):
+    """Raw rows of tables of persons that a report shows for an area and a year in which a figure of them is hidden."""
+    hidden = case.key_figures[case.key_figures["status"] == "suppressed"]
+    years: dict[tuple[str, str], set[int]] = {}
+    for row in hidden.itertuples():
+        for table in catalogue().indicators[row.indicator].sources:
+            years.setdefault((areas.slug(row.area_code), table), set()).add(row.year)
+    told, looked_at = [], 0
+    for path in [path for folder in case.folders for path in (folder / "spor").glob("*.html")]:
+        page = BeautifulSoup(spoil(path.read_text(encoding="utf-8")), "html.parser")
+        for listing in page.select("pre.rows"):
+            about = listing.find_previous("p", class_="quiet").text
+            tables = set(RAW_FILE.findall(about)) & PERSONS
+            looked_at += bool(tables)
+            shown = {int(bold["id"].rpartition("-")[2][:4]) for bold in listing.find_all("b")}
+            for table in tables:
+                told += [(path.name, about, year) for year in shown & years.get((path.stem, table), set())]
+    return told, looked_at
+
+
+@EXECUTED_TOGETHER
+def test_no_raw_row_behind_a_hidden_figure_is_shown(executed):
+    told, looked_at = rows_told(executed)
+    assert looked_at > 50
+    assert told == []
+
+
+@EXECUTED_TOGETHER
+def test_a_raw_row_of_a_year_with_a_hidden_figure_is_noticed(executed):
+    year = executed.key_figures.query("status == 'suppressed' and area_code == @LAESOE")["year"].max()
+    row = f'<p class="quiet">UND2.csv.gz</p><pre class="rows">Linje\n<b id="x-{year}">{year}: 3</b>\n7\t3</pre>'
+    told, _ = rows_told(executed, lambda text: text + row)
+    assert "laesoe.html" in {name for name, *_ in told}
 
 
 @EXECUTED_TOGETHER

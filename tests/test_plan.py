@@ -147,9 +147,10 @@ def with_one_value_changed(edition, tmp_path_factory):
             if row[area] == "101" and row[time] == "2024" and row[-1] not in ("..", "0")
         )
         *codes, value = lines[place].split(";")
-        return [*lines[:place], ";".join([*codes, str(int(value) + 1)]), *lines[place + 1 :]]
+        return [*lines[:place], ";".join([*codes, value.split(",")[0] + "9,5"]), *lines[place + 1 :]]
 
-    rewrite_raw(raw, "HAND05", change)
+    title = yaml.safe_load((raw / "HAND05.yml").read_text(encoding="utf-8"))["title"]
+    rewrite_raw(raw, "HAND05", change, title=title)
     build_edition(edition, raw, folder / "processed")
     return folder / "processed"
 

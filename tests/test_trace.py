@@ -18,8 +18,8 @@ from analysis.indicators import KEYS, Modelled, catalogue
 from analysis.publish.provenance import PAGE
 from analysis.runner.run import run_report
 from analysis.trace import asked, command, raw_rows, step_record, trace, trace_record
+from analysis.trace import leaves as trace_leaves
 from analysis.trace_evidence import Evidence, Question
-from analysis.trace_steps import Step
 
 RAW = ROOT / "data" / "raw" / "2025"
 AREAS = ("101", "563", "083", "084", "hovedstaden", "000")
@@ -221,15 +221,20 @@ def test_a_model_names_facts_and_files(evidence):
     assert "facts/shelter_places.parquet" in record["explanation"]
 
 
-def test_truncation_counts_what_is_left_out():
-    rows = pd.DataFrame({
-        "file": "f.csv", "line": range(2, 1240), "KODE": "x", "value": 1.0, "correction": "", "removed": False
-    })  # fmt: skip
-    step = Step("sum", 1.0, "kr", steps=(Step("del", 1.0, "kr", rows=rows),) * 5)
-    record = step_record(step, 3)
-    assert (len(record["steps"]), record["more_steps"]) == (3, 2)
-    assert (len(record["steps"][0]["rows"]), record["steps"][0]["more_rows"]) == (3, 1235)
-    assert len(step_record(step)["steps"][4]["rows"]) == 1238
+def test_truncation_counts_what_is_left_out(evidence):
+    found = trace(evidence, asked(evidence, "expenditure", "hovedstaden", "botilbud", 2024)).chain
+    record, whole = step_record(found, 3), step_record(found)
+    assert (len(record["steps"]), record["more_steps"]) == (min(3, len(found.steps)), max(0, len(found.steps) - 3))
+    assert (len(whole["steps"]), whole["more_steps"]) == (len(found.steps), 0)
+
+    def with_rows(step):
+        return [step] if step["rows"] else [leaf for part in step["steps"] for leaf in with_rows(part)]
+
+    many = max(range(len(with_rows(record))), key=lambda place: with_rows(record)[place]["more_rows"])
+    cut = with_rows(record)[many]
+    assert len(cut["rows"]) == 3
+    assert cut["more_rows"] > 0
+    assert cut["rows"] == next(step for step in with_rows(whole) if step["rows"][:3] == cut["rows"])["rows"][:3]
 
 
 def run(*arguments):
@@ -270,9 +275,9 @@ def test_a_chain_that_disagrees_is_an_error(processed, tmp_path):
 
 @pytest.fixture(scope="module")
 def report(edition, processed, tmp_path_factory):
-    """The report of one municipality with two of its sections."""
+    """The report of one municipality with three of its sections."""
     out = tmp_path_factory.mktemp("reports")
-    only = ["01_udgifter", "02_boern_og_unge"]
+    only = ["01_udgifter", "02_boern_og_unge", "06_enhedspriser_og_modtagere"]
     (made,), _ = run_report(edition, ["101"], only=only, out=out, raw=RAW, processed=processed, workers=2)
     assert made.complete, [outcome.cause for outcome in made.outcomes]
     return made.folder
@@ -290,7 +295,7 @@ def test_every_caption_leads_to_its_anchor(report):
             assert section.name == "section"
             assert section.find("a", href=f"{path.name}#{figure['id']}")
             linked += 1
-    assert linked == 12
+    assert linked == 17
 
 
 def test_the_page_names_files_rows_and_commands(report, evidence):
@@ -307,4 +312,99 @@ def test_the_page_names_files_rows_and_commands(report, evidence):
     assert "Rækkerne giver ikke" not in page.text
     assert "beregnet af nøgletallene" in page.find(id="figur-04").text
     assert "beregnet af nøgletallene" not in section.text
-    assert len((report / PAGE).read_bytes()) < 400_000
+
+
+class Pages:
+    """The chain of each figure as a reader follows it: from spor.html over links to the rows of the areas."""
+
+    def __init__(self, folder):
+        self.page = BeautifulSoup((folder / PAGE).read_text(encoding="utf-8"), "html.parser")
+        self.areas = {path.name: self._area(path) for path in (folder / "spor").glob("*.html")}
+
+    def _area(self, path):
+        """By anchor the rows (file, line, value) that stand there, or the anchors of what the figure is made of."""
+        page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        found = {}
+        for listing in page.select("pre.rows"):
+            file = listing.find_previous("p", class_="quiet").text.split(", ")[0]
+            columns, *lines = listing.text.split("\n")
+            columns, period = columns.split("\t"), None
+            anchors = iter(bold["id"] for bold in listing.find_all("b"))
+            for line in lines:
+                cells = line.split("\t")
+                if columns[0] == "Periode":
+                    cells = cells[1:]
+                    period = next(anchors)
+                elif len(cells) == 1:
+                    period = next(anchors)
+                    continue
+                row = dict(zip([name for name in columns if name != "Periode"], cells, strict=True))
+                value = list(row.values())[-1 if "Rettelse" not in row else -2]
+                found.setdefault(period, []).append((row.get("Fil", file), int(row["Linje"]), value))
+        for table in page.select("table.parts"):
+            for head in table.select("thead th[id]"):
+                parts = [link["href"][1:] for link in table.select("tbody a")]
+                found[head["id"]] = [f"{part}-{next(head.strings).strip()}" for part in parts]
+        return found
+
+    def rows(self, question):
+        anchor = "-".join(str(key) for key in question if key != "standard")
+        links = self.page.find(id=anchor).find_all("a", href=lambda href: href.startswith("spor/"))
+        return {row for link in links for row in self._below(*link["href"].removeprefix("spor/").split("#"))}
+
+    def _below(self, area, anchor):
+        for part in self.areas[area].get(anchor, []):
+            if isinstance(part, str):
+                yield from self._below(area, part) if part in self.areas[area] else ()
+            else:
+                yield part
+
+
+def published_questions(report, evidence):
+    for path in sorted((report / "data").glob("*.csv")):
+        rows = pd.read_csv(path, sep=";", decimal=",", dtype=str, encoding="utf-8-sig", keep_default_na=False)
+        for row in rows.to_dict("records"):
+            asked_for = Question(
+                row["indikator"], row["områdekode"], row["gruppe"], row["kategorikode"], int(row["år"]),
+                row.get("variant", "standard"),
+            )  # fmt: skip
+            if asked_for in evidence.places:
+                yield asked_for
+
+
+def rows_of_chain(step):
+    found = set()
+    for rows in trace_leaves(step):
+        for file, line, value in zip(rows.column("file"), rows.column("line"), rows.frame["value"], strict=True):
+            found.add((file, line, None if pd.isna(value) else value))
+    return found
+
+
+def as_numbers(rows):
+    return {
+        (file, line, None if value == ".." else float(value.replace(".", "").replace(",", ".")))
+        for file, line, value in rows
+    }
+
+
+def test_the_report_holds_the_chain_of_every_figure(report, evidence):
+    pages = Pages(report)
+    questions = set(published_questions(report, evidence))
+    assert len(questions) > 150
+    for asked_for in questions:
+        found = trace(evidence, asked_for)
+        assert as_numbers(pages.rows(asked_for)) == rows_of_chain(found.chain), asked_for
+
+
+def test_a_row_that_is_altered_in_the_report_is_seen(report, evidence, tmp_path):
+    asked_for = next(iter(published_questions(report, evidence)))
+    folder = tmp_path / "report"
+    shutil.copytree(report, folder)
+    file, line, value = min(Pages(folder).rows(asked_for))
+    path = folder / "spor" / "koebenhavn.html"
+    text = path.read_text(encoding="utf-8")
+    assert f"\n{line}\t" in text
+    path.write_text(text.replace(f"\n{line}\t", f"\n{line + 1}\t", 1), encoding="utf-8")
+    assert as_numbers(Pages(folder).rows(asked_for)) != rows_of_chain(trace(evidence, asked_for).chain)
+    assert value
+    assert file

@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+import math
 import shutil
 from collections.abc import Iterator
 from functools import lru_cache
@@ -162,12 +163,12 @@ def _modelled(evidence: Evidence, rows: list[dict[str, str]]) -> str:
 def _figure(evidence: Evidence, question: Question) -> dict[str, Any]:
     """A key figure as the page shows it, and the parts of its chain that the pages of areas show."""
     found = trace(evidence, question)
-    unit = found.figure["unit"]
+    unit, value = found.figure["unit"], found.figure["value"]
     facts = {
         "title": title(question),
         "year": question.year,
         "anchor": "-".join(str(key) for key in question if key != accounts.STANDARD),
-        "value": f"{_exact(found.figure['value'])} {UNIT_NAMES.get(unit, unit)}".strip(),
+        "value": "mangler" if math.isnan(value) else f"{_exact(value)} {UNIT_NAMES.get(unit, unit)}".strip(),
         "agrees": found.agrees,
     }
     more = {
@@ -239,6 +240,8 @@ def _rows_in_words(step: Step) -> str:
 
 
 def _amount(step: Step) -> str:
+    if math.isnan(step.value) and step.note != PROTECTED:
+        return "mangler"
     return f"{_figures(step)} {UNIT_NAMES.get(step.unit, step.unit)}".strip()
 
 

@@ -40,6 +40,7 @@ class Job:
     staging: Path
     cell_timeout_seconds: int
     engine: str = "stock"
+    root: Path = field(default_factory=project_root)
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def run(job: Job) -> Outcome:
     job.staging.mkdir(parents=True, exist_ok=True)
     executed = job.staging / EXECUTED
     environment = os.environ | {
-        ROOT_VARIABLE: str(project_root()),
+        ROOT_VARIABLE: str(job.root),
         PROCESSED_VARIABLE: str(job.processed.resolve()),
         PUBLISH_VARIABLE: str(job.staging.resolve()),
         **KERNEL_ENVIRONMENT,
