@@ -734,8 +734,7 @@ def rows_told(case, spoil=lambda text: text):
 @EXECUTED_TOGETHER
 def test_no_raw_row_behind_a_hidden_figure_is_shown(executed):
     told, looked_at = rows_told(executed)
-    assert looked_at > 50
-    assert told == []
+    assert (told, looked_at) == ([], 0), "of persons that nobody cleared no row is shown at all"
 
 
 @EXECUTED_TOGETHER

@@ -70,10 +70,10 @@ def delivered_otherwise(edition, processed, tmp_path):
     return build
 
 
-def assert_whole(outcome, page, staging, name, clusters):
-    """The section has everything it declares, and says a need by four methods."""
+def assert_whole(outcome, page, staging, name, clusters, absent=()):
+    """The section has everything it declares but `absent`, and says a need by four methods."""
     assert outcome.succeeded, outcome.cause
-    assert left_out(staging, outcome.job.plan) == {}
+    assert set(left_out(staging, outcome.job.plan)) == set(absent)
     spread = pd.read_csv(staging / "data/tabel_herberg_udbud.csv", sep=";", decimal=",")
     assert len(spread) == clusters
     said = words(page)
@@ -137,7 +137,8 @@ def test_after_the_decision_use_is_set_against_the_plan(edition, tmp_path, deliv
 
     folder = delivered_otherwise(change, stays=True)
     outcome, page = ran(edition, folder, tmp_path / "staging", "region-nordjylland")
-    assert_whole(outcome, page, tmp_path / "staging", "KKR Nordjylland", 1)
+    # Three years without registrations before the decision took effect: too many gaps to test a forecast on.
+    assert_whole(outcome, page, tmp_path / "staging", "KKR Nordjylland", 1, ["tabel_herberg_efterproevning"])
     # 18.400 nights over the 92 days of the third quarter are 200 of the 250 places decided.
     assert "I 3. kvartal 2028 er 80 pct. af den besluttede kapacitet belagt" in words(page)
     rows = pd.read_csv(tmp_path / "staging/data/figur_herberg_opfoelgning.csv", sep=";", decimal=",")
