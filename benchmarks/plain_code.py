@@ -11,6 +11,7 @@ import IPython.display
 from watched import RunFailedError
 
 from analysis import areas
+from analysis.comparison import subject
 from analysis.edition import Edition, SectionPlan, project_root
 from analysis.publish.manifest import OUTPUT_FACTS, output_files
 from analysis.runner.parameters import checked_parameters
@@ -25,8 +26,9 @@ def timed(
 ) -> list[dict[str, float]]:
     """Execute the notebooks for each area: `seconds` and `processor` of each, reading and writing of files included.
 
-    Cutting the slices and looking whether every output is there are not in the figures. The first area runs once before
-    the clock, so that everything is imported. Errors: `RunFailedError` for a notebook that does not do its work here.
+    A section that several areas share is executed once, as by the runner. Cutting the slices and looking whether every
+    output is there are not in the figures. The first area runs once before the clock, so that everything is imported.
+    Errors: `RunFailedError` for a notebook that does not do its work here.
     """
     shown: list[object] = []
     # Before `analysis.report` is imported, which takes it from there.
@@ -35,19 +37,21 @@ def timed(
     plans = [edition.section(notebook) for notebook in notebooks]
     sources = {plan.notebook: _code(plan) for plan in plans}
     found = []
-    for measured, code in [(False, area_codes[0]), *((True, code) for code in area_codes)]:
-        for plan in plans:
-            inputs, outputs = work / "inputs", work / "outputs"
-            slices.write(plan, code, inputs)
-            os.environ |= {PROCESSED_VARIABLE: str(inputs), PUBLISH_VARIABLE: str(outputs)}
-            notebook = project_root() / "notebooks" / f"{plan.notebook}.ipynb"
-            given = {"edition": edition.name, "area": areas.slug(code), **plan.parameters}
-            took = _execute(sources[plan.notebook], checked_parameters(notebook, given))
-            _require(plan, outputs, shown)
-            shown.clear()
-            shutil.rmtree(work)
-            if measured:
-                found.append(took)
+    runs = dict.fromkeys((plan.notebook, subject(edition, plan, code)) for code in area_codes for plan in plans)
+    warming = [(plan.notebook, subject(edition, plan, area_codes[0])) for plan in plans]
+    for measured, section in [*((False, section) for section in warming), *((True, section) for section in runs)]:
+        plan, code = edition.section(section[0]), section[1]
+        inputs, outputs = work / "inputs", work / "outputs"
+        slices.write(plan, code, inputs)
+        os.environ |= {PROCESSED_VARIABLE: str(inputs), PUBLISH_VARIABLE: str(outputs)}
+        notebook = project_root() / "notebooks" / f"{plan.notebook}.ipynb"
+        given = {"edition": edition.name, "area": areas.slug(code), **plan.parameters}
+        took = _execute(sources[plan.notebook], checked_parameters(notebook, given))
+        _require(plan, outputs, shown)
+        shown.clear()
+        shutil.rmtree(work)
+        if measured:
+            found.append(took)
     return found
 
 

@@ -74,6 +74,32 @@ def test_parameters_and_what_is_read_count(published):
     assert found["02_b"] == "changed: section"
 
 
+COUNTED = """
+import os, pathlib
+with (pathlib.Path(os.environ["NOEGLETAL_ROOT"]) / "runs").open("a") as log:
+    print(area, file=log)
+"""
+
+
+@pytest.mark.parametrize("whose", ["kkr", "area"])
+def test_a_section_about_the_kkr_is_run_once_for_all_of_its_municipalities(project, whose):
+    edition = yaml.safe_load(project.edition.read_text(encoding="utf-8"))
+    edition["sections"][1]["about"] = whose
+    project.edition.write_text(yaml.safe_dump(edition), encoding="utf-8")
+    project.section("02_b", COUNTED, PUBLISH.format(name="02_b", text="fælles"))
+    asked = [part for area in ("koebenhavn", "odense", "ballerup") for part in ("--area", area)]
+    result = project.run(*asked)
+    assert result.returncode == 0, result.stdout + result.stderr
+    runs = sorted((project.root / "runs").read_text(encoding="utf-8").split())
+    assert runs == (
+        ["region-hovedstaden", "region-syddanmark"] if whose == "kkr" else ["ballerup", "koebenhavn", "odense"]
+    )
+    for area in ("koebenhavn", "odense", "ballerup"):
+        assert "fælles" in (project.out / "2025" / area / "02_b.html").read_text(encoding="utf-8")
+    assert project.litter() == []
+    assert project.run(*asked).stdout.count("nothing changed since it was made") == 3
+
+
 @pytest.mark.parametrize("spoil", ["gone", "cut"])
 def test_a_file_that_is_gone_or_cut_is_made_again(published, spoil):
     path = published.report / "data" / "tabel_01_a.csv"

@@ -1,7 +1,7 @@
 """Which areas stand beside the area of a report: what it is compared with, its regions, its peers and its KKR."""
 
 from analysis import areas
-from analysis.edition import Edition, Scope
+from analysis.edition import Edition, Scope, SectionPlan
 
 
 def compared_areas(edition: Edition, area_code: str) -> list[str]:
@@ -31,6 +31,11 @@ def kkr(edition: Edition, area_code: str) -> str:
     """The KKR that decides on herberger for the area, as its region; for the country that of the home area."""
     code = areas.kkr(area_code)
     return code if code != areas.COUNTRY else areas.kkr(edition.home_area)
+
+
+def subject(edition: Edition, plan: SectionPlan, area_code: str) -> str:
+    """The area that a section of an area's report is about and is run for: the area itself or its KKR."""
+    return kkr(edition, area_code) if plan.about == "kkr" else area_code
 
 
 def areas_within(edition: Edition, area_code: str, scopes: list[Scope]) -> list[str]:

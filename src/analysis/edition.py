@@ -74,10 +74,14 @@ class Reads(_Strict):
 
 
 class SectionPlan(_Strict):
-    """A notebook of the report, what it reads, the parameters beside edition and area, and what it must publish."""
+    """A notebook of the report, what it reads, the parameters beside edition and area, and what it must publish.
+
+    `about`: whose section it is. One on the KKR is the same in the report of every area of the KKR and is run once.
+    """
 
     notebook: str = Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$")
     title: str
+    about: Literal["area", "kkr"] = "area"
     reads: Reads = Reads()
     parameters: dict[str, str | int | float | bool] = {}
     outputs: list[str] = Field(min_length=1)

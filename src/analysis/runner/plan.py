@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import areas
+from analysis.comparison import subject
 from analysis.edition import Edition, SectionPlan, project_root
 from analysis.errors import InputError
 from analysis.publish.manifest import MANIFEST, PAGES, read_manifest, section_files
@@ -28,7 +29,10 @@ NAMED = 4
 
 @dataclass(frozen=True)
 class Planned:
-    """A section of an area's report: what runs it, what it depends on, and why it is stale (empty: it is not)."""
+    """A section of a report: what runs it, what it depends on, and why it is stale (empty: it is not).
+
+    `area_code`: what it is run for, the area of the report or the KKR that it lies in.
+    """
 
     plan: SectionPlan
     area_code: str
@@ -67,7 +71,7 @@ def require_runnable(edition: Edition, area_codes: list[str], only: list[str]) -
     """Refuse a request that cannot be run, before anything is built: unknown sections, notebooks, parameters."""
     for plan in _chosen(edition, only):
         for code in area_codes:
-            _prepared(edition, plan, code)
+            _prepared(edition, plan, subject(edition, plan, code))
 
 
 def idle_folders(
@@ -145,12 +149,13 @@ def plan_area(
     common = common_inputs(edition)
     sections = []
     for plan in _chosen(edition, only):
-        notebook, parameters = _prepared(edition, plan, area_code)
-        inputs = section_inputs(edition, plan, area_code, parameters, processed, common)
+        about = subject(edition, plan, area_code)
+        notebook, parameters = _prepared(edition, plan, about)
+        inputs = section_inputs(edition, plan, about, parameters, processed, common)
         record = published.get(plan.notebook, {})
         stale = "asked for with --force" if force else _why(plan, record, inputs, folder)
         seconds = float(record.get("seconds", 0.0))
-        sections.append(Planned(plan, area_code, notebook, parameters, inputs, stale, seconds))
+        sections.append(Planned(plan, about, notebook, parameters, inputs, stale, seconds))
     # A section that was never made has no inputs, and stands in the manifest all the same.
     of_all = {name: record["inputs"] for name, record in published.items() if record.get("inputs")}
     of_all |= {section.plan.notebook: section.inputs for section in sections}

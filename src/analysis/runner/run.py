@@ -21,6 +21,8 @@ from analysis.runner.plan import Planned, PlannedArea, plan_area, vintage_names
 from analysis.slices import Slices
 
 INPUTS = "inputs"
+# A section that is run: the area it is about, and its notebook.
+Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -69,21 +71,24 @@ def run_report(
         ]
         reports = {area.area_code: _report(area, []) for area in areas}
         waiting = [area for area in areas if not area.idle]
-        on_plan([section for area in waiting for section in area.sections if section.stale])
+        on_plan([section for _, section in _needed(waiting)])
         if not waiting:
             return list(reports.values()), []
         comparisons = compare(edition, processed)
         since = since_earlier(edition, raw, processed)
         started = time.time()
         with _staged(waiting) as stagings:
-            jobs = [job for area in waiting for job in _jobs(edition, area, stagings[area.area_code], engine)]
+            jobs = _jobs(edition, waiting, stagings, engine)
             with closing(run_jobs(jobs, Slices(edition, processed))) as done:
                 for area, mine in _as_finished(waiting, done, on_done):
                     with explained(area.folder.parent):
                         _keep_failures(area.folder, mine)
                     code = area.area_code
                     publish(edition, code, area.folder, mine, comparisons, processed, started, since, planned=area)
-                    shutil.rmtree(stagings[code], ignore_errors=True)
+                    for outcome in mine:
+                        # What several reports share is needed until the last of them.
+                        if outcome.job.plan.about == "area":
+                            shutil.rmtree(outcome.job.staging, ignore_errors=True)
                     reports[code] = _report(area, mine)
         return list(reports.values()), comparisons
 
@@ -99,16 +104,20 @@ def _as_finished(
     areas: list[PlannedArea], outcomes: Iterable[Outcome], on_done: Callable[[Outcome], None]
 ) -> Iterator[tuple[PlannedArea, list[Outcome]]]:
     """Each area with its outcomes when the last of its sections is done; at once where only its pages are stale."""
-    left = {area.area_code: sum(bool(section.stale) for section in area.sections) for area in areas}
-    mine: dict[str, list[Outcome]] = {code: [] for code in left}
-    by_code = {area.area_code: area for area in areas}
+    left = {
+        area.area_code: {(section.area_code, section.plan.notebook) for section in area.sections if section.stale}
+        for area in areas
+    }
+    found: dict[Key, Outcome] = {}
     yield from ((area, []) for area in areas if not left[area.area_code])
     for outcome in outcomes:
         on_done(outcome)
-        code = outcome.job.area_code
-        mine[code].append(outcome)
-        if len(mine[code]) == left[code]:
-            yield by_code[code], sorted(mine[code], key=lambda outcome: outcome.job.plan.notebook)
+        key = (outcome.job.area_code, outcome.job.plan.notebook)
+        found[key] = outcome
+        for area in areas:
+            wanted = left[area.area_code]
+            if key in wanted and wanted <= found.keys():
+                yield area, [found[one] for one in sorted(wanted, key=lambda one: one[1])]
 
 
 def _report(area: PlannedArea, outcomes: list[Outcome]) -> AreaReport:
@@ -131,20 +140,29 @@ def _staged(areas: list[PlannedArea]) -> Iterator[dict[str, Path]]:
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def _jobs(edition: Edition, area: PlannedArea, staging: Path, engine: str) -> list[Job]:
-    stale = sorted((section for section in area.sections if section.stale), key=lambda section: -section.seconds)
+def _needed(areas: list[PlannedArea]) -> list[tuple[PlannedArea, Planned]]:
+    """The stale sections, each with the first area that needs it: one that several reports share is run once."""
+    first: dict[Key, tuple[PlannedArea, Planned]] = {}
+    for area in areas:
+        for section in sorted(area.sections, key=lambda section: -section.seconds):
+            if section.stale:
+                first.setdefault((section.area_code, section.plan.notebook), (area, section))
+    return list(first.values())
+
+
+def _jobs(edition: Edition, areas: list[PlannedArea], stagings: dict[str, Path], engine: str) -> list[Job]:
     return [
         Job(
             plan=section.plan,
-            area_code=area.area_code,
+            area_code=section.area_code,
             notebook=section.notebook,
             parameters=section.parameters,
-            processed=staging / section.plan.notebook / INPUTS,
-            staging=staging / section.plan.notebook,
+            processed=stagings[area.area_code] / section.plan.notebook / INPUTS,
+            staging=stagings[area.area_code] / section.plan.notebook,
             cell_timeout_seconds=edition.cell_timeout_seconds,
             engine=engine,
         )
-        for section in stale
+        for area, section in _needed(areas)
     ]
 
 
