@@ -1,6 +1,7 @@
 """The key figures against the printed report: which agree, which deviate, and why."""
 
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -72,6 +73,11 @@ def published(edition: Edition) -> pd.DataFrame:
 def declarations() -> Declared:
     """How printed measures are computed and named."""
     path = reference_folder() / "published" / "measures.yml"
+    return _declarations(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _declarations(path: Path, _changed: int) -> Declared:
     return Declared(**yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
