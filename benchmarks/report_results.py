@@ -29,7 +29,8 @@ class Measurement:
     """One run of one variant: in which round, for a report of how many areas, on how many notebooks, and its cost.
 
     `seconds`, `processor`: of the notebooks that were run, not scaled. `peak`: bytes. `looking`: processor seconds that
-    the watching took. `each`: seconds of every notebook, where they were timed one by one.
+    the watching took. `each`: seconds of every notebook, where they were timed one by one. `shared`: seconds that went
+    on sections which are the same for all these areas, once for each area, where the variant does not share them.
     """
 
     turn: int
@@ -42,6 +43,7 @@ class Measurement:
     peak: int
     looking: float = 0.0
     each: list[float] = field(default_factory=list)
+    shared: float = 0.0
 
     def scaled(self, measure: float, size: int) -> float:
         """A measure of the areas that were run, for so many areas."""
@@ -107,6 +109,10 @@ def ratios(runs: list[Measurement], cores: int) -> list[Ratio]:
             slower = _by_turn(lambda other, ours: other / ours, seconds(runs, variant, size), warm)
             target = least if variant == CALLS else None
             found.append(Ratio(f"{name} / (c), {_areas(size)}", slower, decimals=1, least=target))
+            if variant == CALLS and size == aimed:
+                once = {run.turn: _sharing(run, size) for run in measured(runs, variant, size) if run.shared}
+                fair = _by_turn(lambda other, ours: other / ours, once, warm)
+                found.append(Ratio(f"the same, if (a) shared too, {_areas(size)}", fair, decimals=1))
         over = _by_turn(lambda ours, bound: ours / (bound / cores), warm, code)
         found.append(Ratio(f"(c) / ((d) / {cores} cores), {_areas(size)}", over, most=most))
     found += _marginal(runs)
@@ -117,6 +123,11 @@ def ratios(runs: list[Measurement], cores: int) -> list[Ratio]:
     peaks = [run.peak / MIB for run in runs if run.variant == WARM]
     found.append(Ratio("peak memory of (c), MiB", [max(peaks, default=0)], decimals=0, most=MOST_PEAK / MIB))
     return [ratio for ratio in found if any(ratio.values)]
+
+
+def _sharing(run: Measurement, size: int) -> float:
+    """What a run would take for so many areas if what they share were done once."""
+    return run.scaled(run.seconds - run.shared, size) + run.shared / run.areas
 
 
 def _marginal(runs: list[Measurement]) -> list[Ratio]:

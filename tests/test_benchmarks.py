@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from conftest import ROOT
@@ -84,6 +84,12 @@ def test_ratios_are_formed_within_a_round_and_scaled_by_notebooks():
     assert found["nothing changed, 29 areas, s"].median == 0.75
     assert found["peak memory of (c), MiB"].values == [700]
     assert all(ratio.met for ratio in found.values())
+    assert not any("shared" in name for name in found)
+
+    # 60 of the 180 s went on what the three areas share.
+    sharing = [replace(run, shared=run.seconds / 3) if run.variant == CALLS else run for run in made_up()]
+    found = {ratio.name: ratio for ratio in report_results.ratios(sharing, cores=2)}
+    assert found["the same, if (a) shared too, 29 areas"].median == pytest.approx((120 * 29 / 3 + 60 / 3) / 64)
 
 
 def test_a_target_that_is_missed_is_named():
