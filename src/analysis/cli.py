@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,18 @@ ProcessedOption = Annotated[
     Path | None,
     typer.Option("--processed", help="Folder for facts and key figures. Default: data/processed/<edition>."),
 ]
+
+
+class ReportFormat(StrEnum):
+    """What a report can be made as."""
+
+    SITE = "site"
+    PDF = "pdf"
+    SLIDES = "slides"
+    WORKBOOK = "workbook"
+    DATA = "data"
+
+
 SEVERITY_STYLES = {"FATAL": "bold red", "ERROR": "red", "WARNING": "yellow", "INFO": "dim"}
 SHOWN_FINDINGS = 12
 SHOWN_REVISIONS = 10
@@ -84,13 +97,21 @@ def report(
             "--scheduler", help="Address of a running Dask scheduler, tcp://host:port, to run the notebooks on."
         ),
     ] = "",
+    formats: Annotated[
+        list[ReportFormat] | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="What to make beside the pages, which are always made; may be repeated. Default: all.",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Make every section again, also where nothing changed.")
     ] = False,
     raw: RawOption = None,
     processed: ProcessedOption = None,
 ) -> None:
-    """Run the notebooks and write the report: builds what is stale, then one page per section and an index.
+    """Run the notebooks and write the report: pages, PDF, slides, workbook, and the edition's data package.
 
     Only what changed is run: see `noegletal status`. A section that fails keeps its last good page, its notebook is
     kept in <out>/<edition>/_fejl/, and the command exits with 1.
@@ -104,6 +125,7 @@ def report(
     plan = load_edition(edition)
     codes = list(dict.fromkeys(find_area(text) for text in area or [plan.home_area]))
     where = {
+        "formats": [kind.value for kind in formats or ReportFormat if kind is not ReportFormat.SITE],
         "out": out or project_root() / "reports",
         "raw": raw or raw_folder(edition),
         "processed": processed or processed_folder(edition),
@@ -145,8 +167,9 @@ def _run_with_progress(plan: object, codes: list[str], *, engine: str, **request
     from analysis.runner.run import run_report
     from analysis.runner.warm import engine as engines
 
-    chosen = engines.choose(engine)
-    if engine == "auto" and chosen == "stock" and (reason := engines.why_stock()):
+    # A cluster's workers choose for themselves.
+    chosen = "stock" if request["scheduler"] else engines.choose(engine)
+    if not request["scheduler"] and engine == "auto" and chosen == "stock" and (reason := engines.why_stock()):
         print(f"Kernels are started one by one, because {reason}", file=sys.stderr)  # noqa: T201
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
@@ -181,6 +204,8 @@ def _run_with_progress(plan: object, codes: list[str], *, engine: str, **request
 
 def _show_reports(reports: list, comparisons: list, edition: str) -> None:
     """A line per area with what was made, kept and failed, and where it is."""
+    from rich.markup import escape
+
     from analysis.areas import name
     from analysis.publish.folder import failed_folder
 
@@ -200,6 +225,9 @@ def _show_reports(reports: list, comparisons: list, edition: str) -> None:
             f"{made.folder / 'index.html'}",
             soft_wrap=True,
         )
+        for form, cause in made.formats.items():
+            if cause:
+                console.print(f"  [red]{form} was not made[/red]: {escape(cause)}", soft_wrap=True)
         if failed:
             console.print(f"  notebooks of the failed sections: {failed_folder(made.folder)}", soft_wrap=True)
 

@@ -8,6 +8,11 @@ from analysis.edition import Edition
 
 MANIFEST = "manifest.json"
 PAGES = ("index.html", "afstemning.html", "datakvalitet.html", "spor.html")
+# What a report is made as beside its pages, by the name that a request gives it.
+FORMATS = {"pdf": "rapport.pdf", "slides": "rapport.pptx", "workbook": "noegletal.xlsx"}
+# Asked for with the formats, but made once for the edition: its key figures as a data package.
+DATA = "data"
+PACKAGE = "datapakke/datapackage.json"
 FIGURE_FILES = ("figurer/{}.svg", "figurer/{}.png", "data/{}.csv")
 TABLE_FILES = ("data/{}.csv",)
 OUTPUT_FACTS = "facts/{}.json"

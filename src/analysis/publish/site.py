@@ -23,8 +23,9 @@ from analysis.build import FINDINGS, KEY_FIGURES, SOURCES
 from analysis.danish import RECONSTRUCTION_MARK
 from analysis.edition import Edition, SectionPlan, project_root
 from analysis.publish import changes, provenance
+from analysis.publish.artefacts import Press
 from analysis.publish.folder import replaced
-from analysis.publish.manifest import MANIFEST, OUTPUT_FACTS, output_files, published_sections, section_files
+from analysis.publish.manifest import FORMATS, MANIFEST, OUTPUT_FACTS, output_files, published_sections, section_files
 from analysis.publish.pages import TEMPLATES, page, style
 from analysis.reconcile import Comparison, computed_reading, counts, declarations, open_questions, published
 from analysis.revisions import NotCompared, PrintedChange, Revisions
@@ -60,12 +61,14 @@ def publish(
     started: float,
     since: Revisions | NotCompared | None = None,
     planned: PlannedArea | None = None,
-) -> None:
+    press: Press = lambda *_: {},
+) -> dict[str, str]:
     """Bring the sections that succeeded into the report of an area and rewrite its index, all in one step.
 
     A failed section keeps its last good page; the index and the manifest say which sections are from when.
     `since`: what differs from an earlier vintage of the data; without one there is no page of it. `planned`: what the
-    report depends on, kept in the manifest for the next run; without it the next run makes everything again.
+    report depends on, kept in the manifest for the next run; without it the next run makes everything again. `press`:
+    makes the other forms of the report. Returns by form why one could not be made; empty where it was.
     """
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with replaced(folder) as new:
@@ -125,7 +128,12 @@ def publish(
         )
         provenance.write(new, edition, area_code, sections, processed)
         pages = planned.pages if planned else {}
-        _manifest(new, edition, area_code, sections, outcomes, processed, started, now, pages)
+        for file in FORMATS.values():
+            # One that is not asked for this time would tell of earlier figures.
+            (new / file).unlink(missing_ok=True)
+        formats = press(new, edition, area_code, sections, processed)
+        _manifest(new, edition, area_code, sections, outcomes, processed, started, now, pages, formats)
+    return formats
 
 
 def _outputs(sections: dict[str, dict[str, object]]) -> Iterable[dict[str, str]]:
@@ -368,6 +376,7 @@ def _manifest(
     started: float,
     now: str,
     pages: Inputs,
+    formats: dict[str, str],
 ) -> None:
     """Write what the report was made from and what it consists of, with a checksum for each."""
     notebooks = project_root() / "notebooks"
@@ -377,9 +386,11 @@ def _manifest(
         "area": areas.name(area_code),
         "started": datetime.datetime.fromtimestamp(started, datetime.UTC).isoformat(timespec="seconds"),
         "finished": now,
-        "complete": all(record.get("made") and not record["failed"] for record in sections.values()),
+        "complete": all(record.get("made") and not record["failed"] for record in sections.values())
+        and not any(formats.values()),
         "sections": sections,
         "pages": pages,
+        "formats": formats,
         "ran": {outcome.job.plan.notebook: "done" if outcome.succeeded else "failed" for outcome in outcomes},
         "inputs": {
             "raw": {row["file"]: row["sha256"] for row in json.loads((processed / SOURCES).read_text("utf-8"))},

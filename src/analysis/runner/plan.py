@@ -3,6 +3,7 @@
 Loads neither pandas nor Jupyter, so that a run with nothing to do ends at once.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from analysis import areas
 from analysis.comparison import subject
 from analysis.edition import Edition, SectionPlan, project_root
 from analysis.errors import InputError
-from analysis.publish.manifest import MANIFEST, PAGES, read_manifest, section_files
+from analysis.publish.manifest import DATA, FORMATS, MANIFEST, PACKAGE, PAGES, read_manifest, section_files
 from analysis.runner.parameters import checked_parameters
 from analysis.staleness import (
     Inputs,
@@ -75,15 +76,24 @@ def require_runnable(edition: Edition, area_codes: list[str], only: list[str]) -
 
 
 def idle_folders(
-    edition: Edition, area_codes: list[str], *, only: list[str], out: Path, raw: Path, processed: Path
+    edition: Edition,
+    area_codes: list[str],
+    *,
+    only: list[str],
+    out: Path,
+    raw: Path,
+    processed: Path,
+    formats: list[str],
 ) -> dict[str, Path]:
     """The report of each area by its code when nothing of any of them has to be made; else nothing."""
-    if stale_build(edition, raw, processed):
+    if stale_build(edition, raw, processed) or (DATA in formats and stale_package(edition, out, processed)):
         return {}
     vintages = vintage_names(edition, raw)
     areas_of_run = []
     for code in area_codes:
-        areas_of_run.append(plan_area(edition, code, only=only, out=out, processed=processed, vintages=vintages))
+        areas_of_run.append(
+            plan_area(edition, code, only=only, out=out, processed=processed, vintages=vintages, formats=formats)
+        )
         if not areas_of_run[-1].idle:
             return {}
     return {area.area_code: area.folder for area in areas_of_run}
@@ -124,6 +134,14 @@ def status_lines(found: dict[str, Any]) -> list[str]:
     return lines if found["areas"] else [*lines, f"No report of {found['edition']} has been made"]
 
 
+def stale_package(edition: Edition, out: Path, processed: Path) -> bool:
+    """Whether the data package of the edition is missing or of another build."""
+    path = out / edition.name / PACKAGE
+    if not path.is_file():
+        return True
+    return json.loads(path.read_text(encoding="utf-8")).get("version") != build_record(processed).get("inputs")
+
+
 def vintage_names(edition: Edition, raw: Path) -> list[str]:
     """The names of the kept vintages that a report may be compared with."""
     return [path.name for path in kept_vintages(vintages_folder(edition.name, raw))]
@@ -137,11 +155,13 @@ def plan_area(
     out: Path,
     processed: Path,
     vintages: list[str],
+    formats: list[str] | None = None,
     force: bool = False,
 ) -> PlannedArea:
     """The sections of an area with what is stale of them; needs a build that is up to date.
 
     `only`: notebooks to look at, else all. `vintages`: names of the earlier vintages that a page compares with.
+    `formats`: what must be there beside the pages; without it what was asked for last time.
     """
     folder = out / edition.name / areas.slug(area_code)
     manifest = read_manifest(folder)
@@ -167,7 +187,9 @@ def plan_area(
         "vintages": digest(vintages),
         "sections": digest(of_all),
     }
-    absent = [name for name in (*PAGES, MANIFEST) if not (folder / name).is_file()]
+    wanted = manifest.get("formats", {}) if formats is None else formats
+    files = [*PAGES, MANIFEST, *(file for name, file in FORMATS.items() if name in wanted)]
+    absent = [name for name in files if not (folder / name).is_file()]
     stale = "never made" if not manifest else _missing(absent) or _listed(changed(manifest.get("pages", {}), pages))
     return PlannedArea(area_code, folder, sections, pages, stale)
 

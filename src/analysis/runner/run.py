@@ -4,20 +4,23 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from analysis.build import build_if_stale
 from analysis.edition import Edition
+from analysis.publish.artefacts import press
+from analysis.publish.datapackage import write_datapackage
 from analysis.publish.folder import explained, failed_folder, staging_folder, sweep
+from analysis.publish.manifest import DATA, FORMATS
 from analysis.publish.site import publish
 from analysis.reconcile import Comparison, compare
 from analysis.revisions import since_earlier
 from analysis.runner.cluster import on_cluster
 from analysis.runner.execute import EXECUTED, Job, Outcome
 from analysis.runner.local import RunJobs, run_here
-from analysis.runner.plan import Planned, PlannedArea, plan_area, vintage_names
+from analysis.runner.plan import Planned, PlannedArea, plan_area, stale_package, vintage_names
 from analysis.slices import Slices
 
 INPUTS = "inputs"
@@ -33,11 +36,13 @@ class AreaReport:
     folder: Path
     outcomes: list[Outcome]
     reused: list[Planned]
+    # By form why it could not be made; empty where it was.
+    formats: dict[str, str] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
-        """Whether every section that was run succeeded."""
-        return all(outcome.succeeded for outcome in self.outcomes)
+        """Whether every section that was run succeeded and every form that was asked for is there."""
+        return all(outcome.succeeded for outcome in self.outcomes) and not any(self.formats.values())
 
 
 def run_report(
@@ -45,6 +50,7 @@ def run_report(
     area_codes: list[str],
     *,
     only: list[str],
+    formats: list[str],
     out: Path,
     raw: Path,
     processed: Path,
@@ -59,16 +65,20 @@ def run_report(
 
     Areas come in the order given and are published one by one; within an area the section that took longest last time
     goes first. Everything that can be wrong with the request is found before a notebook starts. A section that fails
-    leaves the others done and its last good version in place.
+    leaves the others done and its last good version in place. `formats`: what to make beside pages (`FORMATS`, `DATA`).
     """
     # Before the build, which takes longer: a scheduler that does not answer is found at once.
     with _runner(edition, scheduler, workers, engine) as run_jobs:
         build_if_stale(edition, raw, processed)
         vintages = vintage_names(edition, raw)
         areas = [
-            plan_area(edition, code, only=only, out=out, processed=processed, vintages=vintages, force=force)
+            plan_area(
+                edition, code, only=only, out=out, processed=processed, vintages=vintages, formats=formats, force=force
+            )
             for code in area_codes
         ]
+        if DATA in formats and (force or stale_package(edition, out, processed)):
+            write_datapackage(edition, processed, out)
         reports = {area.area_code: _report(area, []) for area in areas}
         waiting = [area for area in areas if not area.idle]
         on_plan([section for _, section in _needed(waiting)])
@@ -77,19 +87,19 @@ def run_report(
         comparisons = compare(edition, processed)
         since = since_earlier(edition, raw, processed)
         started = time.time()
-        with _staged(waiting) as stagings:
+        with _staged(waiting) as stagings, press([name for name in FORMATS if name in formats]) as make:
             jobs = _jobs(edition, waiting, stagings, engine)
             with closing(run_jobs(jobs, Slices(edition, processed))) as done:
                 for area, mine in _as_finished(waiting, done, on_done):
                     with explained(area.folder.parent):
                         _keep_failures(area.folder, mine)
                     code = area.area_code
-                    publish(edition, code, area.folder, mine, comparisons, processed, started, since, planned=area)
+                    made = publish(edition, code, area.folder, mine, comparisons, processed, started, since, area, make)
                     for outcome in mine:
                         # What several reports share is needed until the last of them.
                         if outcome.job.plan.about == "area":
                             shutil.rmtree(outcome.job.staging, ignore_errors=True)
-                    reports[code] = _report(area, mine)
+                    reports[code] = _report(area, mine, made)
         return list(reports.values()), comparisons
 
 
@@ -120,10 +130,9 @@ def _as_finished(
                 yield area, [found[one] for one in sorted(wanted, key=lambda one: one[1])]
 
 
-def _report(area: PlannedArea, outcomes: list[Outcome]) -> AreaReport:
-    return AreaReport(
-        area.area_code, area.folder, outcomes, [section for section in area.sections if not section.stale]
-    )
+def _report(area: PlannedArea, outcomes: list[Outcome], formats: dict[str, str] | None = None) -> AreaReport:
+    reused = [section for section in area.sections if not section.stale]
+    return AreaReport(area.area_code, area.folder, outcomes, reused, formats or {})
 
 
 @contextmanager
