@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import corrections, disclosure, plausibility, quality, slices
+from analysis import corrections, slices
 from analysis.edition import Edition
 from analysis.errors import InputError
-from analysis.facts import counts, diagnoses, expenditure, population, rates, shelters
-from analysis.indicators import Count, Facts, GivenRate, catalogue, key_figures
 from analysis.quality import Finding
 from analysis.slices import FACTS, FINDINGS, KEY_FIGURES, SOURCES
 from analysis.sources.snapshot import RawFile, raw_files
@@ -25,6 +23,11 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
     slices.json (what sections depend on) and build.json (what the build depends on).
     Nothing of an earlier build changes unless all of it was computed.
     """
+    # Loading them takes longer than a report whose key figures are there already.
+    from analysis import disclosure, plausibility, quality
+    from analysis.facts import counts, diagnoses, expenditure, population, rates, shelters
+    from analysis.indicators import Count, Facts, GivenRate, catalogue, key_figures
+
     # Before anything is read: what changes while the build runs must make it stale.
     inputs = build_inputs(edition, raw)
     files = raw_files(raw)

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -164,11 +165,15 @@ def _run_with_progress(plan: object, codes: list[str], *, engine: str, **request
     )
 
     from analysis.areas import name
-    from analysis.runner.run import run_report
     from analysis.runner.warm import engine as engines
 
-    # A cluster's workers choose for themselves.
-    chosen = "stock" if request["scheduler"] else engines.choose(engine)
+    with ThreadPoolExecutor(1) as beside:
+        # The preloader of kernels loads its libraries in a process of its own while this one loads the rest. A
+        # cluster's workers choose for themselves.
+        choosing = beside.submit(engines.choose, "stock" if request["scheduler"] else engine)
+        from analysis.runner.run import run_report
+
+        chosen = choosing.result()
     if not request["scheduler"] and engine == "auto" and chosen == "stock" and (reason := engines.why_stock()):
         print(f"Kernels are started one by one, because {reason}", file=sys.stderr)  # noqa: T201
     columns = (

@@ -10,10 +10,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from analysis import accounts, areas, measures
-from analysis.build import KEY_FIGURES
 from analysis.danish import listed, number, rounded
 from analysis.edition import Edition, reference_folder
 from analysis.errors import InputError
+from analysis.slices import KEY_FIGURES
 from analysis.sources.snapshot import ORIGINS
 
 SCALES = {"mia_kr": 1e9, "mio_kr": 1e6, "kr": 1.0, "pct": 1.0, "antal": 1.0}

@@ -13,12 +13,12 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from analysis import accounts, areas
-from analysis.build import KEY_FIGURES
 from analysis.danish import rounded
 from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.indicators import KEYS, Amount, Count, Modelled, Population, ShareOfPopulation, catalogue
 from analysis.reconcile import Comparison, compare, published
+from analysis.slices import KEY_FIGURES
 from analysis.sources.snapshot import TIME, RawFile, raw_files, read_table, table_shapes
 from analysis.vintage_folders import kept_vintages, vintages_folder
 from analysis.vintages import CURRENT, Vintage, built, same_files, vintage

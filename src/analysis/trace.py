@@ -12,10 +12,10 @@ from pyarrow.parquet import read_schema
 
 from analysis import accounts, areas
 from analysis.aggregation import SUPPRESSED
-from analysis.build import FACTS
 from analysis.corrections import FILE, corrections_of
 from analysis.errors import InputError
 from analysis.indicators import Modelled, catalogue
+from analysis.slices import FACTS
 from analysis.trace_chains import chain
 from analysis.trace_evidence import Evidence, Question, Rows
 from analysis.trace_steps import PROTECTED, Step, title

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis import accounts, areas, danish
-from analysis.build import FACTS
 from analysis.errors import InputError
 from analysis.facts import diagnoses, population
 from analysis.indicators import (
@@ -21,6 +20,7 @@ from analysis.indicators import (
     UnitCost,
     catalogue,
 )
+from analysis.slices import FACTS
 from analysis.sources.snapshot import ORIGINS
 from analysis.trace_evidence import Evidence, Question
 from analysis.trace_steps import (

@@ -13,13 +13,13 @@ import pandas as pd
 
 from analysis import accounts, areas
 from analysis.aggregation import SUPPRESSED
-from analysis.build import FACTS, KEY_FIGURES, SOURCES
 from analysis.corrections import read_corrected
 from analysis.edition import Edition
 from analysis.facts import population
 from analysis.facts.counts import CountedTable
 from analysis.facts.expenditure import NET_OPERATING
 from analysis.indicators import COLUMNS, KEYS, catalogue
+from analysis.slices import FACTS, KEY_FIGURES, SOURCES
 from analysis.sources.deliveries import read_form
 from analysis.sources.snapshot import MISSING, TIME, table_shapes
 

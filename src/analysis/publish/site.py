@@ -19,7 +19,6 @@ from nbconvert.filters import Highlight2HTML
 from analysis import accounts, areas, danish, quality
 from analysis.affected import AffectedOutput, affected_outputs
 from analysis.assessment import recorded
-from analysis.build import FINDINGS, KEY_FIGURES, SOURCES
 from analysis.danish import RECONSTRUCTION_MARK
 from analysis.edition import Edition, SectionPlan, project_root
 from analysis.publish import changes, provenance
@@ -31,6 +30,7 @@ from analysis.reconcile import Comparison, computed_reading, counts, declaration
 from analysis.revisions import NotCompared, PrintedChange, Revisions
 from analysis.runner.execute import EXECUTED, Outcome
 from analysis.runner.plan import PlannedArea
+from analysis.slices import FINDINGS, KEY_FIGURES, SOURCES
 from analysis.staleness import Inputs
 
 PACKAGES = ("pandas", "seaborn", "statsmodels", "papermill", "jupyterlab", "matplotlib", "noegletal-hovedstaden")
