@@ -192,6 +192,8 @@ def _report(bench: Bench, step: Step, engine: str, *more: str) -> tuple[Cost, li
     """The whole command in a process of its own, pages and all."""
     out = _out(bench, step)
     command = [str(TOOLS / "noegletal"), "report", "--edition", bench.edition.name, "--engine", engine]
+    # The way by hand makes pages, so that is what is compared.
+    command += ["--format", "site"]
     command += ["--workers", str(WORKERS), "--processed", str(bench.processed), "--out", str(out), *more]
     command += _options("--area", [areas.slug(code) for code in step.areas])
     if len(bench.notebooks) < len(bench.edition.sections):

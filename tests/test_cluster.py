@@ -177,7 +177,7 @@ def driver(project, monkeypatch):
     def run(scheduler, *places, only=()):
         codes = [find_area(place) for place in places or ["hovedstaden"]]
         reports, _ = run_report(
-            load_edition("2025"), codes, only=list(only), out=project.out, raw=RAW, processed=project.processed,
+            load_edition("2025"), codes, only=list(only), formats=[], out=project.out, raw=RAW, processed=project.processed,
             workers=1, scheduler=scheduler,
         )  # fmt: skip
         return {

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.xdist_group("runner")
 
 
 def status(project, *more):
-    command = project.command()
+    command = project.command(formats=[])
     command[command.index("report")] = "status"
     environment = os.environ | {"NOEGLETAL_ROOT": str(project.root)}
     result = subprocess.run([*command, "--json", *more], env=environment, capture_output=True, text=True, timeout=120)
@@ -241,7 +241,7 @@ def test_facts_that_are_not_made_are_refused_before_a_notebook_starts(project):
 
 
 def test_neither_pandas_nor_jupyter_is_loaded_to_answer(published):
-    command = published.command()
+    command = published.command(formats=[])
     program = "import sys; from analysis.cli import app; app(sys.argv[1:], standalone_mode=False); "
     program += "print(*sorted({'pandas', 'numpy', 'papermill', 'matplotlib', 'nbformat'} & set(sys.modules)), sep=',')"
     environment = os.environ | {"NOEGLETAL_ROOT": str(published.root)}

@@ -68,11 +68,11 @@ class Project:
     def section(self, name, *cells, tag="parameters"):
         return notebook(self.root / "notebooks" / f"{name}.ipynb", PARAMETERS, *cells, tag=tag)
 
-    def command(self, *more):
+    def command(self, *more, formats=("--format", "site")):
         raw = ROOT / "data" / "raw" / "2025"
         return [
             sys.executable, "-c", "from analysis.cli import main; main()", "report", "--edition", "2025",
-            "--raw", str(raw), "--processed", str(self.processed), "--out", str(self.out), *more,
+            "--raw", str(raw), "--processed", str(self.processed), "--out", str(self.out), *formats, *more,
         ]  # fmt: skip
 
     def run(self, *more):

@@ -278,7 +278,7 @@ def report(edition, processed, tmp_path_factory):
     """The report of one municipality with three of its sections."""
     out = tmp_path_factory.mktemp("reports")
     only = ["01_udgifter", "02_boern_og_unge", "06_enhedspriser_og_modtagere"]
-    (made,), _ = run_report(edition, ["101"], only=only, out=out, raw=RAW, processed=processed, workers=2)
+    (made,), _ = run_report(edition, ["101"], only=only, formats=[], out=out, raw=RAW, processed=processed, workers=2)
     assert made.complete, [outcome.cause for outcome in made.outcomes]
     return made.folder
 

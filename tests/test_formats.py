@@ -1,0 +1,70 @@
+"""A report in every form that is asked for: made once, remade when the figures change, and never in the way of pages."""
+
+import json
+import os
+import subprocess
+
+import pytest
+from test_runner import PUBLISH, project, published, template  # noqa: F401 - fixtures
+
+from analysis.publish.manifest import FORMATS, PACKAGE
+
+pytestmark = pytest.mark.xdist_group("runner")
+NO_PANGO = "raise OSError(\"cannot load library 'libpango-1.0-0'\")\n"
+
+
+def run(project, *more, **variables):
+    environment = os.environ | {"NOEGLETAL_ROOT": str(project.root)} | variables
+    command = project.command(*more, formats=[])
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400)
+
+
+def forms(project):
+    return {name for name, file in FORMATS.items() if (project.report / file).is_file()}
+
+
+def test_everything_is_made_by_default_and_again_only_when_it_must(published):
+    result = run(published)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert forms(published) == set(FORMATS)
+    package = published.out / "2025" / PACKAGE
+    made = package.stat().st_mtime_ns
+    assert "nothing changed since it was made" in run(published).stdout
+
+    (published.report / FORMATS["slides"]).unlink()
+    result = run(published)
+    assert "0 sections done, 0 failed, 2 unchanged" in result.stdout
+    assert forms(published) == set(FORMATS)
+    assert package.stat().st_mtime_ns == made, "the data package is that of the build, which is the same"
+
+    # What is not asked for may not stay and tell of earlier figures.
+    published.section("01_a", PUBLISH.format(name="01_a", text="anden udgave"))
+    result = run(published, "--format", "site", "--format", "workbook")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert forms(published) == {"workbook"}
+
+
+def test_a_form_that_cannot_be_made_is_told_and_leaves_the_rest(published, tmp_path):
+    blocked = tmp_path / "blocked" / "weasyprint"
+    blocked.mkdir(parents=True)
+    (blocked / "__init__.py").write_text(NO_PANGO, encoding="utf-8")
+    path = os.pathsep.join(filter(None, [str(blocked.parent), os.environ.get("PYTHONPATH", "")]))
+    result = run(published, PYTHONPATH=path)
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "pdf was not made: " in result.stdout
+    assert "libpango-1.0-0" in result.stdout
+    assert forms(published) == {"slides", "workbook"}
+    manifest = json.loads((published.report / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["complete"] is False
+    assert published.litter() == []
+
+    result = run(published)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert forms(published) == set(FORMATS)
+
+
+def test_an_unknown_form_is_refused_with_those_there_are(project):
+    result = run(project, "--format", "word")
+    assert result.returncode == 2
+    assert "'site'" in result.stderr
+    assert "'workbook'" in result.stderr
