@@ -177,8 +177,8 @@ def driver(project, monkeypatch):
     def run(scheduler, *places, only=()):
         codes = [find_area(place) for place in places or ["hovedstaden"]]
         reports, _ = run_report(
-            load_edition("2025"), codes, only=list(only), formats=[], out=project.out, raw=RAW, processed=project.processed,
-            workers=1, scheduler=scheduler,
+            load_edition("2025"), codes, only=list(only), formats=[], out=project.out, raw=RAW,
+            processed=project.processed, workers=1, scheduler=scheduler,
         )  # fmt: skip
         return {
             (place.folder.name, outcome.job.plan.notebook): outcome.cause

@@ -502,8 +502,8 @@ def executed(tmp_path_factory):
         edition = load_edition("2025")
         key_figures, _ = build_edition(edition, raw, processed)
         reports, _ = run_report(
-            edition, ["hovedstaden", LAESOE], only=[], formats=[], out=root / "reports", raw=raw, processed=processed, workers=2,
-            engine=choose("auto"),
+            edition, ["hovedstaden", LAESOE], only=[], formats=[], out=root / "reports", raw=raw, processed=processed,
+            workers=2, engine=choose("auto"),
         )  # fmt: skip
     assert [outcome.cause for report in reports for outcome in report.outcomes] == [""] * 4
     return Executed(captured[0], key_figures, [report.folder for report in reports])

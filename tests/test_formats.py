@@ -1,4 +1,4 @@
-"""A report in every form that is asked for: made once, remade when the figures change, and never in the way of pages."""
+"""A report in every form that is asked for: made once, remade when it must be, never in the way of pages."""
 
 import json
 import os

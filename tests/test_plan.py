@@ -241,11 +241,11 @@ def test_facts_that_are_not_made_are_refused_before_a_notebook_starts(project):
 
 
 def test_neither_pandas_nor_jupyter_is_loaded_to_answer(published):
-    command = published.command(formats=[])
     program = "import sys; from analysis.cli import app; app(sys.argv[1:], standalone_mode=False); "
     program += "print(*sorted({'pandas', 'numpy', 'papermill', 'matplotlib', 'nbformat'} & set(sys.modules)), sep=',')"
     environment = os.environ | {"NOEGLETAL_ROOT": str(published.root)}
-    for name in ("status", "report"):
+    for name, formats in (("status", []), ("report", ["--format", "site"])):
+        command = published.command(formats=formats)
         arguments = [name, *command[command.index("report") + 1 :]]
         result = subprocess.run(
             [sys.executable, "-c", program, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
