@@ -17,7 +17,8 @@ Look = Literal["bars", "line", "dashes", "dots", "total"]
 class Series:
     """One series: a value for each category, or for each of its own `places` along the other axis.
 
-    What is missing or suppressed is None. `texts`: what is written at each value instead of the number.
+    What is missing or suppressed is None. `texts`: what is written at each value instead of the number; `valued`:
+    whether the numbers are written at all.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Series:
     look: Look = "bars"
     places: list[float] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    valued: bool = True
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,8 @@ def by_category(
 
 
 def level(name: str, value: float, count: int, colour: str) -> Series:
-    """A level that is the same for all categories."""
-    return Series(name, colour, [float(value)] * count, "dashes")
+    """A level that is the same for all categories; its name says which."""
+    return Series(name, colour, [float(value)] * count, "dashes", valued=False)
 
 
 def dashed(name: str, colour: str, places: Sequence[float], values: Sequence[float]) -> Series:

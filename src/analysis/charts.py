@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -456,6 +457,7 @@ def ranked_dots(
     tones = dict(zip(map(str, years), (CONTEXT, HIGHLIGHT), strict=True))
     two = data.assign(series=data["year"].astype(str))
     categories, series, absent = by_category(two, "name", tones, "dots")
+    series = [replace(one, valued=one.name == str(years[1])) for one in series]
     figure.contents = Contents("marks", unit, decimals, categories, series, absent, floor=0.0)
     return figure
 
@@ -549,6 +551,7 @@ def dot_rows(data: pd.DataFrame, marks: dict[str, str], *, unit: str, decimals: 
         axes.legend(ncols=3, **ABOVE)
     tones = dict.fromkeys(data["series"][others], CONTEXT) | marks
     categories, series, absent = by_category(data, "name", tones, "dots")
+    series = [replace(one, valued=one.name == next(iter(marks))) for one in series]
     figure.contents = Contents("marks", unit, decimals, categories, series, absent)
     return figure
 

@@ -80,7 +80,9 @@ def intervals(
     ends = {"Lavest": ("low", CONTEXT), "Midt": ("middle", HIGHLIGHT), "Højest": ("high", MUTED)}
     shown = known.reindex(rows.index)
     series = [Series(name, colour, figures(shown[end]), "dots") for name, (end, colour) in ends.items()]
-    series += [level(*reference, len(rows), REFERENCE)] if reference else []
+    if reference:
+        name = f"{reference[0]} {number(reference[1], decimals)}"
+        series.append(level(name, reference[1], len(rows), REFERENCE))
     figure.contents = Contents("marks", unit, decimals, categories, series, _absent_rows(rows, known))
     return figure
 
@@ -216,7 +218,11 @@ def _over_days(
     """Lines over days, each a series by date with its colour and look, and levels that are the same for all days."""
     days = sorted({day for course, *_ in courses.values() for day in course.index})
     series = [Series(name, colour, figures(own.reindex(days)), look) for name, (own, colour, look) in courses.items()]
-    series += [level(name, value, len(days), INK) for name, value in levels.items() if not np.isnan(value)]
+    series += [
+        level(f"{name} {number(value, decimals)}", value, len(days), INK)
+        for name, value in levels.items()
+        if not np.isnan(value)
+    ]
     return Contents("lines", unit, decimals, [day.date().isoformat() for day in days], series, dates=True)
 
 

@@ -1,13 +1,16 @@
 """Charts of a slide as PowerPoint draws them: native, with the figures in a sheet of their own, in the house style."""
 
 import datetime
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from typing import IO
 
 from pptx.chart.axis import _BaseAxis
 from pptx.chart.chart import Chart
 from pptx.chart.data import CategoryChartData, XyChartData
+from pptx.chart.datalabel import DataLabels
 from pptx.chart.series import _BaseSeries
 from pptx.chart.xlsx import CategoryWorkbookWriter, XyWorkbookWriter
 from pptx.dml.color import RGBColor
@@ -19,6 +22,8 @@ from pptx.enum.chart import (
     XL_TICK_LABEL_POSITION,
 )
 from pptx.enum.dml import MSO_LINE
+from pptx.oxml import parse_xml
+from pptx.oxml.ns import nsdecls
 from pptx.oxml.xmlchemy import OxmlElement
 from pptx.shapes.graphfrm import GraphicFrame
 from pptx.slide import Slide
@@ -26,7 +31,18 @@ from pptx.util import Length, Pt
 from xlsxwriter import Workbook
 
 from analysis.chart_contents import Contents, Series
-from analysis.house_style import GRID, INK, MUTED, OFFICE_FONT, SLIDE_TEXT, SLIDE_VALUE
+from analysis.house_style import (
+    CONTEXT,
+    GRID,
+    HIGHLIGHT,
+    INK,
+    MUTED,
+    OFFICE_FONT,
+    PAPER,
+    REFERENCE,
+    SLIDE_TEXT,
+    SLIDE_VALUE,
+)
 from analysis.publish.office import LANGUAGE, TEXT_STAYS_TEXT, number_format, readable
 
 KINDS = {
@@ -38,12 +54,16 @@ KINDS = {
     "deviations": XL_CHART_TYPE.BAR_CLUSTERED,
     "points": XL_CHART_TYPE.XY_SCATTER,
 }
-# More values than these on one chart cannot be read; the sheet behind it still has them.
-MOST_VALUES, MOST_UPRIGHT_NAMES = 60, 14
+# From so many values on, those at the marks are written smaller; so many names stand below upright marks.
+MANY_VALUES, MANY_NAMES = 24, 14
+# Values written beside each other must be so far apart, as a share of the axis; a part of a column must be so high.
+APART, HIGH_ENOUGH = 0.06, 0.07
+DASHES = (MSO_LINE.DASH, MSO_LINE.ROUND_DOT, MSO_LINE.LONG_DASH, MSO_LINE.DASH_DOT)
 # A line with so many points has no marker at each.
 MOST_MARKERS = 60
 # The sheet behind a chart has no date of its own, and must not take that of the clock.
 NO_DATE = datetime.datetime(2000, 1, 1)
+_RANKS = {HIGHLIGHT: 0, REFERENCE: 1}
 BROAD, NARROW = Pt(2.25), Pt(1.25)
 
 
@@ -92,16 +112,32 @@ def add_chart(slide: Slide, contents: Contents, place: tuple[Length, Length, Len
     if totals:
         _totals_as_marks(chart, totals[0])
     drawn = [series for plot in chart.plots for series in plot.series]
+    dashes = cycle(DASHES)
     for series, one in zip(drawn, contents.series, strict=True):
-        _drawn(series, one, contents)
+        _drawn(series, one, contents, next(dashes) if one.look == "dashes" else None)
     _axes(chart, contents)
     _bars(chart, contents)
     _labels(drawn, contents)
     chart.has_legend = len(contents.series) > 1
     if chart.has_legend:
+        unnamed = [place for place, one in enumerate(contents.series) if one in background(contents)]
+        _leave_out_of_legend(chart, unnamed)
         chart.legend.position, chart.legend.include_in_layout = XL_LEGEND_POSITION.TOP, False
         chart.legend.font.size = Pt(SLIDE_VALUE)
     return frame
+
+
+def background(contents: Contents) -> list[Series]:
+    """Series of marks that all look the same and only show what is usual; a legend cannot tell them apart."""
+    alike = [one for one in contents.series if contents.kind == "marks" and one.colour == CONTEXT and not one.valued]
+    return alike if len(alike) > 1 else []
+
+
+def _leave_out_of_legend(chart: Chart, places: Sequence[int]) -> None:
+    legend = chart._chartSpace.chart.find("{*}legend")
+    for place in places:
+        entry = parse_xml(f'<c:legendEntry {nsdecls("c")}><c:idx val="{place}"/><c:delete val="1"/></c:legendEntry>')
+        legend.insert(len(legend.findall("{*}legendPos")) + len(legend.findall("{*}legendEntry")), entry)
 
 
 def colour(text: str) -> RGBColor:
@@ -163,7 +199,7 @@ def _totals_as_marks(chart: Chart, place: int) -> None:
     bars.addnext(lines)
 
 
-def _drawn(series: _BaseSeries, one: Series, contents: Contents) -> None:
+def _drawn(series: _BaseSeries, one: Series, contents: Contents, dashes: MSO_LINE | None) -> None:
     """Colour, line and marker of a series after its look."""
     tone = colour(one.colour)
     if one.look == "bars":
@@ -178,8 +214,9 @@ def _drawn(series: _BaseSeries, one: Series, contents: Contents) -> None:
     else:
         series.format.line.color.rgb = tone
         series.format.line.width = BROAD if one.look == "line" else NARROW
-        if one.look == "dashes":
-            series.format.line.dash_style = MSO_LINE.DASH
+        if dashes is not None:
+            # The limits of a funnel belong together.
+            series.format.line.dash_style = MSO_LINE.DASH if contents.kind == "points" else dashes
     series.marker.style = (
         XL_MARKER_STYLE.NONE
         if not marked
@@ -215,12 +252,14 @@ def _axes(chart: Chart, contents: Contents) -> None:
     if contents.dates:
         names.tick_labels.number_format, names.tick_labels.number_format_is_linked = "[$-406]mmm yyyy", False
         _months_between(chart, contents)
-    if contents.kind == "marks" and len(contents.categories) > MOST_UPRIGHT_NAMES:
+    if contents.kind == "marks" and len(contents.categories) > MANY_NAMES:
         names.tick_labels.font.size = Pt(SLIDE_VALUE - 2)
-    if contents.floor is not None and all(value >= contents.floor for value in _known(contents)):
-        values.minimum_scale = contents.floor
+    floor = 0.0 if contents.kind in ("stacked_columns", "columns", "bars") else contents.floor
+    if floor is not None and all(value >= floor for value in _known(contents)):
+        values.minimum_scale = floor
     if contents.base is not None:
         _crossing_at(chart, contents.base)
+        values.minimum_scale, values.maximum_scale = _round_limits([contents.base, *_known(contents)])
 
 
 def _titled(axis: _BaseAxis, text: str) -> None:
@@ -249,6 +288,14 @@ def _tick_decimals(contents: Contents) -> int:
     return 0 if span >= 10 else 1 if span >= 1 else 2
 
 
+def _round_limits(values: Sequence[float]) -> tuple[float, float]:
+    """Round limits around values that leave room for texts to both sides."""
+    low, high = min(values), max(values)
+    span = (high - low) or abs(high) or 1.0
+    step = 10 ** math.floor(math.log10(span)) / 2
+    return math.floor((low - 0.3 * span) / step) * step, math.ceil((high + 0.3 * span) / step) * step
+
+
 def _point_axis(chart: Chart, axis: _BaseAxis, contents: Contents) -> None:
     places = [place for one in contents.series for place in one.places]
     years = not contents.across
@@ -259,9 +306,15 @@ def _point_axis(chart: Chart, axis: _BaseAxis, contents: Contents) -> None:
         base.set("val", "10")
         axis._element.find("{*}scaling").insert(0, base)
         if places:
-            axis.minimum_scale = 10 ** (len(str(int(max(1, min(places))))) - 1)
+            axis.minimum_scale, axis.maximum_scale = _step_below(min(places)), 2 * _step_below(max(places) * 1.25)
     elif years and places:
         axis.minimum_scale, axis.maximum_scale, axis.major_unit = min(places) - 1, max(places) + 1, 1
+
+
+def _step_below(value: float) -> float:
+    """The greatest of 1, 2 and 5 times a power of ten that is not above a value."""
+    power = 10 ** math.floor(math.log10(max(value, 1)))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= max(value, 1)))
 
 
 def _months_between(chart: Chart, contents: Contents) -> None:
@@ -300,30 +353,89 @@ def _bars(chart: Chart, contents: Contents) -> None:
 
 
 def _labels(drawn: list[_BaseSeries], contents: Contents) -> None:
-    """The values at the marks, as numbers that follow the sheet; at the last point alone of a line."""
-    one_by_one = contents.kind in ("stacked_columns", "columns", "bars", "marks") and not contents.dates
-    many = sum(len(one.values) for one in contents.series) > MOST_VALUES
-    for series, one in zip(drawn, contents.series, strict=False):
+    """The values at the marks, as numbers that follow the sheet, where there is room; of a line only the last."""
+    shown = _places_with_room(contents)
+    size = SLIDE_VALUE - 2 if sum(map(len, shown)) > MANY_VALUES else SLIDE_VALUE
+    spread = contents.kind == "stacked_columns" and any(value < 0 for value in _known(contents))
+    for series, one, places in zip(drawn, contents.series, shown, strict=False):
         if one.texts:
             _texts(series, one, contents)
+        elif not places:
+            continue
         elif contents.kind in ("lines", "points"):
-            if one.look == "line" or (one.look == "dashes" and contents.kind == "lines"):
-                _last_value(series, one, contents)
-        elif one_by_one and one.look != "dashes" and not many:
+            _value_at(series, max(places), one, contents)
+        else:
             labels = series.data_labels
             labels.show_value, labels.number_format_is_linked = True, False
             labels.number_format = number_format(contents.decimals)
-            labels.font.size = Pt(SLIDE_VALUE)
-            labels.font.bold = one.look == "total"
-            if one.look == "total":
-                labels.position = XL_LABEL_POSITION.ABOVE
-            elif contents.kind == "stacked_columns":
-                labels.position = XL_LABEL_POSITION.CENTER
+            labels.font.size, labels.font.bold = Pt(size), one.look == "total"
+            labels.position = _beside(one, contents)
+            if contents.kind == "stacked_columns" and one.look == "bars":
                 labels.font.color.rgb = colour("#FFFFFF" if _dark(one.colour) else INK)
-            elif contents.kind == "marks":
-                labels.position = XL_LABEL_POSITION.RIGHT
+            if spread and one.look == "total":
+                _on_paper(labels)
+            for place in range(len(one.values)):
+                if place not in places:
+                    _without_label(series, place)
+
+
+def _beside(one: Series, contents: Contents) -> XL_LABEL_POSITION:
+    if one.look == "total":
+        return XL_LABEL_POSITION.ABOVE
+    if contents.kind == "stacked_columns":
+        return XL_LABEL_POSITION.CENTER
+    if contents.kind == "marks":
+        few = len(contents.categories) <= MANY_NAMES
+        return XL_LABEL_POSITION.RIGHT if few else XL_LABEL_POSITION.ABOVE
+    return XL_LABEL_POSITION.OUTSIDE_END
+
+
+def _places_with_room(contents: Contents) -> list[set[int]]:
+    """For each series the places whose values are written: those that stand out first, others where they are apart."""
+    known = _known(contents)
+    span = (max([0.0, *known]) - min([0.0, *known])) or 1.0
+    shown: list[set[int]] = [set() for _ in contents.series]
+    taken: dict[int, list[float]] = {}
+    # What the report is about, then the country, then the others.
+    order = sorted(range(len(shown)), key=lambda row: _RANKS.get(contents.series[row].colour, 2))
+    for row in order:
+        one = contents.series[row]
+        places = [place for place, value in enumerate(one.values) if value is not None]
+        if not one.valued or one.texts or not places or (contents.kind in ("lines", "points") and one.look == "dots"):
+            continue
+        if contents.kind in ("lines", "points"):
+            places = [] if one.look == "dashes" and contents.kind == "points" else places[-1:]
+        for place in places:
+            value = one.values[place]
+            if contents.kind == "stacked_columns":
+                fits = one.look == "total" or abs(value) > HIGH_ENOUGH * span
+            elif contents.kind in ("columns", "bars"):
+                fits = True
             else:
-                labels.position = XL_LABEL_POSITION.OUTSIDE_END
+                others = taken.setdefault(-1 if contents.kind == "points" else place, [])
+                fits = all(abs(value - other) > APART * span for other in others)
+                others += [value] if fits else []
+            if fits:
+                shown[row].add(place)
+    return shown
+
+
+def _without_label(series: _BaseSeries, place: int) -> None:
+    """Leave out the value at one point; the library can only write one."""
+    label = series.points[place].data_label._get_or_add_dLbl()
+    for part in list(label)[1:]:
+        label.remove(part)
+    gone = OxmlElement("c:delete")
+    gone.set("val", "1")
+    label.append(gone)
+
+
+def _on_paper(labels: DataLabels) -> None:
+    """White behind values that may stand on a column; the library has no background of labels."""
+    background = parse_xml(
+        f'<c:spPr {nsdecls("c", "a")}><a:solidFill><a:srgbClr val="{PAPER.removeprefix("#")}"/></a:solidFill></c:spPr>'
+    )
+    labels._element.find("{*}numFmt").addnext(background)
 
 
 def _dark(tone: str) -> bool:
@@ -331,17 +443,14 @@ def _dark(tone: str) -> bool:
     return 0.299 * red + 0.587 * green + 0.114 * blue < 153
 
 
-def _last_value(series: _BaseSeries, one: Series, contents: Contents) -> None:
-    known = [place for place, value in enumerate(one.values) if value is not None]
-    if not known:
-        return
-    # A point has no label of its own in the library that is a number: it takes the format of the series.
-    label = series.points[known[-1]].data_label
+def _value_at(series: _BaseSeries, place: int, one: Series, contents: Contents) -> None:
+    """The value at one point; a label of the library would take its format from the axis."""
+    label = series.points[place].data_label
     shown = OxmlElement("c:numFmt")
     shown.set("formatCode", number_format(contents.decimals))
     shown.set("sourceLinked", "0")
     label._get_or_add_dLbl().insert(1, shown)
-    label.position = XL_LABEL_POSITION.RIGHT if contents.kind == "points" else XL_LABEL_POSITION.ABOVE
+    label.position = XL_LABEL_POSITION.RIGHT if not contents.dates else XL_LABEL_POSITION.ABOVE
     label.font.size, label.font.bold = Pt(SLIDE_VALUE), True
     label.font.color.rgb = colour(one.colour)
 

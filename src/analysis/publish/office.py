@@ -42,8 +42,9 @@ def readable(text: object) -> str:
 
 
 def number_format(decimals: int) -> str:
-    """The format of a number with decimals, in the notation of Office files."""
-    return DANISH + "#,##0" + ("." + "0" * decimals if decimals else "")
+    """The format of a number with decimals, in the notation of Office files, with the minus sign that we print."""
+    pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
+    return f'{DANISH}{pattern};{DANISH}"\u2212"{pattern}'
 
 
 def fixed_date(edition: Edition) -> datetime.datetime:
@@ -51,11 +52,9 @@ def fixed_date(edition: Edition) -> datetime.datetime:
     return datetime.datetime(edition.period.last + 1, 1, 1, tzinfo=datetime.UTC).replace(tzinfo=None)
 
 
-def symbols(statuses: set[str]) -> str:
-    """What the symbols for figures that are not there stand for, such as `.. mangler`; nothing for other statuses."""
-    return "; ".join(
-        f"{symbol} {STATUS_NAMES[status]}" for status, symbol in STATUS_SYMBOLS.items() if status in statuses
-    )
+def symbols(statuses: set[str]) -> list[str]:
+    """What the symbols for figures that are not there stand for, such as `.. mangler.`; nothing for other statuses."""
+    return [f"{symbol} {STATUS_NAMES[status]}." for status, symbol in STATUS_SYMBOLS.items() if status in statuses]
 
 
 def lines_below(record: dict[str, Any], facts: dict[str, Any]) -> list[str]:

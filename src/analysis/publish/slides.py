@@ -42,7 +42,7 @@ from analysis.house_style import (
     WARNING,
     WARNING_LINE,
 )
-from analysis.publish.native_charts import add_chart, colour
+from analysis.publish.native_charts import add_chart, background, colour
 from analysis.publish.office import AUTHOR, LANGUAGE, fixed_date, lines_below, readable, symbols, without_clock
 
 SLIDES = "rapport.pptx"
@@ -53,7 +53,10 @@ FOOT_TOP, FOOT_HEIGHT = 7.08, 0.28
 CHARACTER, LINE = 0.0076, 0.0167
 # More text than this below a chart would leave it no room; the whole text is in the notes of the speaker.
 MOST_LINES = 7
+# So many missing values are named; the rest are counted.
+MOST_NAMED = 8
 CELL_MARGIN, ROW_PADDING = 0.08, 0.09
+TABLE_SIZES = (16, 14, 12, 11, 10)
 COVER, FINDING = 0, 5
 PRINTED = re.compile(r"^Figur (\d+)$")
 
@@ -190,12 +193,11 @@ def _slides_of(deck: Deck, output: Shown) -> Iterator[Slide]:
     below = lines_below(output.record, facts)
     contents = from_facts(facts["chart"]) if facts.get("chart") else None
     if contents:
-        below = [*_gaps_in_words(contents), *below]
+        below = list(dict.fromkeys([*_in_words(contents), *below]))
     table = _matrix_table(contents) if contents and contents.kind == "matrix" else facts.get("table")
     room = FOOT_TOP - BODY_TOP - _height_below(below)
     if table:
-        widths, size = _column_widths(table)
-        pages = list(_pages(table, widths, size, room))
+        widths, size, pages = _laid_out(table, room)
         for page, rows in enumerate(pages, 1):
             slide = _finding(deck, output, below, f" ({page} af {len(pages)})" if len(pages) > 1 else "")
             frame = _table(slide, table, rows, widths, size)
@@ -276,22 +278,23 @@ def _fitting(below: Sequence[str]) -> list[str]:
     return kept
 
 
-def _gaps_in_words(contents: Contents) -> list[str]:
-    """A line on the values that are not there, with their symbols; a matrix shows the symbols in its cells."""
-    if not contents.gaps:
-        return []
+def _in_words(contents: Contents) -> list[str]:
+    """What a native chart cannot show: the values that are not there, and which series stand in the background."""
+    alike = [readable(one.name) for one in background(contents)]
+    lines = [f"Grå prikker: {listed(alike)}."] if alike else []
     meanings = symbols({gap.status if gap.status in STATUS_SYMBOLS else "missing" for gap in contents.gaps})
-    if contents.kind == "matrix":
-        return [f"{meanings}."]
+    if not contents.gaps or contents.kind == "matrix":
+        return [*lines, *meanings]
     several = len(contents.series) > 1
-    where = {}
-    for gap in contents.gaps:
-        place = f"{gap.series} {gap.category}" if gap.series and several else gap.category
-        symbol = STATUS_SYMBOLS.get(gap.status, STATUS_SYMBOLS["missing"])
-        where.setdefault(f"{readable(place)} ({symbol})", None)
-    named = list(where)
-    shown = listed(named) if len(named) <= 8 else f"{', '.join(named[:8])} og {number(len(named) - 8)} mere"
-    return [f"Uden tal: {shown}. {meanings}."]
+    named = list(
+        dict.fromkeys(
+            readable(f"{gap.series} {gap.category}" if gap.series and several else gap.category)
+            + f" ({STATUS_SYMBOLS.get(gap.status, STATUS_SYMBOLS['missing'])})"
+            for gap in contents.gaps
+        )
+    )
+    shown = named if len(named) <= MOST_NAMED else [*named[:MOST_NAMED], f"{number(len(named) - MOST_NAMED)} mere"]
+    return [*lines, f"Uden tal: {listed(shown)}.", *meanings]
 
 
 def _mark(slide: Slide) -> None:
@@ -372,27 +375,38 @@ def _shaded(frame: GraphicFrame, contents: Contents) -> None:
                 cell.fill.fore_color.rgb = colour(f"#{red:02X}{green:02X}{blue:02X}")
 
 
-def _column_widths(table: dict[str, Any]) -> tuple[list[float], int]:
-    """Inches for each column after what it holds, and a text size at which it is readable."""
+def _laid_out(table: dict[str, Any], room: float) -> tuple[list[float], int, list[list[list[str]]]]:
+    """Widths of the columns, text size and the rows of each slide: the fewest slides, at the largest size for them."""
+    best = None
+    for size in TABLE_SIZES:
+        widths = _column_widths(table, size)
+        if widths is None and size != TABLE_SIZES[-1]:
+            continue
+        widths = widths or [WIDTH / len(table["columns"])] * len(table["columns"])
+        pages = _pages(table, widths, size, room)
+        if best is None or len(pages) < len(best[2]):
+            best = widths, size, pages
+    return best
+
+
+def _column_widths(table: dict[str, Any], size: int) -> list[float] | None:
+    """Inches for each column after what it holds; none where not even its longest words would fit."""
     heads = [table["heading"], *table["columns"][1:]]
     columns = list(zip(heads, *table["rows"], strict=True)) if table["rows"] else [(head,) for head in heads]
-    size = SLIDE_VALUE if len(heads) <= 6 else SLIDE_VALUE - 2
     words = [max((len(word) for text in column for word in str(text).split()), default=1) for column in columns]
     wanted = [max(map(len, map(str, column))) for column in columns]
-    least = [min(word, 24) * CHARACTER * size * 1.15 + 2 * CELL_MARGIN + 0.05 for word in words]
+    least = [min(word, 24) * CHARACTER * size * 1.3 + 2 * CELL_MARGIN + 0.05 for word in words]
     ideal = [
-        max(low, min(length, 70) * CHARACTER * size * 1.1 + 2 * CELL_MARGIN)
+        max(low, min(length, 80) * CHARACTER * size * 1.1 + 2 * CELL_MARGIN)
         for low, length in zip(least, wanted, strict=True)
     ]
     if sum(ideal) <= WIDTH:
-        # What is left over goes to the names, not between the figures.
-        spare = min(WIDTH - sum(ideal), 3.0)
-        return [ideal[0] + spare, *ideal[1:]], size
-    room = WIDTH - sum(least)
-    asked = sum(ideal) - sum(least)
+        # Some of what is left over goes to the names; the rest would only tear names and figures apart.
+        return [ideal[0] + min(WIDTH - sum(ideal), 1.5), *ideal[1:]]
+    room, asked = WIDTH - sum(least), sum(ideal) - sum(least)
     if room <= 0:
-        return [width * WIDTH / sum(least) for width in least], size - 2
-    return [low + (most - low) * room / asked for low, most in zip(least, ideal, strict=True)], size
+        return None
+    return [low + (most - low) * room / asked for low, most in zip(least, ideal, strict=True)]
 
 
 def _row_height(texts: Sequence[str], widths: Sequence[float], size: int) -> float:
@@ -402,18 +416,26 @@ def _row_height(texts: Sequence[str], widths: Sequence[float], size: int) -> flo
     return lines * size * LINE + ROW_PADDING
 
 
-def _pages(table: dict[str, Any], widths: Sequence[float], size: int, room: float) -> Iterator[list[list[str]]]:
-    """The rows of a table in parts that fit on a slide with the heading."""
+def _pages(table: dict[str, Any], widths: Sequence[float], size: int, room: float) -> list[list[list[str]]]:
+    """The rows of a table in parts that fit on a slide with the heading, equally high where there are several."""
     heading = _row_height([table["heading"], *table["columns"][1:]], widths, size)
-    page, used = [], heading
-    for row in table["rows"]:
-        height = _row_height(row, widths, size)
-        if page and used + height > room - 0.1:
-            yield page
-            page, used = [], heading
-        page.append(row)
+    heights = [_row_height(row, widths, size) for row in table["rows"]]
+    room -= heading + 0.1
+    pages = _filled(table["rows"], heights, room)
+    even = sum(heights) / len(pages) + max(heights, default=0) / 2
+    balanced = _filled(table["rows"], heights, min(room, even))
+    return balanced if len(balanced) == len(pages) else pages
+
+
+def _filled(rows: Sequence[list[str]], heights: Sequence[float], room: float) -> list[list[list[str]]]:
+    pages, used = [[]], 0.0
+    for row, height in zip(rows, heights, strict=True):
+        if pages[-1] and used + height > room:
+            pages.append([])
+            used = 0.0
+        pages[-1].append(row)
         used += height
-    yield page
+    return pages
 
 
 def _table(
