@@ -38,7 +38,10 @@ EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 def readable(text: object) -> str:
     """A text on one line as an Office file can hold it; what cannot be shown is a replacement character."""
-    return LINE_BREAKS.sub(" ", UNSHOWABLE.sub("\ufffd", TURNING.sub("", str(text))))
+    text = str(text)
+    if text.isprintable():
+        return text
+    return LINE_BREAKS.sub(" ", UNSHOWABLE.sub("\ufffd", TURNING.sub("", text)))
 
 
 def number_format(decimals: int) -> str:

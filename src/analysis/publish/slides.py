@@ -29,7 +29,6 @@ from analysis.house_style import (
     INK,
     MUTED,
     OFFICE_FONT,
-    PAPER,
     SERIES,
     SLIDE_FOOTER,
     SLIDE_HEADINGS,
@@ -56,6 +55,8 @@ MOST_LINES = 7
 # So many missing values are named; the rest are counted.
 MOST_NAMED = 8
 CELL_MARGIN, ROW_PADDING = 0.08, 0.09
+# The style of PowerPoint without colours and lines: headings and sums are shaded here.
+PLAIN_TABLE = "{2D5ABB26-0587-4C30-8999-92F81FD0307C}"
 TABLE_SIZES = (16, 14, 12, 11, 10)
 COVER, FINDING = 0, 5
 PRINTED = re.compile(r"^Figur (\d+)$")
@@ -447,7 +448,7 @@ def _table(
         len(rows) + 1, len(columns), Inches(SLIDE_MARGIN), Inches(BODY_TOP), Inches(sum(widths)), Inches(sum(heights))
     )
     grid = frame.table
-    grid.horz_banding = False
+    frame._element.graphic.graphicData.tbl.tblPr.find("{*}tableStyleId").text = PLAIN_TABLE
     for column, width in enumerate(widths):
         grid.columns[column].width = Inches(width)
     for row, height in enumerate(heights):
@@ -457,13 +458,14 @@ def _table(
         strong = place == 0 or texts[0] in table["strong"]
         for column, text in enumerate(texts):
             cell = grid.cell(place, column)
-            _cell(cell, text, size, strong, right=right[column] and column > 0, shade=SOFT if strong else PAPER)
+            _cell(cell, text, size, strong, right=right[column] and column > 0)
     return frame
 
 
-def _cell(cell: _Cell, text: str, size: int, strong: bool, *, right: bool, shade: str) -> None:
-    cell.fill.solid()
-    cell.fill.fore_color.rgb = colour(shade)
+def _cell(cell: _Cell, text: str, size: int, strong: bool, *, right: bool) -> None:
+    if strong:
+        cell.fill.solid()
+        cell.fill.fore_color.rgb = colour(SOFT)
     cell.margin_left = cell.margin_right = Inches(CELL_MARGIN)
     cell.margin_top = cell.margin_bottom = Inches(ROW_PADDING / 2)
     cell.vertical_anchor = MSO_ANCHOR.MIDDLE
