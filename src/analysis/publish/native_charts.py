@@ -408,7 +408,9 @@ def _places_with_room(contents: Contents) -> list[set[int]]:
         for place in places:
             value = one.values[place]
             if contents.kind == "stacked_columns":
-                fits = one.look == "total" or abs(value) > HIGH_ENOUGH * span
+                fits = one.look == "total" or (
+                    abs(value) > HIGH_ENOUGH * span and not _under_total(contents, row, place, APART * span)
+                )
             elif contents.kind in ("columns", "bars"):
                 fits = True
             else:
@@ -418,6 +420,16 @@ def _places_with_room(contents: Contents) -> list[set[int]]:
             if fits:
                 shown[row].add(place)
     return shown
+
+
+def _under_total(contents: Contents, row: int, place: int, near: float) -> bool:
+    """Whether the middle of a part of a stack lies where the total of parts to both sides of zero is written."""
+    parts = [one.values[place] or 0.0 for one in contents.series if one.look != "total"]
+    totals = [one.values[place] for one in contents.series if one.look == "total"]
+    if min(parts) >= 0 or not totals or totals[0] is None:
+        return False
+    start = sum(part for part in parts[:row] if (part < 0) == (parts[row] < 0))
+    return 0 <= start + parts[row] / 2 - totals[0] + near / 2 < 2 * near
 
 
 def _without_label(series: _BaseSeries, place: int) -> None:

@@ -155,8 +155,7 @@ class _Writer:
             sheet.set_column(column, column, width)
         sheet.freeze_panes(2, 1)
         sheet.hide_gridlines(2)
-        sheet.set_landscape()
-        sheet.fit_to_pages(1, 0)
+        _one_page_wide(sheet)
         return sheet.get_name()
 
     def _block(
@@ -231,6 +230,8 @@ class _Writer:
             looks = {"name": "Noegletal", "style": "Table Style Light 1", "columns": header}
             sheet.add_table(0, 0, len(rows), len(headings) - 1, looks)
         sheet.freeze_panes(1, 0)
+        sheet.repeat_rows(0)
+        _one_page_wide(sheet)
 
     def definitions(self) -> None:
         """What each key figure of the catalogue is, how it is averaged, where it is from and what it cannot say."""
@@ -246,6 +247,8 @@ class _Writer:
             for place, text in enumerate(texts):
                 sheet.write_string(row, place, _text(text), self._wrapped)
         sheet.freeze_panes(1, 1)
+        sheet.repeat_rows(0)
+        _one_page_wide(sheet)
 
     def contents(self, sheet: Worksheet, title: str, listed: Iterable[Listed]) -> None:
         """Every sheet with its title as a link; the links are made here, never of what data say."""
@@ -266,6 +269,7 @@ class _Writer:
             sheet.set_column(column, column, width)
         sheet.freeze_panes(3, 0)
         sheet.hide_gridlines(2)
+        _one_page_wide(sheet)
         sheet.activate()
 
     def _sheet_name(self, facts: dict[str, Any]) -> str:
@@ -279,6 +283,13 @@ class _Writer:
             name = wanted[: LONGEST_NAME - len(end)] + end
         self._names.add(name.casefold())
         return name
+
+
+def _one_page_wide(sheet: Worksheet) -> None:
+    """Print on A4, landscape, as many pages high as it takes."""
+    sheet.set_paper(9)
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
 
 
 class _Published(NamedTuple):
@@ -339,8 +350,8 @@ def _drawn(contents: Contents) -> tuple[list[str], list[list[Cell]]]:
         ]
         return head, points
     names = [_text(one.name) for one in contents.series]
-    columns = [one.values for one in contents.series]
-    rows = [[_text(name), *row] for name, *row in zip(contents.categories, *columns, strict=True)]
+    by_series = zip(*[list(one.values) for one in contents.series], strict=True)
+    rows = [[_text(name), *row] for name, row in zip(contents.categories, by_series, strict=False)]
     return ["", *names], rows
 
 
