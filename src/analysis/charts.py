@@ -147,6 +147,11 @@ def canvas(height: float | None = None) -> tuple[Drawing, Axes]:
     return figure, axes
 
 
+def _columns(most: int) -> int:
+    """Of a legend, where a figure is narrower than the page."""
+    return max(1, int(most * width() / PAGE.width))
+
+
 def _dark(colour: str) -> bool:
     """Whether white text reads better on a colour than ink."""
     red, green, blue = mpl.colors.to_rgb(colour)
@@ -280,7 +285,7 @@ def stacked_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, d
         axes.grid(visible=False, axis="x")
         handles, labels = axes.get_legend_handles_labels()
         if len(labels) > 1:
-            axes.legend(handles[::-1], labels[::-1], ncols=2 if sum(map(len, labels)) > 60 else 3, **ABOVE)
+            axes.legend(handles[::-1], labels[::-1], ncols=_columns(2 if sum(map(len, labels)) > 60 else 3), **ABOVE)
         numbers_on(axes.yaxis, tick_decimals(axes))
     figure.contents = _stacked(wide.mask(absent), totals, colours, gaps, unit, decimals)
     return figure
@@ -365,7 +370,7 @@ def contributions(data: pd.DataFrame, colours: dict[str, str], *, unit: str, dec
         axes.set(xlabel=unit, ylabel="")
         axes.grid(visible=False, axis="y")
         numbers_on(axes.xaxis, tick_decimals(axes, "x"))
-        axes.legend(ncols=2, **ABOVE)
+        axes.legend(ncols=_columns(2), **ABOVE)
     figure.contents = _stacked(wide, wide.sum(axis=1, skipna=False), colours, gaps, unit, decimals)
     return figure
 

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 from itertools import cycle
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -424,9 +425,13 @@ def _column_values(
     texts = []
     for row in data.itertuples():
         place = groups.index(row.group) + ((series.index(row.series) + 0.5) / len(series) - 0.5) * breadth
-        end, side, text = np.nan_to_num(row.value), -1 if row.value < 0 else 1, number(row.value, decimals)
+        end, side, text = np.nan_to_num(row.value), -1 if row.value < 0 else 1, _value_text(row, decimals)
         texts.append(_at_end(axes, end, place, text, side) if lying else _on_top(axes, place, end, text, side))
     return texts
+
+
+def _value_text(row: NamedTuple, decimals: int) -> str:
+    return number(row.value, decimals, getattr(row, "status", MISSING))
 
 
 def _side_by_side(groups: Sequence[str], values: pd.Series, decimals: int, room: float, series: int) -> bool:
