@@ -1,10 +1,13 @@
-"""House style and the few kinds of chart the report uses; every chart takes a frame and returns a figure."""
+"""The few kinds of chart the report uses; every chart takes a frame and returns a figure that knows what it says."""
 
 import io
 import re
 import textwrap
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -19,33 +22,49 @@ from scipy.optimize import isotonic_regression
 
 from analysis import accounts
 from analysis.aggregation import MISSING, SUPPRESSED
+from analysis.chart_contents import Contents, Gap, Series, by_category, dashed, figures
 from analysis.danish import number
 from analysis.errors import InputError
+from analysis.house_style import (
+    AREAS,
+    CONTEXT,
+    FACTORS,
+    FOOTER,
+    GRID,
+    HEADING,
+    HIGHLIGHT,
+    INK,
+    LABEL,
+    MUTED,
+    PAGE,
+    PAPER,
+    PICTURE_FONT,
+    REFERENCE,
+    SERIES,
+    SMALL,
+    TEXT,
+    VALUE,
+    Size,
+)
 
-INK, MUTED, GRID = "#1D2B36", "#5B6770", "#D9DEE2"
-FACTORS = {
-    "Befolkning": "#6BAED6",
-    "Modtagere pr. indbygger": "#117733",
-    "Enhedspris": "#882255",
-    "Prisniveau": "#B9B9B9",
-}
-HIGHLIGHT, CONTEXT, REFERENCE = "#0A5C8F", "#A9B4BC", "#B5521B"
-WIDTH, HEIGHT = 7.2, 4.0
+# Notebooks take their colours from here.
+__all__ = ["CONTEXT", "FACTORS", "HIGHLIGHT", "REFERENCE"]
+
 # Of the stored PNG.
 DPI = 160
 # What the title of a stored image is called in it.
-HEADING = "titel"
+TITLE = "titel"
 # Where a legend goes when series cannot be named directly: above the axes, to the left.
 ABOVE = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0), "borderaxespad": 0.2, "handlelength": 1.2, "title": None}
 STYLE = {
-    "font.family": "DejaVu Sans",
-    "font.size": 11.5,
-    "axes.labelsize": 11,
+    "font.family": PICTURE_FONT,
+    "font.size": TEXT,
+    "axes.labelsize": LABEL,
     "axes.labelcolor": MUTED,
     "axes.edgecolor": GRID,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.titlesize": 11.5,
+    "axes.titlesize": TEXT,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.grid": True,
@@ -57,7 +76,7 @@ STYLE = {
     "xtick.bottom": False,
     "ytick.left": False,
     "legend.frameon": False,
-    "figure.facecolor": "white",
+    "figure.facecolor": PAPER,
     "svg.fonttype": "path",
     # A fixed salt makes two runs write the same SVG.
     "svg.hashsalt": "noegletal",
@@ -80,30 +99,57 @@ def colours_of(rows: pd.DataFrame) -> dict[str, str]:
 
 def palette(names: Iterable[str]) -> dict[str, str]:
     """Colours for series without one of their own, each name once in the order given; safe for the colour-blind."""
-    tones = sns.color_palette(["#332288", "#44AA99", "#CC8A00", "#882255", "#88CCEE", "#6F7F8A"]).as_hex()
     unique = list(dict.fromkeys(names))
-    if len(unique) > len(tones):
-        raise InputError(f"{len(unique)} series are too many to tell apart by colour; show at most {len(tones)}")
-    return dict(zip(unique, tones, strict=False))
+    if len(unique) > len(SERIES):
+        raise InputError(f"{len(unique)} series are too many to tell apart by colour; show at most {len(SERIES)}")
+    return dict(zip(unique, SERIES, strict=False))
 
 
 def area_colours(names: Sequence[str], own: str) -> dict[str, str]:
     """Colour by area name: the report's own area stands out, the last name (the country) is the reference."""
-    others = sns.color_palette(["#6F7F8A", "#44AA99", "#999933", "#882255", "#332288"]).as_hex()
-    tones = {name: others[position % len(others)] for position, name in enumerate(names)}
+    tones = {name: AREAS[position % len(AREAS)] for position, name in enumerate(names)}
     return tones | {names[-1]: REFERENCE, own: HIGHLIGHT}
 
 
-def canvas(height: float = HEIGHT) -> tuple[Figure, Axes]:
-    """An empty figure of the page's width, and its axes; `height` in inches."""
+class Drawing(Figure):
+    """A figure that knows what it says; one drawn by hand does not."""
+
+    contents: Contents | None = None
+
+
+_size = ContextVar("size", default=PAGE)
+
+
+@contextmanager
+def drawn_for(size: Size) -> Iterator[None]:
+    """Draw the charts made inside for another place than the page, such as a phone."""
+    before = _size.set(size)
+    try:
+        yield
+    finally:
+        _size.reset(before)
+
+
+def width() -> float:
+    """How wide figures are drawn, in inches."""
+    return _size.get().width
+
+
+def canvas(height: float | None = None) -> tuple[Drawing, Axes]:
+    """An empty figure, by default of the page's size, and its axes; `height` in inches."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        figure = Drawing(figsize=(width(), height or _size.get().height), layout="constrained")
         # Without a canvas of its own a figure gets a new one, which knows no text, each time something is measured.
         FigureCanvasAgg(figure)
         axes = figure.subplots()
         # They lie on the edge of the axes and are costly to measure.
         axes.spines[:].set_in_layout(False)
     return figure, axes
+
+
+def _columns(most: int) -> int:
+    """Of a legend, where a figure is narrower than the page."""
+    return max(1, int(most * width() / PAGE.width))
 
 
 def _dark(colour: str) -> bool:
@@ -148,7 +194,7 @@ def spaced(positions: Sequence[float], gap: float | Sequence[float], low: float,
     return result
 
 
-def lines(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: int = 1, zero: bool = True) -> Figure:
+def lines(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: int = 1, zero: bool = True) -> Drawing:
     """A line per series over the years, named at its end with the last value.
 
     Requires year, series, value (already in the unit shown). `colours` by series; a series without one is an error.
@@ -191,6 +237,8 @@ def lines(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: i
         axes.set(xlabel="", ylabel=unit)
         axes.grid(visible=False, axis="x")
         numbers_on(axes.yaxis, tick_decimals(axes))
+    years, series, gaps = by_category(data, "year", colours, "line", ordered=True)
+    figure.contents = Contents("lines", unit, decimals, years, series, gaps, floor=0.0 if zero else None)
     return figure
 
 
@@ -200,7 +248,7 @@ def _year_axis(axes: Axes, years: pd.Series) -> None:
     axes.set_xlim(years.min() - 0.2, years.max() + 0.2)
 
 
-def stacked_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: int) -> Figure:
+def stacked_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: int) -> Drawing:
     """A column per year, stacked by series in the order of `colours`, with the parts and the total written on it.
 
     Requires year, series, value. Negative values are stacked below zero; a year with a missing part has no column.
@@ -237,14 +285,26 @@ def stacked_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, d
         axes.grid(visible=False, axis="x")
         handles, labels = axes.get_legend_handles_labels()
         if len(labels) > 1:
-            axes.legend(handles[::-1], labels[::-1], ncols=2 if sum(map(len, labels)) > 60 else 3, **ABOVE)
+            axes.legend(handles[::-1], labels[::-1], ncols=_columns(2 if sum(map(len, labels)) > 60 else 3), **ABOVE)
         numbers_on(axes.yaxis, tick_decimals(axes))
+    figure.contents = _stacked(wide.mask(absent), totals, colours, gaps, unit, decimals)
     return figure
+
+
+def _stacked(
+    wide: pd.DataFrame, totals: pd.Series, colours: dict[str, str], gaps: dict[tuple, str], unit: str, decimals: int
+) -> Contents:
+    """Columns by series, stacked for each row of the frame, and the total of each where there are several series."""
+    series = [Series(str(name), colour, figures(wide[name])) for name, colour in colours.items()]
+    if len(series) > 1:
+        series.append(Series("I alt", INK, figures(totals), "total"))
+    absent = [Gap(str(name), "", gaps[name,]) for name in totals.index[totals.isna()]]
+    return Contents("stacked_columns", unit, decimals, [str(name) for name in wide.index], series, absent)
 
 
 def paired_bars(
     data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: int = 1, emphasised: Sequence[str] = ()
-) -> Figure:
+) -> Drawing:
     """Horizontal bars, a group per name and a bar per series, with the value at the end of each.
 
     Requires name, series, value; names are drawn in the order of the frame, `emphasised` ones in bold.
@@ -264,7 +324,7 @@ def paired_bars(
             # What has no figure has no bar either; its symbol stands where the bar would be.
             value, text = np.nan_to_num(row.value), number(row.value, decimals, getattr(row, "status", MISSING))
             end, side = (value - 0.012 * span, "right") if value < 0 else (value + 0.012 * span, "left")
-            axes.text(end, row.spot, text, ha=side, va="center", fontsize=10.5)
+            axes.text(end, row.spot, text, ha=side, va="center", fontsize=VALUE)
         axes.set_xlim(low - (0.12 * span if low < 0 else 0), high + 0.12 * span)
         axes.set_yticks(range(len(names)), [textwrap.fill(name, 26, break_long_words=False) for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
@@ -276,10 +336,12 @@ def paired_bars(
         if len(colours) > 1:
             handles, labels = axes.get_legend_handles_labels()
             axes.legend(handles, labels, ncols=min(len(labels), 3), **ABOVE)
+    categories, series, absent = by_category(data, "name", colours, "bars")
+    figure.contents = Contents("bars", unit, decimals, categories, series, absent)
     return figure
 
 
-def contributions(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: int = 1) -> Figure:
+def contributions(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: int = 1) -> Drawing:
     """Horizontal bars of contributions, stacked to both sides of zero, with the total as a diamond and a number.
 
     Requires name, series, value; a name without contributions shows only its symbol.
@@ -299,7 +361,7 @@ def contributions(data: pd.DataFrame, colours: dict[str, str], *, unit: str, dec
         gaps = _gaps(data, "name")
         for row, name, total, end in zip(rows, wide.index, wide.sum(axis=1, skipna=False), above, strict=True):
             label = number(total, decimals, gaps[name,])
-            axes.text(end + 0.02 * span, row, label, va="center", fontweight="bold", fontsize=10.5)
+            axes.text(end + 0.02 * span, row, label, va="center", fontweight="bold", fontsize=VALUE)
             axes.scatter([total], [row], marker="D", s=34, color="white", edgecolor=INK, zorder=3)
         axes.axvline(0, color=INK, linewidth=0.9)
         axes.set_yticks(rows, [textwrap.fill(name, 26, break_long_words=False) for name in wide.index])
@@ -308,11 +370,12 @@ def contributions(data: pd.DataFrame, colours: dict[str, str], *, unit: str, dec
         axes.set(xlabel=unit, ylabel="")
         axes.grid(visible=False, axis="y")
         numbers_on(axes.xaxis, tick_decimals(axes, "x"))
-        axes.legend(ncols=2, **ABOVE)
+        axes.legend(ncols=_columns(2), **ABOVE)
+    figure.contents = _stacked(wide, wide.sum(axis=1, skipna=False), colours, gaps, unit, decimals)
     return figure
 
 
-def spread(data: pd.DataFrame, references: dict[str, tuple[str, str]], *, unit: str, decimals: int = 1) -> Figure:
+def spread(data: pd.DataFrame, references: dict[str, tuple[str, str]], *, unit: str, decimals: int = 1) -> Drawing:
     """A dot per municipality and year, with a named line for each reference area.
 
     Requires year, series, value; series in `references` (series -> colour, line style) are drawn as lines, all
@@ -346,12 +409,25 @@ def spread(data: pd.DataFrame, references: dict[str, tuple[str, str]], *, unit: 
         axes.set(xlabel="", ylabel=unit)
         axes.grid(visible=False, axis="x")
         numbers_on(axes.yaxis, tick_decimals(axes))
+    figure.contents = _spread_contents(dots, data, references, unit, decimals)
     return figure
+
+
+def _spread_contents(
+    dots: pd.DataFrame, data: pd.DataFrame, references: dict[str, tuple[str, str]], unit: str, decimals: int
+) -> Contents:
+    known = dots.dropna(subset="value")
+    places = [float(year) for year in known["year"]]
+    series = [Series("Kommunerne hver for sig", CONTEXT, figures(known["value"]), "dots", places)]
+    for name, (colour, _) in references.items():
+        course = data[data["series"] == name].dropna(subset="value").sort_values("year")
+        series.append(Series(name, colour, figures(course["value"]), "line", [float(year) for year in course["year"]]))
+    return Contents("points", unit, decimals, [], series, floor=0.0)
 
 
 def ranked_dots(
     data: pd.DataFrame, *, unit: str, decimals: int, emphasised: Sequence[str], years: tuple[int, int]
-) -> Figure:
+) -> Drawing:
     """A row per name with its value in two years joined by a line, the latest at the end; for comparing many areas.
 
     Requires name, year, value. Rows are drawn in the order of the frame, `emphasised` ones in bold and colour.
@@ -372,9 +448,9 @@ def ranked_dots(
         for row, value, other in zip(rows, last, first, strict=True):
             if not np.isnan(value):
                 axes.text(
-                    np.nanmax([value, other]) + 0.015 * top, row, number(value, decimals), va="center", fontsize=10
+                    np.nanmax([value, other]) + 0.015 * top, row, number(value, decimals), va="center", fontsize=VALUE
                 )
-        axes.set_yticks(rows, names, fontsize=10.5)
+        axes.set_yticks(rows, names, fontsize=VALUE)
         for label, name in zip(axes.get_yticklabels(), names, strict=True):
             label.set_fontweight("bold" if name in emphasised else "normal")
         axes.set_ylim(len(names) - 0.4, -0.6)
@@ -383,10 +459,15 @@ def ranked_dots(
         axes.grid(visible=False, axis="y")
         numbers_on(axes.xaxis, tick_decimals(axes, "x"))
         axes.legend(ncols=2, **ABOVE)
+    tones = dict(zip(map(str, years), (CONTEXT, HIGHLIGHT), strict=True))
+    two = data.assign(series=data["year"].astype(str))
+    categories, series, absent = by_category(two, "name", tones, "dots")
+    series = [replace(one, valued=one.name == str(years[1])) for one in series]
+    figure.contents = Contents("marks", unit, decimals, categories, series, absent, floor=0.0)
     return figure
 
 
-def funnel(limits: pd.DataFrame, *, unit: str, across: str, own: str, named: Sequence[str], overall: float) -> Figure:
+def funnel(limits: pd.DataFrame, *, unit: str, across: str, own: str, named: Sequence[str], overall: float) -> Drawing:
     """Rates of areas against their size, with the limits that chance sets as lines; `named` areas get their name.
 
     Requires, indexed by area name: exposure, rate, low_95, high_95, low_998, high_998. `own` is drawn in colour;
@@ -408,7 +489,7 @@ def funnel(limits: pd.DataFrame, *, unit: str, across: str, own: str, named: Seq
         for name in dots.index.intersection([own, *named]):
             axes.annotate(
                 name, tuple(dots.loc[name, ["exposure", "rate"]]), xytext=(6, 0), textcoords="offset points",
-                va="center", fontsize=9.5, color=HIGHLIGHT if name == own else INK,
+                va="center", fontsize=SMALL, color=HIGHLIGHT if name == own else INK,
             )  # fmt: skip
         highest = dots["rate"].max()
         axes.set_ylim(0, max(min(ordered["high_998"].max(), 1.4 * highest), highest) * 1.08)
@@ -420,10 +501,30 @@ def funnel(limits: pd.DataFrame, *, unit: str, across: str, own: str, named: Seq
         numbers_on(axes.xaxis, 0)
         numbers_on(axes.yaxis, tick_decimals(axes))
         axes.legend(ncols=3, **ABOVE)
+    figure.contents = _funnel_contents(ordered, dots, unit, across, own, named, overall)
     return figure
 
 
-def dot_rows(data: pd.DataFrame, marks: dict[str, str], *, unit: str, decimals: int = 0) -> Figure:
+def _funnel_contents(
+    ordered: pd.DataFrame, dots: pd.DataFrame, unit: str, across: str, own: str, named: Sequence[str], overall: float
+) -> Contents:
+    ends = ordered["exposure"].iloc[[0, -1]] if len(ordered) else []
+    series = [dashed("Under ét", MUTED, ends, [overall] * len(ends))]
+    for inner, label in (("95", "95 pct."), ("998", "99,8 pct.")):
+        for side, name in (("low", "nedre"), ("high", "øvre")):
+            series.append(dashed(f"{label}, {name}", MUTED, ordered["exposure"], ordered[f"{side}_{inner}"]))
+    kinds = {"Øvrige": CONTEXT, "Uden for grænserne": REFERENCE, own: HIGHLIGHT}
+    kind = [own if name == own else "Uden for grænserne" if name in set(named) else "Øvrige" for name in dots.index]
+    for name, colour in kinds.items():
+        points = dots[[one == name for one in kind]]
+        texts = [str(point) for point in points.index] if name != "Øvrige" else []
+        places = [float(place) for place in points["exposure"]]
+        series.append(Series(name, colour, figures(points["rate"]), "dots", places, texts))
+    drawn = [one for one in series if one.places]
+    return Contents("points", unit, 1, [], drawn, across=across, logarithmic=True, floor=0.0)
+
+
+def dot_rows(data: pd.DataFrame, marks: dict[str, str], *, unit: str, decimals: int = 0) -> Drawing:
     """A row per name with a dot per series: those in `marks` (series -> colour) named in the legend, others grey.
 
     Requires name, series, value. The first series in `marks` also has its value written.
@@ -443,7 +544,7 @@ def dot_rows(data: pd.DataFrame, marks: dict[str, str], *, unit: str, decimals: 
             axes.annotate(
                 number(row.value, decimals, getattr(row, "status", MISSING)),
                 (0 if np.isnan(row.value) else row.value, names.index(row.name)),
-                xytext=(0, 8), textcoords="offset points", ha="center", fontsize=10, fontweight="bold",
+                xytext=(0, 8), textcoords="offset points", ha="center", fontsize=VALUE, fontweight="bold",
             )  # fmt: skip
         if data["value"].min() < 0:
             axes.axvline(0, color=INK, linewidth=0.9)
@@ -453,6 +554,10 @@ def dot_rows(data: pd.DataFrame, marks: dict[str, str], *, unit: str, decimals: 
         axes.grid(visible=False, axis="y")
         numbers_on(axes.xaxis, tick_decimals(axes, "x"))
         axes.legend(ncols=3, **ABOVE)
+    tones = dict.fromkeys(data["series"][others], CONTEXT) | marks
+    categories, series, absent = by_category(data, "name", tones, "dots")
+    series = [replace(one, valued=one.name == next(iter(marks))) for one in series]
+    figure.contents = Contents("marks", unit, decimals, categories, series, absent)
     return figure
 
 
@@ -506,7 +611,7 @@ def _cut_out(svg: bytes, top: float, height: float) -> bytes:
     """The chart of a standalone SVG, from `top` and of `height` as shares of the whole, without title and lines."""
     text = svg.decode("utf-8")
     # The texts of a figure are drawn after its axes, the title first, and end with the figure.
-    first = text.index(f'  <g id="{HEADING}">')
+    first = text.index(f'  <g id="{TITLE}">')
     text = text[:first] + text[text.index("\n </g>\n", first) + 1 :]
     width, full = re.search(r'viewBox="0 0 (\S+) (\S+)"', text).groups()
     size, start = float(full) * height, float(full) * top
@@ -518,16 +623,17 @@ def _cut_out(svg: bytes, top: float, height: float) -> bytes:
 def standalone(figure: Figure, title: str, lines_below: Sequence[str]) -> Figure:
     """The same figure with its title above and source lines below, for use outside the page."""
     with mpl.rc_context(STYLE):
-        heading = textwrap.wrap(title, 66)
-        footer = [part for line in lines_below for part in textwrap.wrap(line, 108)]
+        share = figure.get_figwidth() / PAGE.width
+        heading = textwrap.wrap(title, int(66 * share))
+        footer = [part for line in lines_below for part in textwrap.wrap(line, int(108 * share))]
         width, height = figure.get_size_inches()
         top, bottom = 0.12 + 0.24 * len(heading), 0.10 + 0.165 * len(footer)
         full = height + top + bottom
         figure.set_size_inches(width, full)
         figure.get_layout_engine().set(rect=(0, bottom / full, 1, height / full))
         figure.text(
-            0.012, 1 - 0.07 / full, "\n".join(heading), va="top", fontsize=13, fontweight="bold", linespacing=1.3,
-            gid=HEADING,
+            0.012, 1 - 0.07 / full, "\n".join(heading), va="top", fontsize=HEADING, fontweight="bold", linespacing=1.3,
+            gid=TITLE,
         )  # fmt: skip
-        figure.text(0.012, 0.06 / full, "\n".join(footer), va="bottom", fontsize=8.5, color=MUTED, linespacing=1.35)
+        figure.text(0.012, 0.06 / full, "\n".join(footer), va="bottom", fontsize=FOOTER, color=MUTED, linespacing=1.35)
     return figure

@@ -204,7 +204,9 @@ class Section:
         self._refuse_suppressed(output, data)
         below = self._lines_below(data, note)
         alt = f"{title} {reading}"
-        self._store(output, data, title=title, number=number, alt=alt)
+        contents = getattr(chart, "contents", None)
+        facts = {"unit": contents.unit, "chart": contents.facts()} if contents else {}
+        self._store(output, data, title=title, number=number, alt=alt, below=below, reading=reading, **facts)
         if self._publish:
             images = charts.images(chart, f"{number}: {title}" if number else title, below)
             self._write(f"figurer/{output}.svg", images.vector)
@@ -238,7 +240,14 @@ class Section:
         markup = tables.html(
             frame, identifier=output.replace("_", "-") + "-t", heading=heading, numeric=numeric, strong=strong
         )
-        self._store(output, data, title=title, number=number, alt="")
+        shown = {
+            "columns": frame.columns.tolist(),
+            "rows": frame.to_numpy().tolist(),
+            "numeric": list(numeric),
+            "strong": list(strong),
+            "heading": heading,
+        }
+        self._store(output, data, title=title, number=number, below=below, table=shown)
         self._show(output, number, title, markup, below, {"data (CSV)": f"data/{output}.csv"}, data)
 
     def leave_out(self, output: str, title: str, reason: str, *, number: str = "") -> None:
@@ -352,10 +361,11 @@ class Section:
             )
         )
 
-    def _store(self, output: str, data: pd.DataFrame, *, title: str, number: str, alt: str) -> None:
+    def _store(self, output: str, data: pd.DataFrame, **facts: object) -> None:
+        """Keep an output's figures and facts: those given, and the weakest origin of its rows and how many they are."""
         self._declared(output)
         origin = _weakest(data) if "origin" in data.columns else ""
-        self._store_facts(output, title=title, number=number, alt=alt, origin=origin, rows=len(data))
+        self._store_facts(output, origin=origin, rows=len(data), **facts)
         if self._publish:
             self._write(f"data/{output}.csv", tables.spreadsheet_csv(data))
 
@@ -375,7 +385,13 @@ class Section:
         origin: str = "",
         rows: int = 0,
         left_out: str = "",
+        below: Sequence[str] = (),
+        unit: str = "",
+        reading: str = "",
+        chart: dict[str, object] | None = None,
+        table: dict[str, object] | None = None,
     ) -> None:
+        """Write what slides and workbook need to show an output again; a figure has a chart, a table its texts."""
         if self._publish is None:
             return
         facts = {
@@ -386,6 +402,11 @@ class Section:
             "origin": origin,
             "rows": rows,
             "left_out": left_out,
+            "below": list(below),
+            "unit": unit,
+            "reading": reading,
+            "chart": chart,
+            "table": table,
         }
         self._write(f"facts/{output}.json", json.dumps(facts, ensure_ascii=False, indent=1).encode("utf-8"))
 

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 from itertools import cycle
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -12,31 +13,17 @@ from babel.dates import format_date
 from matplotlib import patheffects
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
-from analysis.charts import (
-    ABOVE,
-    CONTEXT,
-    GRID,
-    HEIGHT,
-    HIGHLIGHT,
-    INK,
-    MUTED,
-    REFERENCE,
-    STYLE,
-    WIDTH,
-    canvas,
-    numbers_on,
-    spaced,
-    tick_decimals,
-)
+from analysis.aggregation import MISSING, SUPPRESSED
+from analysis.chart_contents import Contents, Gap, Look, Series, by_category, dashed, figures, level
+from analysis.charts import ABOVE, STYLE, Drawing, canvas, numbers_on, spaced, tick_decimals, width
 from analysis.danish import LOCALE, STATUS_SYMBOLS, number
+from analysis.house_style import CONTEXT, GRID, HIGHLIGHT, INK, LABEL, MUTED, REFERENCE, SERIES, VALUE
 
-SMALL = 10.5
 # Light enough for ink to be read on every shade.
 SHADES = sns.light_palette("#6BAED6", as_cmap=True)
 # A light edge keeps a text readable where a line runs behind it.
@@ -51,7 +38,7 @@ DASHES = ((0, (6, 2)), (0, (3, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 
 def intervals(
     data: pd.DataFrame, *, unit: str, decimals: int = 0, reference: tuple[str, float] | None = None
-) -> Figure:
+) -> Drawing:
     """A range per name with a mark at its middle and all three numbers, such as the need after several methods.
 
     Requires name, low, middle, high. `reference`: the name and the value of a vertical line. A row that lacks one of
@@ -90,10 +77,18 @@ def intervals(
             _named_upright(axes, reference[1], f"{reference[0]} {number(reference[1], decimals)}", REFERENCE)
         axes.set(xlabel=unit, ylabel="")
         _numbers_across(axes)
+    categories = [str(name) for name in rows["name"]]
+    ends = {"Lavest": ("low", CONTEXT), "Midt": ("middle", HIGHLIGHT), "Højest": ("high", MUTED)}
+    shown = known.reindex(rows.index)
+    series = [Series(name, colour, figures(shown[end]), "dots") for name, (end, colour) in ends.items()]
+    if reference:
+        name = f"{reference[0]} {number(reference[1], decimals)}"
+        series.append(level(name, reference[1], len(rows), REFERENCE))
+    figure.contents = Contents("marks", unit, decimals, categories, series, _absent_rows(rows, known))
     return figure
 
 
-def tornado(data: pd.DataFrame, *, base: float, unit: str, decimals: int = 0) -> Figure:
+def tornado(data: pd.DataFrame, *, base: float, unit: str, decimals: int = 0) -> Drawing:
     """Bars from a base to the outcome at the low and at the high value of one assumption at a time.
 
     Requires name, low, high (the outcomes), low_label, high_label (the values of the assumption, as text). Rows are
@@ -126,7 +121,29 @@ def tornado(data: pd.DataFrame, *, base: float, unit: str, decimals: int = 0) ->
         _numbers_across(axes)
         handles = [Patch(color=colour) for colour in (HIGHLIGHT, REFERENCE)]
         _legend(axes, handles, ["lav værdi af antagelsen", "høj værdi af antagelsen"], raised=True)
+    shown = known.reindex(rows.index)
+    sides = {"Lav værdi af antagelsen": ("low", HIGHLIGHT), "Høj værdi af antagelsen": ("high", REFERENCE)}
+    series = [
+        Series(
+            name,
+            colour,
+            figures(shown[end]),
+            texts=[
+                "" if np.isnan(value) else f"{label}: {number(value, decimals)}"
+                for value, label in zip(shown[end], rows[f"{end}_label"], strict=True)
+            ],
+        )
+        for name, (end, colour) in sides.items()
+    ]
+    categories = [str(name) for name in rows["name"]]
+    figure.contents = Contents(
+        "deviations", unit, decimals, categories, series, _absent_rows(rows, known), base=float(base)
+    )
     return figure
+
+
+def _absent_rows(rows: pd.DataFrame, known: pd.DataFrame) -> list[Gap]:
+    return [Gap(str(name), "", MISSING) for name in rows["name"][rows.index.difference(known.index)]]
 
 
 def fan(
@@ -137,7 +154,7 @@ def fan(
     decimals: int = 0,
     coverage: str,
     references: dict[str, float] | None = None,
-) -> Figure:
+) -> Drawing:
     """A line up to now, and from there the expected course with its interval, named where they end.
 
     `history` requires first (a date) or period (a period or its first day), and value; `forecast` period, mean,
@@ -186,10 +203,31 @@ def fan(
         axes.set(xlabel="", ylabel=unit)
         axes.grid(visible=False, axis="x")
         numbers_on(axes.yaxis, tick_decimals(axes))
+    courses = {"Opgjort": (past.set_index("date")["value"], HIGHLIGHT, "line")}
+    if not forecast.empty:
+        course = ahead.set_index("date")
+        courses["Forventet"] = (course["mean"], REFERENCE, "dashes")
+        courses[f"{coverage}, nedre"] = (course["low"], CONTEXT, "line")
+        courses[f"{coverage}, øvre"] = (course["high"], CONTEXT, "line")
+    figure.contents = _over_days(courses, references or {}, unit, decimals)
     return figure
 
 
-def flow_matrix(data: pd.DataFrame, *, unit: str, decimals: int = 0) -> Figure:
+def _over_days(
+    courses: dict[str, tuple[pd.Series, str, Look]], levels: dict[str, float], unit: str, decimals: int
+) -> Contents:
+    """Lines over days, each a series by date with its colour and look, and levels that are the same for all days."""
+    days = sorted({day for course, *_ in courses.values() for day in course.index})
+    series = [Series(name, colour, figures(own.reindex(days)), look) for name, (own, colour, look) in courses.items()]
+    series += [
+        level(f"{name} {number(value, decimals)}", value, len(days), INK)
+        for name, value in levels.items()
+        if not np.isnan(value)
+    ]
+    return Contents("lines", unit, decimals, [day.date().isoformat() for day in days], series, dates=True)
+
+
+def flow_matrix(data: pd.DataFrame, *, unit: str, decimals: int = 0) -> Drawing:
     """From where to where: a shaded table with a row per home and a column per host, in the order of the frame.
 
     Requires home, host, value, status (as `danish.number` takes it). A cell without a figure shows the symbol of its
@@ -204,7 +242,7 @@ def flow_matrix(data: pd.DataFrame, *, unit: str, decimals: int = 0) -> Figure:
             for pair in zip(values.to_numpy(), wide["status"][hosts].to_numpy(), strict=True)
         ]
         rows = _wrapped(homes, 24)
-        characters = int((WIDTH - 2.2) / len(hosts) / INCH_PER_CHARACTER)
+        characters = int((width() - 2.2) / len(hosts) / INCH_PER_CHARACTER)
         columns = _level(_wrapped(hosts, max(characters, 9)))
         figure, axes = canvas(height=1.25 + _row_height(rows, 0.46) * len(rows))
         known = values.to_numpy()[values.notna()]
@@ -220,7 +258,7 @@ def flow_matrix(data: pd.DataFrame, *, unit: str, decimals: int = 0) -> Figure:
                 texts[row][column],
                 ha="center",
                 va="center",
-                fontsize=SMALL,
+                fontsize=VALUE,
                 path_effects=HALO if np.isnan(values.iloc[row, column]) else None,
             )
         axes.set_xticks(np.arange(len(hosts)) + 0.5, columns, rotation=0)
@@ -232,12 +270,26 @@ def flow_matrix(data: pd.DataFrame, *, unit: str, decimals: int = 0) -> Figure:
         hidden = f"; {STATUS_SYMBOLS['suppressed']} er skjult for at beskytte få personer"
         note = unit + (hidden if (data["status"] == "suppressed").any() else "")
         axes.annotate(
-            note, (0, 1), xycoords="axes fraction", xytext=(0, 6), textcoords="offset points", fontsize=11, color=MUTED,
-        )  # fmt: skip
+            note,
+            (0, 1),
+            xycoords="axes fraction",
+            xytext=(0, 6),
+            textcoords="offset points",
+            fontsize=LABEL,
+            color=MUTED,
+        )
+    shown = values.mask(wide["status"][hosts] == SUPPRESSED)
+    gaps = [
+        Gap(str(row.home), str(row.host), str(row.status))
+        for row in data.itertuples()
+        if np.isnan(row.value) or row.status == SUPPRESSED
+    ]
+    series = [Series(str(host), HIGHLIGHT, figures(shown[host])) for host in hosts]
+    figure.contents = Contents("matrix", unit, decimals, [str(home) for home in homes], series, gaps)
     return figure
 
 
-def occupancy_curve(census: pd.DataFrame, *, places: int, marks: dict[str, float]) -> Figure:
+def occupancy_curve(census: pd.DataFrame, *, places: int, marks: dict[str, float]) -> Drawing:
     """Places taken night by night against the places there are, with named levels such as the mean and p90.
 
     Requires date, occupied. `marks`: level in places by its name. The places that were free are shaded, and in another
@@ -267,10 +319,13 @@ def occupancy_curve(census: pd.DataFrame, *, places: int, marks: dict[str, float
         axes.grid(visible=False, axis="x")
         numbers_on(axes.yaxis, tick_decimals(axes))
         _legend(axes, *axes.get_legend_handles_labels())
+    taken = nights.set_index("date")["occupied"]
+    levels = {"Pladser": float(places)} | marks
+    figure.contents = _over_days({"Belagte pladser": (taken, HIGHLIGHT, "line")}, levels, "belagte pladser", 0)
     return figure
 
 
-def prices(data: pd.DataFrame, *, ceiling: float, ceiling_label: str) -> Figure:
+def prices(data: pd.DataFrame, *, ceiling: float, ceiling_label: str) -> Drawing:
     """A dot per tilbud at its takst, as large as its places, in a row per ownership, against the ceiling.
 
     Requires group, value (kr. pr. døgn), places. A tilbud without a takst is left out, also of the mean, which is
@@ -302,10 +357,26 @@ def prices(data: pd.DataFrame, *, ceiling: float, ceiling_label: str) -> Figure:
         for places in sorted({int(known["places"].median()), int(known["places"].max())} if len(known) else ()):
             axes.scatter([], [], s=places * scale, label=f"{number(places)} pladser", **dot)
         _legend(axes, *axes.get_legend_handles_labels(), raised=True)
+    figure.contents = _price_contents(known, groups, ceiling, ceiling_label)
     return figure
 
 
-def grouped_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: int = 0) -> Figure:
+def _price_contents(known: pd.DataFrame, groups: Sequence[str], ceiling: float, ceiling_label: str) -> Contents:
+    """Each tilbud at its places and its takst, a series per group whose name tells the mean, and the ceiling."""
+    series = []
+    for group, colour in zip(groups, cycle(SERIES), strict=False):
+        own = known[known["group"] == group]
+        if len(own):
+            mean = number(np.average(own["value"], weights=own["places"]))
+            places = [float(place) for place in own["places"]]
+            series.append(Series(f"{group} (gennemsnit {mean})", colour, figures(own["value"]), "dots", places))
+    widest = [0.0, float(known["places"].max())] if len(known) else [0.0, 1.0]
+    series.append(dashed(f"{ceiling_label} {number(ceiling)}", REFERENCE, widest, [ceiling] * 2))
+    gaps = [Gap(str(group), "", MISSING) for group in groups if group not in set(known["group"])]
+    return Contents("points", "kr. pr. døgn", 0, [], series, gaps, across="pladser i tilbuddet")
+
+
+def grouped_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: int = 0) -> Drawing:
     """A group of columns side by side with their values, such as places per cluster under several criteria.
 
     Requires group, series, value; groups are drawn in the order of the frame, series in that of `colours`. The columns
@@ -313,17 +384,17 @@ def grouped_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, d
     """
     with mpl.rc_context(STYLE):
         groups = list(dict.fromkeys(data["group"]))
-        room = (WIDTH - 0.9) / len(groups)
+        room = (width() - 0.9) / len(groups)
         lying = not _side_by_side(groups, data["value"], decimals, room, len(colours))
-        width = 0.84 if lying else min(0.84, WIDEST_COLUMN * len(colours) / room)
-        figure, axes = canvas(height=0.95 + 0.27 * len(groups) * (len(colours) + 0.7) if lying else HEIGHT)
+        breadth = 0.84 if lying else min(0.84, WIDEST_COLUMN * len(colours) / room)
+        figure, axes = canvas(height=0.95 + 0.27 * len(groups) * (len(colours) + 0.7) if lying else None)
         across, upright = ("value", "group") if lying else ("group", "value")
         sns.barplot(
             data=data.reset_index(drop=True), x=across, y=upright, orient="h" if lying else "v", hue="series",
-            hue_order=list(colours), order=groups, palette=colours, saturation=1, width=width, ax=axes, legend=False,
+            hue_order=list(colours), order=groups, palette=colours, saturation=1, width=breadth, ax=axes, legend=False,
             errorbar=None,
         )  # fmt: skip
-        texts = _column_values(axes, data, groups, list(colours), width, decimals, lying)
+        texts = _column_values(axes, data, groups, list(colours), breadth, decimals, lying)
         values = [0, *data["value"].dropna()]
         # Without a single column the axis still begins at zero.
         values += [] if any(values) else [1]
@@ -342,19 +413,25 @@ def grouped_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, d
             (axes.axvline if lying else axes.axhline)(0, color=INK, linewidth=0.9)
         if len(colours) > 1:
             _legend(axes, [Patch(color=colour) for colour in colours.values()], list(colours))
+    categories, series, gaps = by_category(data, "group", colours, "bars")
+    figure.contents = Contents("bars" if lying else "columns", unit, decimals, categories, series, gaps)
     return figure
 
 
 def _column_values(
-    axes: Axes, data: pd.DataFrame, groups: list[str], series: list[str], width: float, decimals: int, lying: bool
+    axes: Axes, data: pd.DataFrame, groups: list[str], series: list[str], breadth: float, decimals: int, lying: bool
 ) -> list[Annotation]:
     """The values outside the ends of the columns, also where a missing value leaves no column."""
     texts = []
     for row in data.itertuples():
-        place = groups.index(row.group) + ((series.index(row.series) + 0.5) / len(series) - 0.5) * width
-        end, side, text = np.nan_to_num(row.value), -1 if row.value < 0 else 1, number(row.value, decimals)
+        place = groups.index(row.group) + ((series.index(row.series) + 0.5) / len(series) - 0.5) * breadth
+        end, side, text = np.nan_to_num(row.value), -1 if row.value < 0 else 1, _value_text(row, decimals)
         texts.append(_at_end(axes, end, place, text, side) if lying else _on_top(axes, place, end, text, side))
     return texts
+
+
+def _value_text(row: NamedTuple, decimals: int) -> str:
+    return number(row.value, decimals, getattr(row, "status", MISSING))
 
 
 def _side_by_side(groups: Sequence[str], values: pd.Series, decimals: int, room: float, series: int) -> bool:
@@ -366,8 +443,8 @@ def _side_by_side(groups: Sequence[str], values: pd.Series, decimals: int, room:
     return names_fit and (longest + 0.6) * INCH_PER_CHARACTER <= 0.84 * room / series
 
 
-def _wrapped(names: Sequence[str], width: int) -> list[str]:
-    return [textwrap.fill(str(name), width, break_long_words=False) for name in names]
+def _wrapped(names: Sequence[str], characters: int) -> list[str]:
+    return [textwrap.fill(str(name), characters, break_long_words=False) for name in names]
 
 
 def _level(names: Sequence[str]) -> list[str]:
@@ -391,7 +468,7 @@ def _text(
     axes: Axes, x: float, y: float, text: str, offset: tuple[float, float], *, ha: str, va: str, weight: str = "normal"
 ) -> Annotation:
     return axes.annotate(
-        text, (x, y), xytext=offset, textcoords="offset points", ha=ha, va=va, fontsize=SMALL, fontweight=weight,
+        text, (x, y), xytext=offset, textcoords="offset points", ha=ha, va=va, fontsize=VALUE, fontweight=weight,
         path_effects=HALO, linespacing=1.1, annotation_clip=False, zorder=6,
     )  # fmt: skip
 
@@ -466,7 +543,7 @@ def _named_upright(axes: Axes, value: float, name: str, colour: str) -> None:
     axes.annotate(
         name, (value, 1), xycoords=("data", "axes fraction"), xytext=(0, 4), textcoords="offset points", va="bottom",
         ha="left" if share < 0.3 else "right" if share > 0.7 else "center", color=colour, fontweight="bold",
-        fontsize=SMALL,
+        fontsize=VALUE,
     )  # fmt: skip
 
 
@@ -494,7 +571,7 @@ def _named_at_right(axes: Axes, names: Sequence[tuple[str, float, str]]) -> None
     texts = [
         axes.annotate(
             text, (1, value), xycoords=("axes fraction", "data"), xytext=(7, 0), textcoords="offset points",
-            va="center", color=colour, fontweight="bold", fontsize=SMALL, linespacing=1.1,
+            va="center", color=colour, fontweight="bold", fontsize=VALUE, linespacing=1.1,
         )
         for text, value, colour in names
         if not np.isnan(value)
