@@ -39,13 +39,15 @@ ON_PAPER = frozenset(
     "a b bdi br caption code dd div dl dt em figcaption figure footer h1 h2 h3 h4 i img li ol p small span strong sub sup "
     "table tbody td tfoot th thead tr ul".split()
 )
-KEPT_ATTRIBUTES = frozenset(("alt", "class", "colspan", "href", "id", "rowspan", "scope", "src"))
-ON_SCREEN_ONLY = frozenset(("anchor-link", "downloads", "trail"))
+KEPT_ATTRIBUTES = frozenset(("alt", "class", "colspan", "href", "rowspan", "scope", "src"))
+# Elements that are referred to; what else has a name within its section may have the same in another.
+NAMED = ("figure", "div")
+ON_SCREEN_ONLY = frozenset(("anchor", "anchor-link", "downloads", "links", "trail", "unseen"))
 IMAGES = ("data:image/svg+xml;base64,", "data:image/png;base64,")
 # A table with more rows than this may be cut between pages, with its headings again on the next.
 LONG = 18
 # Letters of a cell that is not cut, and of a word that must be.
-SHORT, ENDLESS = 11, 30
+SHORT, ENDLESS = 11, 22
 # A text in a chart as matplotlib writes it, as outlines of its letters: colour, place, turn, size, letters.
 OUTLINED = re.compile(
     r'<!-- ((?:(?!-->).)*) -->\s*<g style="([^"]*)" transform="(translate\([-\d. ]+\)(?: rotate\([-\d. ]+\))?)'
@@ -129,15 +131,20 @@ def _composed(
     sources = json.loads((processed / SOURCES).read_text(encoding="utf-8"))
     retrieved = max((source["retrieved"] for source in sources), default="")
     outputs = [output for record in sections.values() for output in record.get("outputs", [])]
-    return environment().get_template(TEMPLATE).render(
-        edition=edition,
-        area=areas.name(area_code),
-        chapters=[
-            _chapter(folder, plan.notebook, plan.title, sections.get(plan.notebook, {})) for plan in edition.sections
-        ],
-        reconstructed=any(output["origin"] == "reconstruction" for output in outputs),
-        mark=RECONSTRUCTION_MARK,
-        retrieved=danish.day(datetime.date.fromisoformat(retrieved)) if retrieved else "",
+    return (
+        environment()
+        .get_template(TEMPLATE)
+        .render(
+            edition=edition,
+            area=areas.name(area_code),
+            chapters=[
+                _chapter(folder, plan.notebook, plan.title, sections.get(plan.notebook, {}))
+                for plan in edition.sections
+            ],
+            reconstructed=any(output["origin"] == "reconstruction" for output in outputs),
+            mark=RECONSTRUCTION_MARK,
+            retrieved=danish.day(datetime.date.fromisoformat(retrieved)) if retrieved else "",
+        )
     )
 
 
@@ -176,13 +183,15 @@ def _parts(executed: Path) -> Iterator[Markup]:
 def _for_paper(page: Element, folder: Path) -> None:
     """Change the parsed page: clean what notebooks gave, number caveats, list headings in the contents."""
     body = page.find("body")
-    entries = {entry.find("a").get("href"): entry for entry in body.iterfind(".//section[@class='contents']/ol/li")}
+    contents = body.find("section[@class='contents']")
+    entries = {entry.find("a").get("href"): entry for entry in contents.find("ol")}
     chapters = body.findall("section[@class='chapter']")
     note = 1
     for chapter in chapters:
         _clean(chapter)
         _headings(chapter, entries[f"#{chapter.get('id')}"])
         note = _notes(chapter, folder, note)
+    _halve(contents)
     anchors = {element.get("id") for element in body.iter() if element.get("id")}
     for link in body.iter("a"):
         _lead(link, anchors)
@@ -193,17 +202,27 @@ def _for_paper(page: Element, folder: Path) -> None:
 def _clean(parent: Element) -> None:
     """Leave only what is known and meant for paper, whatever else an output may hold."""
     for child in list(parent):
+        if child.tag == "picture":
+            _as_image(child)
         classes = (child.get("class") or "").split()
         unknown_image = child.tag == "img" and not (child.get("src") or "").startswith(IMAGES)
         if child.tag not in ON_PAPER or not ON_SCREEN_ONLY.isdisjoint(classes) or unknown_image:
             _remove(parent, child)
             continue
-        for name in set(child.attrib) - KEPT_ATTRIBUTES:
+        for name in set(child.attrib) - KEPT_ATTRIBUTES - ({"id"} if child.tag in NAMED else set()):
             del child.attrib[name]
         kind = _kind(child)
         if kind:
             child.set("class", f"{child.get('class', '')} {kind}".strip())
         _clean(child)
+
+
+def _as_image(picture: Element) -> None:
+    """Make an image of a picture that a browser chooses a form of: the vector one."""
+    source, image = picture.find("source"), picture.find("img")
+    picture.tag = "img"
+    picture.attrib = {"alt": image.get("alt", ""), "src": source.get("srcset", "")}
+    picture[:] = []
 
 
 def _kind(element: Element) -> str:
@@ -239,6 +258,18 @@ def _headings(chapter: Element, entry: Element) -> None:
             link.text = "".join(element.itertext())
 
 
+def _halve(contents: Element) -> None:
+    """Set the list of contents in two columns, which as columns of the style sheet take a quarter of the layout."""
+    first = contents.find("ol")
+    second = SubElement(contents, "ol")
+    lines = {entry: len(list(entry.iter("li"))) + 1 for entry in first}
+    for entry in reversed(list(first)):
+        if sum(lines[moved] for moved in second) + lines[entry] / 2 > sum(lines.values()) / 2:
+            break
+        first.remove(entry)
+        second.insert(0, entry)
+
+
 def _notes(chapter: Element, folder: Path, first: int) -> int:
     """Number the caveats of a section from `first` and name under each figure and table those it has; returns the next.
 
@@ -258,9 +289,9 @@ def _notes(chapter: Element, folder: Path, first: int) -> int:
         if below is not None and concerned:
             line = SubElement(below, "p")
             line.text = "Forbehold: "
-            link = SubElement(line, "a", {"class": "page", "href": f"#note-{concerned[0]}"})
+            link = SubElement(line, "a", {"href": f"#note-{concerned[0]}"})
             link.text = f"note{danish.NO_BREAK}{danish.listed([str(number) for number in concerned])}"
-            link.tail = "."
+            link.tail = " sidst i afsnittet."
     return first + len(numbers)
 
 
