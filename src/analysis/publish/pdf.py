@@ -35,14 +35,15 @@ TYPEFACES = {
     ("Rapport Mono", "normal"): "DejaVuSansMono.ttf",
 }
 # What of a published output stands on paper; any other element is left out with everything in it.
-ON_PAPER = frozenset(
-    "a b bdi br caption code dd div dl dt em figcaption figure footer h1 h2 h3 h4 i img li ol p small span strong sub sup "
-    "table tbody td tfoot th thead tr ul".split()
-)
-KEPT_ATTRIBUTES = frozenset(("alt", "class", "colspan", "href", "rowspan", "scope", "src"))
+ON_PAPER = {
+    *("h1", "h2", "h3", "h4", "p", "div", "figure", "figcaption", "img", "footer"),
+    *("ul", "ol", "li", "dl", "dt", "dd", "table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"),
+    *("a", "b", "bdi", "br", "code", "em", "i", "small", "span", "strong", "sub", "sup"),
+}
+KEPT_ATTRIBUTES = {"alt", "class", "colspan", "href", "rowspan", "scope", "src"}
 # Elements that are referred to; what else has a name within its section may have the same in another.
 NAMED = ("figure", "div")
-ON_SCREEN_ONLY = frozenset(("anchor", "anchor-link", "downloads", "links", "trail", "unseen"))
+ON_SCREEN_ONLY = {"anchor", "anchor-link", "downloads", "links", "trail", "unseen"}
 IMAGES = ("data:image/svg+xml;base64,", "data:image/png;base64,")
 # A table with more rows than this may be cut between pages, with its headings again on the next.
 LONG = 18
@@ -56,7 +57,7 @@ OUTLINED = re.compile(
 )
 
 
-class PdfUnavailable(InputError):
+class PdfUnavailableError(InputError):
     """A library of the system that the PDF needs is missing; everything else of a report can be made without."""
 
 
@@ -67,7 +68,7 @@ def write_pdf(
 
     `sections`: what the manifest keeps of each section, by notebook. A section that was never made is named with the
     reason; a failed one is printed as it last was, and says so. Two runs on the same report write the same bytes.
-    Errors: `PdfUnavailable` without Pango; an image that cannot be drawn.
+    Errors: `PdfUnavailableError` without Pango; an image that cannot be drawn.
     """
     weasyprint, style, fonts = _printer()
     text = _composed(folder, edition, area_code, sections, processed)
@@ -86,10 +87,10 @@ def write_pdf(
 def _printer() -> tuple[Any, Any, Any]:
     """WeasyPrint, the style sheet, and the typefaces: read once by a process however many reports it prints."""
     try:
-        import weasyprint  # noqa: PLC0415
-        from weasyprint.text.fonts import FontConfiguration  # noqa: PLC0415
+        import weasyprint
+        from weasyprint.text.fonts import FontConfiguration
     except OSError as error:
-        raise PdfUnavailable(
+        raise PdfUnavailableError(
             f"{PDF} cannot be made because a library of the system is missing ({error}): install libpango-1.0-0 and "
             "libpangoft2-1.0-0 (Debian, Ubuntu), pango (conda-forge) or pango (`brew install pango`, macOS) and run "
             "again; the rest of the report is made without"
