@@ -147,16 +147,17 @@ def test_every_figure_is_printed_with_its_alternative_text(printed, reports):
 
 def torn_apart(pages, figures):
     """Figures (title, first words below) of which not both stand on one page, the words after the title."""
-    # A line may end within a word that has a hyphen.
-    pages, squeezed = (
-        ["".join(page.split()) for page in pages],
-        [["".join(x.split()) for x in pair] for pair in figures],
-    )
+    pages = [squeezed(page) for page in pages]
     return [
         title
         for title, words in (map(squeezed, figure) for figure in figures)
         if not any(title in page and words in page.split(title)[1] for page in pages)
     ]
+
+
+def squeezed(text):
+    """A text without what the end of a line adds or takes: spaces, and hyphens within words."""
+    return re.sub(r"[\s-]", "", text)
 
 
 def test_figures_stay_with_their_captions(printed, reports):
