@@ -94,6 +94,11 @@ def period(text: str) -> str:
     return format_date(datetime.date(int(year), part, 1), "MMMM y", locale=LOCALE)
 
 
+def day(date: datetime.date) -> str:
+    """A date in words, such as 20. november 2026."""
+    return format_date(date, "long", locale=LOCALE).replace(" ", NO_BREAK)
+
+
 class MoneyUnit(NamedTuple):
     """A unit that a set of amounts reads well in: kroner per unit, its name, and decimals to show."""
 
