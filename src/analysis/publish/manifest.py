@@ -7,7 +7,17 @@ from typing import Any
 from analysis.edition import Edition
 
 MANIFEST = "manifest.json"
-PAGES = ("index.html", "afstemning.html", "datakvalitet.html", "spor.html")
+# The pages of every report beside those of its sections, by file, as they are called in the navigation.
+PAGE_TITLES = {
+    "index.html": "Oversigt",
+    "definitioner.html": "Definitioner",
+    "afstemning.html": "Afstemning",
+    "datakvalitet.html": "Datakvalitet",
+    "aendringer.html": "Ændringer i data",
+    "spor.html": "Kilde til tallene",
+    "soeg.html": "Søg",
+}
+PAGES = tuple(PAGE_TITLES)
 FIGURE_FILES = ("figurer/{}.svg", "figurer/{}.png", "data/{}.csv")
 TABLE_FILES = ("data/{}.csv",)
 OUTPUT_FACTS = "facts/{}.json"
