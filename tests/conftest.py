@@ -2,6 +2,7 @@ import gzip
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -112,3 +113,23 @@ def tiny_raw(tmp_path):
     ]
     write_raw(tmp_path / "raw", "FOLK1A", "\n".join(lines))
     return tmp_path / "raw"
+
+
+def noegletal(*arguments, **environment):
+    command = [sys.executable, "-c", "from analysis.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=1200)
+
+
+@pytest.fixture(scope="session")
+def reports(processed, tmp_path_factory):
+    """Reports of hovedstaden and of a small municipality with missing figures, made by the command."""
+    folder = tmp_path_factory.mktemp("reports")
+    shutil.copytree(processed, folder / "processed")
+    result = noegletal(
+        "report", "--edition", "2025", "--area", "hovedstaden", "--area", "Fanø",
+        "--out", folder / "out", "--processed", folder / "processed",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Hovedstaden: 9 sections done, 0 failed" in result.stdout
+    assert result.stderr == ""
+    return folder / "out" / "2025"

@@ -19,6 +19,8 @@ from analysis.publish.pages import TEMPLATES, page
 # section that failed leads to pages that exist and says from when it is.
 START, END = "<!-- afsnit -->", "<!-- afsnit slut -->"
 LIGHT, DARK = "default", "github-dark"
+# Between the code of a cell and that of the next, when that shows nothing: they fold together.
+_BETWEEN = re.compile(r'</div></details>\s*<details class="code"><summary>[^<]*</summary>\s*<div>')
 _PUBLISHED = re.compile(r'<(?:figure|div class="notice") id="((?:figur|tabel)-[a-z0-9-]+)"')
 _FOUND = re.compile(
     r'<figure id="(?P<output>[a-z0-9-]+)"|<p class="finding" id="(?P<sentence>saetning-\d+)">(?P<text>.*?)</p>', re.S
@@ -55,7 +57,8 @@ def _highlighted(code: str, metadata: object) -> str:
 @lru_cache(maxsize=1024)
 def _highlighted_once(code: str) -> str:
     """A cell in colours; the cells of a section are the same for every area."""
-    return Highlight2HTML(pygments_lexer="ipython3")(code)
+    # Long lines are scrolled, which must not take a mouse.
+    return Highlight2HTML(pygments_lexer="ipython3")(code).replace("<pre>", '<pre tabindex="0">', 1)
 
 
 def _code_anchors(cell: dict[str, Any]) -> list[str]:
@@ -67,7 +70,7 @@ def _code_anchors(cell: dict[str, Any]) -> list[str]:
 def body(executed: Path) -> str:
     """What an executed notebook shows: its text, figures and tables, and under each cell its code, folded."""
     text, _ = _exporter().from_notebook_node(nbformat.read(executed, as_version=4))
-    return text.strip()
+    return _BETWEEN.sub("", text).strip()
 
 
 def findings(body: str) -> list[dict[str, str]]:
