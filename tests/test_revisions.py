@@ -353,7 +353,7 @@ def test_vintages_are_found_in_order_and_by_their_files(tmp_path):
     assert kept_vintages(tmp_path / "none") == []
 
 
-def test_the_page_is_in_the_report_only_with_an_earlier_vintage(here, revisions, tmp_path):
+def test_the_page_of_the_report_says_what_it_compares_with(here, revisions, tmp_path):
     edition, raw = load_edition("2025"), here / "data" / "raw" / "2025"
     processed = here / "data" / "processed" / "2025" / "vintages" / "nu"
     assert not same_files(raw, here / "data" / "vintages" / "2025" / EARLIER)
@@ -364,7 +364,7 @@ def test_the_page_is_in_the_report_only_with_an_earlier_vintage(here, revisions,
     assert len(page.find_all("h1")) == 1
     assert all(table.find("th", scope="col") for table in page.find_all("table"))
     assert page.find("a", href="index.html")
-    assert "aendringer.html" in (folder / "index.html").read_text(encoding="utf-8")
+    assert "Ændringer i data</a> siden" in (folder / "index.html").read_text(encoding="utf-8")
     assert "aendringer.html" not in missing_outputs(edition, folder)
 
     (here / "data" / "vintages" / "2025" / EARLIER / "BU43.csv.gz").rename(tmp_path / "BU43.csv.gz")
@@ -377,5 +377,5 @@ def test_the_page_is_in_the_report_only_with_an_earlier_vintage(here, revisions,
     assert "BU43.yml has no data file" in (folder / "aendringer.html").read_text(encoding="utf-8")
 
     publish(edition, "101", folder, [], comparisons, processed, 0.0, None)
-    assert not (folder / "aendringer.html").exists()
-    assert "aendringer.html" not in (folder / "index.html").read_text(encoding="utf-8")
+    assert "ingen tidligere udgave af data" in (folder / "aendringer.html").read_text(encoding="utf-8")
+    assert "Ændringer i data</a> siden" not in (folder / "index.html").read_text(encoding="utf-8")

@@ -14,6 +14,7 @@ import yaml
 from conftest import ROOT
 
 from analysis.errors import InputError
+from analysis.publish.manifest import PAGES
 from analysis.runner.parameters import checked_parameters, declared_parameters
 
 PARAMETERS = 'edition: str = "2025"\narea: str = "hovedstaden"'
@@ -112,7 +113,7 @@ def project(published):
 def test_a_good_run_publishes_everything(published):
     names = {path.relative_to(published.report).as_posix() for path in published.report.rglob("*") if path.is_file()}
     assert names == {
-        "index.html", "afstemning.html", "datakvalitet.html", "spor.html", "manifest.json", "01_a.html", "02_b.html",
+        *PAGES, "manifest.json", "01_a.html", "02_b.html",
         "notebooks/01_a.ipynb", "notebooks/02_b.ipynb", "data/tabel_01_a.csv", "data/tabel_02_b.csv",
     }  # fmt: skip
     assert published.litter() == []
@@ -139,8 +140,9 @@ def test_a_bad_section_leaves_the_rest_done_and_the_last_good_page(published, ce
     assert "1 sections done, 1 failed" in result.stdout
     assert "foerste udgave" in published.page("01_a"), "the last good page stays"
     assert "anden udgave" in published.page("02_b"), "the other section is new"
-    index = (published.report / "index.html").read_text(encoding="utf-8")
-    assert "kunne ikke dannes i seneste kørsel" in index
+    for name, told in (("index", True), ("01_a", True), ("02_b", False)):
+        assert ("kunne ikke dannes i seneste kørsel" in published.page(name)) == told, name
+        assert 'href="01_a.html"' in published.page(name), "what is there is linked"
     aside = published.out / "2025" / "_fejl" / "hovedstaden"
     assert (aside / "01_a.txt").read_text(encoding="utf-8").count("\n") == 1
     assert (aside / "01_a.ipynb").is_file()

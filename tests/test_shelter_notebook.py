@@ -12,8 +12,8 @@ from analysis import areas
 from analysis.build import FACTS, SOURCES, source_record
 from analysis.edition import raw_folder
 from analysis.facts import shelters
+from analysis.publish import section_pages
 from analysis.publish.manifest import output_files
-from analysis.publish.site import notebook_page
 from analysis.runner.execute import EXECUTED, Job, run
 from analysis.runner.warm.engine import choose
 from analysis.sources.blank_forms import write_form
@@ -30,12 +30,12 @@ def ran(edition, processed, staging, area, **parameters):
     given = {"edition": edition.name, "area": areas.slug(areas.find_area(area)), **parameters}
     notebook = ROOT / "notebooks" / f"{NOTEBOOK}.ipynb"
     outcome = run(Job(plan, area, notebook, given, processed, staging, 300, choose("auto")))
-    page = notebook_page(staging / EXECUTED, edition, areas.find_area(area), plan) if outcome.succeeded else ""
+    page = section_pages.body(staging / EXECUTED) if outcome.succeeded else ""
     return outcome, BeautifulSoup(page, "html.parser")
 
 
 def words(page):
-    for part in page.select("details.code, style"):
+    for part in page.select("details.code, details.data"):
         part.decompose()
     return " ".join(page.text.replace("\u00a0", " ").split())
 

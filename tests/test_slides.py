@@ -150,7 +150,9 @@ def test_tables_are_native_whole_and_repeat_their_heading(deck):
         rows = [[cell.text for cell in row.cells] for table in shown for row in list(table.rows)[1:]]
         assert rows == [[readable(text) for text in row] for row in facts["table"]["rows"]]
         headings = {tuple(cell.text for cell in table.rows[0].cells) for table in shown}
-        assert headings == {tuple(readable(text) for text in [facts["table"]["heading"], *facts["table"]["columns"][1:]])}
+        assert headings == {
+            tuple(readable(text) for text in [facts["table"]["heading"], *facts["table"]["columns"][1:]])
+        }
         bottoms = [shape.top + shape.height for slide in slides for shape in slide.shapes if shape.has_table]
         assert max(bottoms) < presentation.slide_height
 

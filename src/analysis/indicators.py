@@ -181,6 +181,12 @@ def catalogue() -> Catalogue:
     return read_declared(path, Catalogue)
 
 
+def source_line(indicator: str, edition: Edition) -> str:
+    """Where an indicator comes from as a reader is told: its source, with the price level of fixed prices."""
+    line = catalogue().indicators[indicator].source_line
+    return f"{line}, {edition.price_level}-pl" if "faste priser" in line else line
+
+
 def key_figures(edition: Edition, facts: Facts) -> pd.DataFrame:
     """All key figures of an edition: one row per indicator, area, population group, category, year and variant.
 

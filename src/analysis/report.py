@@ -19,7 +19,8 @@ from analysis.aggregation import SUPPRESSED
 from analysis.danish import RECONSTRUCTION_MARK
 from analysis.edition import PROCESSED_VARIABLE, PUBLISH_VARIABLE, Edition, SectionPlan, load_edition, processed_folder
 from analysis.errors import InputError
-from analysis.indicators import COLUMNS, KEYS, catalogue
+from analysis.indicators import COLUMNS, KEYS, catalogue, source_line
+from analysis.publish import data_table
 from analysis.slices import FACTS, FINDINGS, KEY_FIGURES, SOURCE_FACTS, SOURCES
 from analysis.sources.snapshot import ORIGINS
 
@@ -49,6 +50,7 @@ class Section:
         self.area_name = areas.name(self.area_code)
         self.where = areas.locative(self.area_code)
         self.first, self.last = self.edition.period.first, self.edition.period.last
+        self._sentences = 0
         self._processed = Path(os.environ.get(PROCESSED_VARIABLE) or processed_folder(self.edition.name))
         self._publish = Path(os.environ[PUBLISH_VARIABLE]) if PUBLISH_VARIABLE in os.environ and notebook else None
 
@@ -211,7 +213,7 @@ class Section:
             images = charts.images(chart, f"{number}: {title}" if number else title, below)
             self._write(f"figurer/{output}.svg", images.vector)
             self._write(f"figurer/{output}.png", images.pixels)
-            markup = _embedded(images.page, alt)
+            markup = _embedded(images.page, alt, fallback=f"figurer/{output}.png")
         else:
             markup = image(chart, alt)
         downloads = {
@@ -256,7 +258,7 @@ class Section:
         self._store_facts(output, title=title, number=number, left_out=reason)
         display(
             HTML(
-                f'<div class="notice" id="{output.replace("_", "-")}"><p><strong>{html.escape(title)}</strong></p>'
+                f'<div class="notice" id="{_anchor(output)}"><p><strong>{html.escape(title)}</strong></p>'
                 f"<p>{html.escape(danish.sentence(f'Vises ikke: {reason}'))}</p></div>"
             )
         )
@@ -264,16 +266,20 @@ class Section:
     def say(self, *sentences: str) -> None:
         """Show sentences as one paragraph that ends with a full stop; numbers come from data through `danish`."""
         text = danish.sentence(" ".join(part for part in sentences if part))
-        display(HTML(f'<p class="finding">{html.escape(text)}</p>'))
+        self._sentences += 1
+        display(HTML(f'<p class="finding" id="saetning-{self._sentences}">{html.escape(text)}</p>'))
 
     def definitions(self, *indicators: str) -> None:
         """Show what the section's key figures are, from the catalogue: definition, averaging, source."""
         entries = []
         for name in indicators:
             entry = catalogue().indicators[name]
+            term = html.escape(entry.name)
+            if self.plan:
+                term = f'<a href="definitioner.html#{name}">{term}</a>'
             entries.append(
-                f"<dt>{html.escape(entry.name)}</dt><dd>{html.escape(entry.definition)} "
-                f"{html.escape(entry.averaging)} Kilde: {html.escape(self._source(name))}.</dd>"
+                f"<dt>{term}</dt><dd>{html.escape(entry.definition)} "
+                f"{html.escape(entry.averaging)} Kilde: {html.escape(source_line(name, self.edition))}.</dd>"
             )
         display(HTML(f'<dl class="definitions">{"".join(entries)}</dl>'))
 
@@ -295,14 +301,9 @@ class Section:
         lead = "Afsnittet bygger på disse filer; datoer og kontrolsummer står i afsnittet Datagrundlag:"
         display(HTML(f'<footer class="provenance"><p>{lead}</p><ul>{items}</ul></footer>'))
 
-    def _source(self, indicator: str) -> str:
-        entry = catalogue().indicators[indicator]
-        fixed = "faste priser" in entry.source_line
-        return f"{entry.source_line}, {self.edition.price_level}-pl" if fixed else entry.source_line
-
     def _lines_below(self, data: pd.DataFrame, note: str) -> list[str]:
-        sources = dict.fromkeys(self._source(name) for name in data["indicator"].unique())
-        lines = [f"Kilde: {'; '.join(sources)}."]
+        sources = dict.fromkeys(source_line(name, self.edition) for name in data["indicator"].unique())
+        lines = [f"Kilde: {'; '.join(sources)}."] if sources else []
         if note:
             lines.append(f"Anm.: {note}")
         for text, rows in data[data["note"] != ""].groupby("note"):
@@ -342,7 +343,8 @@ class Section:
         downloads: dict[str, str],
         data: pd.DataFrame,
     ) -> None:
-        kind = "figure" if output.startswith("figur") else "figure class='table'"
+        is_figure = output.startswith("figur")
+        name = number or title
         label = f'<span class="number">{html.escape(number)}</span> ' if number else ""
         mark = (
             f'<span class="mark">{RECONSTRUCTION_MARK}</span>'
@@ -350,15 +352,38 @@ class Section:
             else ""
         )
         lines = "".join(f"<p>{html.escape(line)}</p>" for line in below)
-        anchor = output.replace("_", "-")
-        trail = f' <a class="trail" href="spor.html#{anchor}">Kilde til tallene</a>' if self.plan else ""
-        links = " · ".join(f'<a href="{path}" download>{name}</a>' for name, path in downloads.items())
-        links = f'<p class="downloads">Hent {links}</p>' if self.plan else ""
+        anchor, links, citation = _anchor(output), "", ""
+        if self.plan:
+            files = "".join(f'<li><a href="{path}" download>{kind}</a></li>' for kind, path in downloads.items())
+            links = (
+                f'<ul class="links" aria-label="{html.escape(f"Om {name}")}">{files}'
+                f'<li><a class="trail" href="spor.html#{anchor}">Kilde til tallene</a></li>'
+                f'<li><a href="#kode-{anchor}">Koden bag</a></li></ul>'
+            )
+            citation = self._citation(anchor, number, title, below)
+        here = f' <a class="anchor" href="#{anchor}" aria-label="{html.escape(f"Link til {name}")}">#</a>'
+        beside = data_table.html(data, label=name, download=f"data/{output}.csv") if is_figure else ""
+        kinds = ("", "chart") if is_figure else (' class="table"', "content")
         display(
             HTML(
-                f'<{kind} id="{anchor}"><figcaption>{label}{html.escape(title)}{mark}{trail}</figcaption>'
-                f'{content}<div class="below">{lines}{links}</div></figure>'
+                f'<figure id="{anchor}"{kinds[0]}>'
+                f"<figcaption>{label}{html.escape(title)}{mark}{here if self.plan else ''}</figcaption>"
+                f'<div class="{kinds[1]}">{content}</div>{beside}'
+                f'<div class="below">{lines}{links}{citation}</div></figure>'
             )
+        )
+
+    def _citation(self, anchor: str, number: str, title: str, below: Sequence[str]) -> str:
+        """How to refer to an output, folded, as text to select or copy."""
+        place = f"{self.plan.notebook}.html#{anchor}"
+        what = f"{number}: {title}" if number else title
+        source = next((line for line in below if line.startswith("Kilde: ")), "")
+        text = f"{self.edition.title}, {self.area_name}: \u201d{what}\u201d. {self.plan.title}, {place}. {source}"
+        return (
+            f'<details class="citation"><summary>Henvis hertil<span class="unseen">: {html.escape(number or title)}'
+            f"</span></summary><p>{html.escape(text.strip())}</p>"
+            '<button type="button" class="copy" hidden>Kopiér henvisningen</button> <span role="status"></span>'
+            "</details>"
         )
 
     def _store(self, output: str, data: pd.DataFrame, **facts: object) -> None:
@@ -434,9 +459,20 @@ def _several(values: str | Sequence[str] | None) -> list[str] | None:
 
 
 def _weakest(data: pd.DataFrame) -> str:
-    return max(data["origin"].unique(), key=ORIGINS.index)
+    """The weakest origin among rows; empty without rows."""
+    return max(data["origin"].unique(), key=ORIGINS.index, default="")
 
 
-def _embedded(svg: bytes, alt: str) -> str:
-    vector = base64.b64encode(svg).decode("ascii")
-    return f'<img alt="{html.escape(alt)}" src="data:image/svg+xml;base64,{vector}">'
+def _anchor(output: str) -> str:
+    return output.replace("_", "-")
+
+
+def _embedded(svg: bytes, alt: str, fallback: str = "") -> str:
+    """A vector image within the page; a browser that cannot show it takes the `fallback`, a file beside the page."""
+    source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}"
+    if not fallback:
+        return f'<img alt="{html.escape(alt)}" src="{source}">'
+    return (
+        f'<picture><source type="image/svg+xml" srcset="{source}">'
+        f'<img alt="{html.escape(alt)}" src="{fallback}"></picture>'
+    )

@@ -7,7 +7,17 @@ from typing import Any
 from analysis.edition import Edition
 
 MANIFEST = "manifest.json"
-PAGES = ("index.html", "afstemning.html", "datakvalitet.html", "spor.html")
+# The pages of every report beside those of its sections, by file, as they are called in the navigation.
+PAGE_TITLES = {
+    "index.html": "Oversigt",
+    "definitioner.html": "Definitioner",
+    "afstemning.html": "Afstemning",
+    "datakvalitet.html": "Datakvalitet",
+    "aendringer.html": "Ændringer i data",
+    "spor.html": "Kilde til tallene",
+    "soeg.html": "Søg",
+}
+PAGES = tuple(PAGE_TITLES)
 # What a report is made as beside its pages, by the name that a request gives it.
 FORMATS = {"pdf": "rapport.pdf", "slides": "rapport.pptx", "workbook": "noegletal.xlsx"}
 # Asked for with the formats, but made once for the edition: its key figures as a data package.

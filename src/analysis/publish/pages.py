@@ -1,9 +1,13 @@
-"""Pages from templates: everything that is not a section's own notebook page."""
+"""Pages from templates: their frame, style and script, the same for every page of a report."""
 
+import base64
+import hashlib
 from functools import lru_cache
 from pathlib import Path
 
 import jinja2
+
+from analysis.publish.manifest import PAGE_TITLES
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -12,15 +16,32 @@ TEMPLATES = Path(__file__).parent / "templates"
 def environment() -> jinja2.Environment:
     """The templates, each compiled once however many pages are made of it; what they are given is escaped."""
     loader = jinja2.FileSystemLoader(TEMPLATES)
-    return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    made = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    made.globals |= {"style": style(), "script": script(), "policy": policy(), "page_titles": PAGE_TITLES, "root": ""}
+    return made
 
 
+@lru_cache
 def style() -> str:
     """The style sheet that every page carries itself."""
     return (TEMPLATES / "style.css").read_text(encoding="utf-8")
 
 
+@lru_cache
+def script() -> str:
+    """The only script that a page runs; without it everything can still be read."""
+    return (TEMPLATES / "page.js").read_text(encoding="utf-8")
+
+
+@lru_cache
+def policy() -> str:
+    """What a browser may load and run for a page: no other address, and no script but `script`."""
+    digest = base64.b64encode(hashlib.sha256(script().encode("utf-8")).digest()).decode("ascii")
+    # The fallback of a figure lies beside the page, also when that is opened as a file.
+    return f"default-src 'none'; img-src data: 'self' file:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+
+
 def page(path: Path, template: str, **context: object) -> None:
-    """Write a page of a template."""
-    text = environment().get_template(template).render(style=style(), **context)
+    """Write a page of a template; with `sections` in the context it has the navigation of the report."""
+    text = environment().get_template(template).render({"current": path.name} | context)
     path.write_text(text, encoding="utf-8")

@@ -18,12 +18,12 @@ from markupsafe import Markup
 from nbconvert.filters import markdown2html
 
 from analysis import areas, danish
-from analysis.build import SOURCES
 from analysis.danish import RECONSTRUCTION_MARK
 from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.indicators import catalogue
 from analysis.publish.pages import TEMPLATES, environment
+from analysis.slices import SOURCES
 from analysis.tables import CSV_LABELS
 
 PDF = "rapport.pdf"

@@ -48,7 +48,7 @@ def write(folder: Path, edition: Edition, area_code: str, sections: dict[str, di
         for output in section.get("outputs", [])
         if not output.get("left_out")
     ]
-    about = {"edition": edition, "area": areas.name(area_code)}
+    about = {"edition": edition, "area": areas.name(area_code), "sections": sections}
     page(folder / PAGE, "spor.html.j2", title="Kilde til tallene", outputs=outputs, **about)
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
     (folder / FOLDER).mkdir()

@@ -7,25 +7,21 @@ import json
 import platform
 import shutil
 from collections.abc import Iterable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pandas as pd
-from nbconvert import HTMLExporter
-from nbconvert.filters import Highlight2HTML
 
 from analysis import accounts, areas, danish, quality
 from analysis.affected import AffectedOutput, affected_outputs
 from analysis.assessment import recorded
 from analysis.danish import RECONSTRUCTION_MARK
 from analysis.edition import Edition, SectionPlan, project_root
-from analysis.publish import changes, provenance
+from analysis.publish import changes, definitions, provenance, search, section_pages
 from analysis.publish.artefacts import Press
 from analysis.publish.folder import replaced
 from analysis.publish.manifest import FORMATS, MANIFEST, OUTPUT_FACTS, output_files, published_sections, section_files
-from analysis.publish.pages import TEMPLATES, page, style
+from analysis.publish.pages import page
 from analysis.reconcile import Comparison, computed_reading, counts, declarations, open_questions, published
 from analysis.revisions import NotCompared, PrintedChange, Revisions
 from analysis.runner.execute import EXECUTED, Outcome
@@ -48,6 +44,13 @@ SEVERITY_NAMES = {
     "WARNING": ("Advarsel", "Kan være rigtigt, men bør undersøges; intet tal er ændret."),
     "INFO": ("Oplysning", "Værd at vide, når tallene læses; intet tal er ændret."),
 }
+# Made beside the pages where what they need is there; the index leads to those that are.
+FILES = {
+    "rapport.pdf": "Hele rapporten til udskrift (PDF)",
+    "rapport.pptx": "Slides, der kan rettes (PPTX)",
+    "noegletal.xlsx": "Figurer, tabeller og nøgletal i et regneark (XLSX)",
+    "datapackage.json": "Beskrivelse af data for andre programmer (Data Package)",
+}
 BASIS_NAMES = {"genuine": "ægte tal", "fitted": "tilpasset rekonstruktion"}
 
 
@@ -65,8 +68,8 @@ def publish(
 ) -> dict[str, str]:
     """Bring the sections that succeeded into the report of an area and rewrite its index, all in one step.
 
-    A failed section keeps its last good page; the index and the manifest say which sections are from when.
-    `since`: what differs from an earlier vintage of the data; without one there is no page of it. `planned`: what the
+    A failed section keeps its last good page; the page, the index and the manifest say which sections are from when.
+    `since`: what differs from an earlier vintage of the data; without one its page says so. `planned`: what the
     report depends on, kept in the manifest for the next run; without it the next run makes everything again. `press`:
     makes the other forms of the report. Returns by form why one could not be made; empty where it was.
     """
@@ -78,7 +81,7 @@ def publish(
             outcome = next((outcome for outcome in outcomes if outcome.job.plan.notebook == plan.notebook), None)
             record = earlier.get(plan.notebook, {})
             if outcome and outcome.succeeded:
-                record = _bring_in(new, edition, area_code, plan, outcome) | {"made": now}
+                record = _bring_in(new, plan, outcome) | {"made": now}
                 record["inputs"] = next((p.inputs for p in planned.sections if p.plan == plan), {}) if planned else {}
             record["failed"] = outcome.cause if outcome and not outcome.succeeded else record.get("failed", "")
             if outcome and outcome.succeeded:
@@ -93,22 +96,30 @@ def publish(
             "reconstructed": any(output["origin"] == "reconstruction" for output in _outputs(sections)),
             "mark": RECONSTRUCTION_MARK,
         }
+        for file in FORMATS.values():
+            # One that is not asked for this time would tell of earlier figures.
+            (new / file).unlink(missing_ok=True)
+        formats = press(new, edition, area_code, sections, processed)
+        _frame_sections(new, context)
         findings = recorded(processed)
         severities = _by_severity(findings)
         page(
             new / "index.html",
             "index.html.j2",
             title=edition.title,
+            main_findings=_main_findings(sections),
             counts=_counted(comparisons),
             severities=severities,
             earlier=changes.vintage_name(since),
+            files={name: text for name, text in FILES.items() if (new / name).is_file()},
             **context,
         )
-        (new / changes.PAGE).unlink(missing_ok=True)
-        if since:
-            compared = isinstance(since, Revisions)
-            outputs = affected_outputs(since, new, sections, areas.name(area_code)) if compared else []
-            changes_page(new / changes.PAGE, edition, area_code, since, outputs)
+        compared = isinstance(since, Revisions)
+        outputs = affected_outputs(since, new, sections, areas.name(area_code)) if compared else []
+        changes_page(new / changes.PAGE, edition, area_code, since, outputs, sections=sections)
+        about = definitions.page_context(edition)
+        page(new / "definitioner.html", "definitioner.html.j2", title="Definitioner", **about, **context)
+        page(new / "soeg.html", "soeg.html.j2", title="Søg", **search.page_context(edition, sections), **context)
         page(
             new / "afstemning.html",
             "afstemning.html.j2",
@@ -128,10 +139,6 @@ def publish(
         )
         provenance.write(new, edition, area_code, sections, processed)
         pages = planned.pages if planned else {}
-        for file in FORMATS.values():
-            # One that is not asked for this time would tell of earlier figures.
-            (new / file).unlink(missing_ok=True)
-        formats = press(new, edition, area_code, sections, processed)
         _manifest(new, edition, area_code, sections, outcomes, processed, started, now, pages, formats)
     return formats
 
@@ -140,8 +147,8 @@ def _outputs(sections: dict[str, dict[str, object]]) -> Iterable[dict[str, str]]
     return (output for record in sections.values() for output in record.get("outputs", []))
 
 
-def _bring_in(folder: Path, edition: Edition, area_code: str, plan: SectionPlan, outcome: Outcome) -> dict[str, object]:
-    """Copy a section's outputs into the report and render its page; returns what the manifest keeps of it."""
+def _bring_in(folder: Path, plan: SectionPlan, outcome: Outcome) -> dict[str, Any]:
+    """Copy a section's outputs into the report and write its page; returns what the manifest keeps of it."""
     staging = outcome.job.staging
     facts = []
     for output in plan.outputs:
@@ -151,11 +158,61 @@ def _bring_in(folder: Path, edition: Edition, area_code: str, plan: SectionPlan,
             shutil.copyfile(staging / name, folder / name)
     (folder / "notebooks").mkdir(exist_ok=True)
     shutil.copyfile(staging / EXECUTED, folder / "notebooks" / f"{plan.notebook}.ipynb")
-    page = notebook_page(staging / EXECUTED, edition, area_code, plan)
-    (folder / f"{plan.notebook}.html").write_text(page, encoding="utf-8")
-    record = {"parameters": outcome.job.parameters, "seconds": round(outcome.seconds, 2), "outputs": facts}
+    shown = section_pages.body(staging / EXECUTED)
+    section_pages.write_body(folder / f"{plan.notebook}.html", shown)
+    record = {
+        "parameters": outcome.job.parameters,
+        "seconds": round(outcome.seconds, 2),
+        "outputs": facts,
+        "findings": section_pages.findings(shown),
+    }
     files = section_files(plan.notebook, plan.outputs, record)
     return record | {"files": {name: (folder / name).stat().st_size for name in files}}
+
+
+def _frame_sections(folder: Path, context: dict[str, Any]) -> None:
+    """Give the page of every section that was ever made its frame of today: navigation, neighbours, from when it is."""
+    sections = context["sections"]
+    made = [notebook for notebook, section in sections.items() if "made" in section]
+    for position, notebook in enumerate(made):
+        path = folder / f"{notebook}.html"
+        shown = section_pages.kept_body(path)
+        if not shown:
+            continue
+        section = sections[notebook]
+        section_pages.write(
+            path,
+            shown,
+            title=section["title"],
+            section=section,
+            previous=made[position - 1] if position else "",
+            following=made[position + 1] if position + 1 < len(made) else "",
+            **context,
+        )
+        section["files"][path.name] = path.stat().st_size
+
+
+def _main_findings(sections: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """What each section says first: the finding that is its first figure's title, and the sentence that follows it."""
+    main = []
+    for notebook, section in sections.items():
+        figures = [
+            out for out in section.get("outputs", []) if out["output"].startswith("figur") and not out["left_out"]
+        ]
+        if not figures:
+            continue
+        said = (one["text"] for one in section.get("findings", []) if one["after"].startswith("figur"))
+        first = figures[0]
+        main.append(
+            {
+                "notebook": notebook,
+                "section": section,
+                "anchor": first["output"].replace("_", "-"),
+                "title": first["title"],
+                "sentence": next(said, ""),
+            }
+        )
+    return main
 
 
 def _clear_unpublished(folder: Path, edition: Edition, sections: dict[str, dict[str, object]]) -> None:
@@ -171,65 +228,20 @@ def _clear_unpublished(folder: Path, edition: Edition, sections: dict[str, dict[
             path.unlink()
 
 
-class _PageExporter(HTMLExporter):
-    """The pages of notebooks, one exporter for all of them: its templates are compiled once."""
-
-    def from_notebook_node(self, nb: Any, resources: dict[str, Any] | None = None, **options: Any) -> tuple[str, Any]:
-        """The page as the template writes it; called by nbconvert."""
-        # HTMLExporter would parse the page again to give images without one an alternative text; ours have theirs.
-        return super(HTMLExporter, self).from_notebook_node(nb, self._init_resources(resources), **options)
-
-
-@lru_cache
-def _exporter() -> _PageExporter:
-    exporter = _PageExporter(template_name="noegletal", extra_template_basedirs=[str(TEMPLATES)])
-    exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
-    exporter.exclude_anchor_links = True
-    # Figures carry their alt text; nothing is left to a library that would load from elsewhere.
-    exporter.sanitize_html = False
-    # The notebook is validated when it is read; no preprocessor changes more than the styles.
-    exporter.optimistic_validation = True
-    exporter.register_filter("highlight_code", _highlighted)
-    return exporter
-
-
-def _highlighted(code: str, metadata: object) -> str:
-    return _highlighted_once(code)
-
-
-@lru_cache(maxsize=1024)
-def _highlighted_once(code: str) -> str:
-    """A cell in colours; the cells of a section are the same for every area."""
-    return Highlight2HTML(pygments_lexer="ipython3")(code)
-
-
-def notebook_page(executed: Path, edition: Edition, area_code: str, plan: SectionPlan) -> str:
-    """An executed notebook as one self-contained Danish page: code folded, no request to anywhere."""
-    position = edition.sections.index(plan)
-    about = {
-        "title": f"{plan.title}: {areas.name(area_code)}",
-        "style": style(),
-        "report": f"{edition.title}, {areas.name(area_code)}",
-        "previous": edition.sections[position - 1] if position else None,
-        "following": edition.sections[position + 1] if position + 1 < len(edition.sections) else None,
-    }
-    body, _ = _exporter().from_notebook_node(nbformat.read(executed, as_version=4), resources={"page": about})
-    return body
-
-
 def changes_page(
     path: Path,
     edition: Edition,
     area_code: str,
-    since: Revisions | NotCompared,
+    since: Revisions | NotCompared | None,
     outputs: list[AffectedOutput],
     **given: object,
 ) -> None:
     """Write the page of what differs between two vintages, as seen from an area, with the outputs it reaches.
 
-    `given`: what the template is told besides, such as `alone` for a page that stands outside a report.
+    Without an earlier vintage it says so. `given`: what the template is told besides: `sections` for the navigation of
+    the report it is in, or `alone` for a page that stands outside a report.
     """
-    context = changes.page_context(since, area_code, outputs)
+    context = changes.page_context(since, area_code, outputs) if since else {"before": ""}
     if isinstance(since, Revisions):
         context["printed"] = _printed_changes(edition, since.printed)
     title = "Ændringer i data"
