@@ -5,6 +5,8 @@ from pathlib import Path
 
 import jinja2
 
+from analysis import danish
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -12,7 +14,14 @@ TEMPLATES = Path(__file__).parent / "templates"
 def environment() -> jinja2.Environment:
     """The templates, each compiled once however many pages are made of it; what they are given is escaped."""
     loader = jinja2.FileSystemLoader(TEMPLATES)
-    return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    return jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_held
+    )
+
+
+def _held(value: object) -> object:
+    """What a template shows: a text with its numbers held to their units; markup and all else as it is."""
+    return danish.held(value) if type(value) is str else value
 
 
 def style() -> str:
