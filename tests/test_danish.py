@@ -58,9 +58,9 @@ def test_change_follows_the_data(value, decimals, text):
 
 def test_a_sentence_ends_once():
     assert danish.changed("Udgifterne", 16.9, since=2020) == f"Udgifterne er steget 17{NBSP}pct. siden 2020."
-    assert danish.sentence("steget 17 pct.") == "steget 17 pct."
+    assert danish.sentence("steget 17 pct.") == f"steget 17{NBSP}pct."
     assert danish.sentence("uændret") == "uændret."
-    assert danish.sentence("steget 10 pct.. Det er 7 kr.. Og ..") == "steget 10 pct. Det er 7 kr. Og .."
+    assert danish.sentence("steget 10 pct.. Det er 7 kr.. Og ..") == f"steget 10{NBSP}pct. Det er 7{NBSP}kr. Og .."
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,13 @@ RECONSTRUCTION_MARK = "Bygger på rekonstruerede data"
 STATUS_SYMBOLS = {"missing": "..", "suppressed": "•", "not_applicable": "."}
 
 
+# Spaces at which no line may end: after a number and before its unit, and in mio. kr. and mia. kr.
+BEFORE_UNIT = re.compile(
+    r"(?<=\d) (?=(?:pct\.|procent|promille|kr\.|mio\.|mia\.|pladser\b|plads\b|døgn\b|dage\b|timer\b))"
+)
+WITHIN_UNIT = re.compile(r"\b(mio\.|mia\.) kr\.")
+
+
 def rounded(value: float, decimals: int = 0) -> Decimal:
     """A figure rounded half away from zero, the way a printed report rounds."""
     step = Decimal(1).scaleb(-decimals)
@@ -53,6 +60,11 @@ def exact(value: float | None) -> str:
 def with_unit(text: str, unit: str) -> str:
     """A number and its unit, held together by a non-breaking space."""
     return f"{text}{NO_BREAK}{unit.replace(' ', NO_BREAK)}"
+
+
+def held(text: str) -> str:
+    """A text in which no line can end between a number and its unit, nor within a unit of two words."""
+    return WITHIN_UNIT.sub(rf"\1{NO_BREAK}kr.", BEFORE_UNIT.sub(NO_BREAK, text))
 
 
 def percent(value: float, decimals: int = 0) -> str:
@@ -119,7 +131,7 @@ def listed(items: list[str]) -> str:
 
 def sentence(text: str) -> str:
     """A text with one full stop at its end and at each abbreviation such as kr. and pct. that ends a sentence."""
-    text = re.sub(r"\b(kr|pct|mia|mio)\.\.", r"\1.", text)
+    text = held(re.sub(r"\b(kr|pct|mia|mio)\.\.", r"\1.", text))
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
@@ -183,4 +195,4 @@ def described(kind: str, data: pd.DataFrame, unit: str, decimals: int = 1) -> st
         ends = [course[0], course[-1]] if len(course) > 1 else course
         values = [f"{number(value, decimals, status)} i {year}" for year, value, status in ends]
         parts.append(f"{series} {listed(values)}")
-    return f"{kind}, {unit}: {'; '.join(parts)}."
+    return held(f"{kind}, {unit}: {'; '.join(parts)}.")

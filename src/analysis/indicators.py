@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import pandas as pd
 import pandera.pandas as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from analysis import accounts, areas
+from analysis import accounts, areas, danish
 from analysis.aggregation import added, rates, with_summed_areas
 from analysis.declared import read_declared
 from analysis.edition import Edition, reference_folder
@@ -44,6 +44,10 @@ schema = pa.DataFrameSchema(
 )
 
 
+# What is declared for readers is set as all else they read.
+Text = Annotated[str, AfterValidator(danish.held)]
+
+
 class _Declared(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -60,8 +64,8 @@ class _Described(_Declared):
     name: str
     unit: Literal["kr", "kr_pr_indbygger", "antal", "pct", "pr_1000"]
     decimals: int
-    definition: str
-    averaging: str
+    definition: Text
+    averaging: Text
     sources: list[str]
     source_line: str
     caveats: list[str]
@@ -171,7 +175,7 @@ class Catalogue(_Declared):
 
     age_bands: dict[str, AgeBand]
     indicators: dict[str, Indicator]
-    caveats: dict[str, str]
+    caveats: dict[str, Text]
 
 
 @lru_cache

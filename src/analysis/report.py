@@ -63,7 +63,8 @@ class Section:
     def sources(self) -> pd.DataFrame:
         """The raw files: file, table, title, origin, status; with date and checksum where the section reads them."""
         files = json.loads(self._built(SOURCES).read_text(encoding="utf-8"))
-        return pd.DataFrame(files, columns=None if files else list(SOURCE_FACTS))
+        table = pd.DataFrame(files, columns=None if files else list(SOURCE_FACTS))
+        return table.assign(title=[danish.held(title) for title in table["title"]])
 
     @cached_property
     def findings(self) -> pd.DataFrame:
@@ -205,7 +206,8 @@ class Section:
         """
         self._refuse_suppressed(output, data)
         below = self._lines_below(data, note)
-        alt = f"{title} {reading}"
+        title = danish.held(title)
+        alt = f"{danish.sentence(title)} {danish.sentence(reading)}"
         contents = getattr(chart, "contents", None)
         facts = {"unit": contents.unit, "chart": contents.facts()} if contents else {}
         self._store(output, data, title=title, number=number, alt=alt, below=below, reading=reading, **facts)
@@ -238,7 +240,8 @@ class Section:
     ) -> None:
         """Show a table of ready Danish texts; the runner also stores `data`, the figures behind it, as CSV."""
         self._refuse_suppressed(output, data)
-        below = self._lines_below(data, note) if "indicator" in data.columns else [note] if note else []
+        below = self._lines_below(data, note) if "indicator" in data.columns else [danish.held(note)] if note else []
+        title = danish.held(title)
         markup = tables.html(
             frame, identifier=output.replace("_", "-") + "-t", heading=heading, numeric=numeric, strong=strong
         )
@@ -313,7 +316,7 @@ class Section:
             lines.append(SUPPRESSION_LINE)
         if _weakest(data) == "reconstruction":
             lines.append(f"{RECONSTRUCTION_MARK}: se Datagrundlag.")
-        return lines
+        return [danish.held(line) for line in lines]
 
     @cached_property
     def _suppressed(self) -> frozenset[tuple]:

@@ -6,7 +6,7 @@ from html import escape
 import pandas as pd
 
 from analysis import accounts, areas
-from analysis.danish import MoneyUnit, number
+from analysis.danish import MoneyUnit, held, number
 
 CSV_LABELS = {
     "indicator": "indikator",
@@ -70,12 +70,15 @@ def html(
     columns = frame.columns[1:]
     sides = ["gt_right" if column in numeric else "gt_left" for column in columns]
     heads = "".join(
-        f'<th scope="col" class="{side}">{escape(column)}</th>' for column, side in zip(columns, sides, strict=True)
+        f'<th scope="col" class="{side}">{escape(held(column))}</th>'
+        for column, side in zip(columns, sides, strict=True)
     )
     lines = []
     for name, *cells in frame.itertuples(index=False, name=None):
         kind = ' class="sum"' if name in strong else ""
-        texts = "".join(f'<td class="{side}">{escape(cell)}</td>' for cell, side in zip(cells, sides, strict=True))
+        texts = "".join(
+            f'<td class="{side}">{escape(held(cell))}</td>' for cell, side in zip(cells, sides, strict=True)
+        )
         lines.append(f'<tr{kind}><th scope="row" class="gt_left">{escape(name)}</th>{texts}</tr>')
     body = "\n".join(lines)
     return (

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jinja2
 
+from analysis import danish
 from analysis.publish.manifest import PAGE_TITLES
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -16,9 +17,16 @@ TEMPLATES = Path(__file__).parent / "templates"
 def environment() -> jinja2.Environment:
     """The templates, each compiled once however many pages are made of it; what they are given is escaped."""
     loader = jinja2.FileSystemLoader(TEMPLATES)
-    made = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    made = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_held
+    )
     made.globals |= {"style": style(), "script": script(), "policy": policy(), "page_titles": PAGE_TITLES, "root": ""}
     return made
+
+
+def _held(value: object) -> object:
+    """What a template shows: a text with its numbers held to their units; markup and all else as it is."""
+    return danish.held(value) if type(value) is str else value
 
 
 @lru_cache

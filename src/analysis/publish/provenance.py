@@ -168,7 +168,9 @@ def _figure(evidence: Evidence, question: Question) -> dict[str, Any]:
         "title": title(question),
         "year": question.year,
         "anchor": "-".join(str(key) for key in question if key != accounts.STANDARD),
-        "value": "mangler" if math.isnan(value) else f"{_exact(value)} {UNIT_NAMES.get(unit, unit)}".strip(),
+        "value": "mangler"
+        if math.isnan(value)
+        else danish.with_unit(_exact(value), UNIT_NAMES.get(unit, unit)).strip(),
         "agrees": found.agrees,
     }
     more = {
@@ -242,7 +244,7 @@ def _rows_in_words(step: Step) -> str:
 def _amount(step: Step) -> str:
     if math.isnan(step.value) and step.note != PROTECTED:
         return "mangler"
-    return f"{_figures(step)} {UNIT_NAMES.get(step.unit, step.unit)}".strip()
+    return danish.with_unit(_figures(step), UNIT_NAMES.get(step.unit, step.unit)).strip()
 
 
 def _figures(step: Step) -> str:

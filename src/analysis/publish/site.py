@@ -326,7 +326,8 @@ def _questions(edition: Edition, table: pd.DataFrame) -> list[dict[str, object]]
     for question in open_questions():
         known = [row for row in question.printed if row in printed.index]
         shown = [
-            f"{printed.loc[row, 'value'].replace('.', ',')} {UNIT_NAMES[printed.loc[row, 'unit']]}" for row in known
+            danish.with_unit(printed.loc[row, "value"].replace(".", ","), UNIT_NAMES[printed.loc[row, "unit"]])
+            for row in known
         ]
         readings = []
         for reading in question.readings:
