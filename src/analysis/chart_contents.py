@@ -1,5 +1,6 @@
 """What a chart says, apart from how it is drawn: enough for a slide to draw it again as a chart that can be edited."""
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import repeat
@@ -9,6 +10,8 @@ import pandas as pd
 
 from analysis.aggregation import MISSING, SUPPRESSED
 
+# A chart has no room for longer names; the table beside it has them whole.
+LONGEST_NAME = 72
 Kind = Literal["lines", "stacked_columns", "columns", "bars", "marks", "deviations", "points", "matrix"]
 Look = Literal["bars", "line", "dashes", "dots", "total"]
 
@@ -62,6 +65,19 @@ class Contents:
     def facts(self) -> dict[str, Any]:
         """The same as what JSON holds."""
         return asdict(self)
+
+
+def shortened(name: object) -> str:
+    """A name as a chart has room for it."""
+    text = str(name)
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1].rstrip()}…"
+
+
+def wrapped(name: object, characters: int) -> str:
+    """A name over several lines; a word is broken only where it is longer than any Danish one."""
+    text = shortened(name)
+    endless = max(map(len, text.split()), default=0) > 2 * max(characters, 20)
+    return textwrap.fill(text, characters, break_long_words=endless)
 
 
 def from_facts(facts: Mapping[str, Any]) -> Contents:

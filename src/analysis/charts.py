@@ -22,7 +22,7 @@ from scipy.optimize import isotonic_regression
 
 from analysis import accounts
 from analysis.aggregation import MISSING, SUPPRESSED
-from analysis.chart_contents import Contents, Gap, Series, by_category, dashed, figures
+from analysis.chart_contents import Contents, Gap, Series, by_category, dashed, figures, shortened, wrapped
 from analysis.danish import number
 from analysis.errors import InputError
 from analysis.house_style import (
@@ -219,7 +219,9 @@ def lines(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: i
         if zero:
             axes.set_ylim(bottom=0, top=max(data["value"].max() * 1.08, 1e-9))
         low, high = axes.get_ylim()
-        labels = [textwrap.fill(f"{row.series} {number(row.value, decimals)}", 24) for row in last.itertuples()]
+        labels = [
+            textwrap.fill(f"{shortened(row.series)} {number(row.value, decimals)}", 24) for row in last.itertuples()
+        ]
         gap = (high - low) * 0.07 * max((label.count("\n") + 1 for label in labels), default=1)
         spots = spaced(last["value"].tolist(), gap, low, high - 0.02 * (high - low))
         for row, label, spot in zip(last.itertuples(), labels, spots, strict=True):
@@ -326,7 +328,7 @@ def paired_bars(
             end, side = (value - 0.012 * span, "right") if value < 0 else (value + 0.012 * span, "left")
             axes.text(end, row.spot, text, ha=side, va="center", fontsize=VALUE)
         axes.set_xlim(low - (0.12 * span if low < 0 else 0), high + 0.12 * span)
-        axes.set_yticks(range(len(names)), [textwrap.fill(name, 26, break_long_words=False) for name in names])
+        axes.set_yticks(range(len(names)), [wrapped(name, 26) for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
         for label, name in zip(axes.get_yticklabels(), names, strict=True):
             label.set_fontweight("bold" if name in emphasised else "normal")
@@ -364,7 +366,7 @@ def contributions(data: pd.DataFrame, colours: dict[str, str], *, unit: str, dec
             axes.text(end + 0.02 * span, row, label, va="center", fontweight="bold", fontsize=VALUE)
             axes.scatter([total], [row], marker="D", s=34, color="white", edgecolor=INK, zorder=3)
         axes.axvline(0, color=INK, linewidth=0.9)
-        axes.set_yticks(rows, [textwrap.fill(name, 26, break_long_words=False) for name in wide.index])
+        axes.set_yticks(rows, [wrapped(name, 26) for name in wide.index])
         axes.set_ylim(len(wide) - 0.45, -0.55)
         axes.set_xlim(below.min() - 0.05 * span, above.max() + 0.14 * span)
         axes.set(xlabel=unit, ylabel="")
@@ -450,7 +452,7 @@ def ranked_dots(
                 axes.text(
                     np.nanmax([value, other]) + 0.015 * top, row, number(value, decimals), va="center", fontsize=VALUE
                 )
-        axes.set_yticks(rows, names, fontsize=VALUE)
+        axes.set_yticks(rows, map(shortened, names), fontsize=VALUE)
         for label, name in zip(axes.get_yticklabels(), names, strict=True):
             label.set_fontweight("bold" if name in emphasised else "normal")
         axes.set_ylim(len(names) - 0.4, -0.6)
@@ -548,7 +550,7 @@ def dot_rows(data: pd.DataFrame, marks: dict[str, str], *, unit: str, decimals: 
             )  # fmt: skip
         if data["value"].min() < 0:
             axes.axvline(0, color=INK, linewidth=0.9)
-        axes.set_yticks(range(len(names)), [textwrap.fill(name, 26, break_long_words=False) for name in names])
+        axes.set_yticks(range(len(names)), [wrapped(name, 26) for name in names])
         axes.set_ylim(len(names) - 0.5, -0.6)
         axes.set(xlabel=unit, ylabel="")
         axes.grid(visible=False, axis="y")

@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from analysis.aggregation import MISSING, SUPPRESSED
-from analysis.chart_contents import Contents, Gap, Look, Series, by_category, dashed, figures, level
+from analysis.chart_contents import Contents, Gap, Look, Series, by_category, dashed, figures, level, wrapped
 from analysis.charts import ABOVE, STYLE, Drawing, canvas, numbers_on, spaced, tick_decimals, width
 from analysis.danish import LOCALE, STATUS_SYMBOLS, number
 from analysis.house_style import CONTEXT, GRID, HIGHLIGHT, INK, LABEL, MUTED, REFERENCE, SERIES, VALUE
@@ -444,7 +444,7 @@ def _side_by_side(groups: Sequence[str], values: pd.Series, decimals: int, room:
 
 
 def _wrapped(names: Sequence[str], characters: int) -> list[str]:
-    return [textwrap.fill(str(name), characters, break_long_words=False) for name in names]
+    return [wrapped(name, characters) for name in names]
 
 
 def _level(names: Sequence[str]) -> list[str]:

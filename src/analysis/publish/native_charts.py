@@ -30,7 +30,7 @@ from pptx.slide import Slide
 from pptx.util import Length, Pt
 from xlsxwriter import Workbook
 
-from analysis.chart_contents import Contents, Series
+from analysis.chart_contents import Contents, Series, shortened
 from analysis.house_style import (
     CONTEXT,
     GRID,
@@ -140,6 +140,11 @@ def _leave_out_of_legend(chart: Chart, places: Sequence[int]) -> None:
         legend.insert(len(legend.findall("{*}legendPos")) + len(legend.findall("{*}legendEntry")), entry)
 
 
+def named_in_chart(name: str) -> str:
+    """A name as a native chart shows it."""
+    return shortened(readable(name))
+
+
 def colour(text: str) -> RGBColor:
     """A colour of the house style as PowerPoint takes it."""
     return RGBColor.from_string(text.removeprefix("#").upper())
@@ -149,9 +154,9 @@ def _category_data(contents: Contents) -> CategoryChartData:
     data = _CategoryData(number_format=number_format(contents.decimals))
     named = [datetime.date.fromisoformat(day) for day in contents.categories] if contents.dates else contents.categories
     # A chart without a category cannot be opened.
-    data.categories = (named if contents.dates else [readable(name) for name in named]) or [""]
+    data.categories = (named if contents.dates else [named_in_chart(name) for name in named]) or [""]
     for one in contents.series:
-        data.add_series(readable(one.name), one.values)
+        data.add_series(named_in_chart(one.name), one.values)
     if not contents.series:
         data.add_series("", [None] * max(1, len(named)))
     return data
@@ -160,7 +165,7 @@ def _category_data(contents: Contents) -> CategoryChartData:
 def _point_data(contents: Contents) -> XyChartData:
     data = _PointData(number_format=number_format(contents.decimals))
     for one in contents.series:
-        series = data.add_series(readable(one.name))
+        series = data.add_series(named_in_chart(one.name))
         for place, value in zip(one.places, one.values, strict=True):
             if value is not None:
                 series.add_data_point(place, value)
@@ -472,6 +477,6 @@ def _texts(series: _BaseSeries, one: Series, contents: Contents) -> None:
     for place, (text, value) in enumerate(zip(one.texts, one.values, strict=True)):
         if text and value is not None:
             label = series.points[place].data_label
-            label.text_frame.text = readable(text)
+            label.text_frame.text = named_in_chart(text)
             label.text_frame.paragraphs[0].runs[0].font.size = Pt(SLIDE_VALUE - 1)
             label.position = position
