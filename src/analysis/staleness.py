@@ -43,6 +43,11 @@ def build_record(processed: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
+def package_version(processed: Path) -> str:
+    """What the data package of a build is called, so that one of other figures or made by other code is known."""
+    return digest([build_record(processed).get("inputs"), library_digest()])
+
+
 def common_inputs(edition: Edition) -> Inputs:
     """Checksums of what every section depends on: the edition, reference data, the library, the locked packages."""
     return {

@@ -9,11 +9,12 @@ from analysis import accounts, areas
 from analysis.edition import Edition
 from analysis.indicators import KEYS, STATUSES, UNITS, catalogue
 from analysis.publish.folder import replaced
+from analysis.publish.manifest import PACKAGE
 from analysis.slices import KEY_FIGURES, SOURCES
 from analysis.sources.snapshot import ORIGINS
+from analysis.staleness import package_version
 
-FOLDER = "datapakke"
-DESCRIPTOR = "datapackage.json"
+FOLDER, DESCRIPTOR = PACKAGE.split("/")
 CSV = "key_figures.csv"
 LICENCE = {"name": "CC-BY-4.0", "path": "https://creativecommons.org/licenses/by/4.0/", "title": "CC BY 4.0"}
 FIELDS = {
@@ -50,7 +51,7 @@ def write_datapackage(edition: Edition, processed: Path, out: Path) -> Path:
         for name, frame in vocabularies.items():
             frame.to_csv(new / f"{name}.csv", index=False, lineterminator="\n")
         sources = json.loads((processed / SOURCES).read_text(encoding="utf-8"))
-        descriptor = _descriptor(edition, table, vocabularies, sources)
+        descriptor = _descriptor(edition, table, vocabularies, sources, package_version(processed))
         for resource in descriptor["resources"]:
             if resource["format"] == "csv":
                 resource["bytes"] = (new / resource["path"]).stat().st_size
@@ -84,7 +85,11 @@ def _vocabularies(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def _descriptor(
-    edition: Edition, table: pd.DataFrame, vocabularies: dict[str, pd.DataFrame], sources: list[dict[str, object]]
+    edition: Edition,
+    table: pd.DataFrame,
+    vocabularies: dict[str, pd.DataFrame],
+    sources: list[dict[str, object]],
+    version: str,
 ) -> dict[str, object]:
     fields = [
         {
@@ -130,6 +135,7 @@ def _descriptor(
         "profile": "data-package",
         "name": f"noegletal-{edition.name}",
         "title": edition.title,
+        "version": version,
         "description": (
             f"Nøgletal for det specialiserede socialområde, {edition.period.first}-{edition.period.last}, faste priser "
             f"({edition.price_level}-pl). Tal med oprindelsen reconstruction er ikke Danmarks Statistiks."

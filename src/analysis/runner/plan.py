@@ -21,6 +21,7 @@ from analysis.staleness import (
     changed,
     common_inputs,
     digest,
+    package_version,
     section_inputs,
 )
 from analysis.vintage_folders import kept_vintages, vintages_folder
@@ -135,11 +136,11 @@ def status_lines(found: dict[str, Any]) -> list[str]:
 
 
 def stale_package(edition: Edition, out: Path, processed: Path) -> bool:
-    """Whether the data package of the edition is missing or of another build."""
+    """Whether the data package of the edition is missing, or of another build or code."""
     path = out / edition.name / PACKAGE
     if not path.is_file():
         return True
-    return json.loads(path.read_text(encoding="utf-8")).get("version") != build_record(processed).get("inputs")
+    return json.loads(path.read_text(encoding="utf-8")).get("version") != package_version(processed)
 
 
 def vintage_names(edition: Edition, raw: Path) -> list[str]:
