@@ -88,7 +88,7 @@ def differing(sheet, path):
 
 
 def same(shown, wanted):
-    """Whether a cell holds a figure, to the sixteen digits that the file keeps of it; or nothing where there is none."""
+    """Whether a cell holds a figure, to the sixteen digits that the file keeps of it; nothing where there is none."""
     if wanted is None or not isinstance(shown, int | float):
         return shown is wanted
     return math.isclose(shown, wanted, rel_tol=1e-14)
