@@ -33,9 +33,11 @@ LOOKS = {
 OPEN_ALL = "document.querySelectorAll('details:not(.menu)').forEach((fold) => { fold.open = true; })"
 # What is the same over and over is looked at once or twice: rows of a table, the code of cells, figures of spor.html.
 TRIM = """
-    document.querySelectorAll('main > section[id]:nth-of-type(n+6)').forEach((one) => one.remove());
-    document.querySelectorAll('tbody tr:not(.deviates, .contradicts_itself, .sum):nth-child(n+5)').forEach((one) => one.remove());
-    document.querySelectorAll('details.code ~ details.code ~ details.code').forEach((one) => one.remove());
+    for (const repeated of [
+        'main > section[id]:nth-of-type(n+6)',
+        'tbody tr:not(.deviates, .contradicts_itself, .sum):nth-child(n+5)',
+        'details.code ~ details.code ~ details.code',
+    ]) document.querySelectorAll(repeated).forEach((one) => one.remove());
 """
 HOSTILE = {
     "script": "<script>window.hit = 1</script>",
