@@ -71,7 +71,7 @@ def html(data: pd.DataFrame, *, label: str, download: str) -> str:
         return f"{about}<p>Figuren har ingen tal.</p></details>"
     headings, naming, lines = layout(data)
     kinds = ["", *[""] * (naming - 1), *[' class="n"'] * (len(headings) - naming)]
-    head = "".join(f'<th scope="col"{kind}>{escape(name)}' for name, kind in zip(headings, kinds, strict=True))
+    head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in zip(headings, kinds, strict=True))
     body = "\n".join(_line(line, kinds) for line in lines[:SHOWN])
     below = ""
     if len(lines) > SHOWN:
@@ -84,7 +84,7 @@ def html(data: pd.DataFrame, *, label: str, download: str) -> str:
         below += "<p>* foreløbigt tal.</p>"
     return (
         f'{about}<div class="table-scroll" tabindex="0" role="region" aria-label="Tal: {escape(label)}"><table>'
-        f"<caption>{escape(_caption(data))}</caption><thead><tr>{head}</thead>\n<tbody>\n{body}\n</tbody></table></div>"
+        f"<caption>{escape(_caption(data))}</caption><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
         f"{below}</details>"
     )
 
@@ -185,7 +185,5 @@ def _caption(data: pd.DataFrame) -> str:
 
 def _line(line: Sequence[str], kinds: Sequence[str]) -> str:
     name, *cells = line
-    # Closing tags that HTML allows to leave out would be a fifth of the table.
-    return f'<tr><th scope="row">{escape(name)}' + "".join(
-        f"<td{kind}>{escape(cell)}" for cell, kind in zip(cells, kinds[1:], strict=True)
-    )
+    texts = "".join(f"<td{kind}>{escape(cell)}</td>" for cell, kind in zip(cells, kinds[1:], strict=True))
+    return f'<tr><th scope="row">{escape(name)}</th>{texts}</tr>'
