@@ -317,14 +317,12 @@ def _in_words(contents: Contents) -> list[str]:
 
 def _mark(slide: Slide) -> None:
     left = SLIDE_PAPER.width - SLIDE_MARGIN - 3.1
-    shape = slide.shapes.add_shape(1, Inches(left), Inches(KICKER_TOP), Inches(3.1), Inches(0.3))
-    shape.fill.solid()
-    shape.fill.fore_color.rgb, shape.line.color.rgb, shape.line.width = colour(WARNING), colour(WARNING_LINE), Pt(0.75)
-    shape.shadow.inherit = False
-    shape.name = RECONSTRUCTION_MARK
-    _write(shape.text_frame, [RECONSTRUCTION_MARK], SLIDE_VALUE, tone=INK)
-    shape.text_frame.paragraphs[0].alignment = PP_ALIGN.CENTER
-    shape.text_frame.margin_top = shape.text_frame.margin_bottom = 0
+    box = slide.shapes.add_textbox(Inches(left), Inches(KICKER_TOP), Inches(3.1), Inches(0.3))
+    box.name = RECONSTRUCTION_MARK
+    box.fill.solid()
+    box.fill.fore_color.rgb, box.line.color.rgb, box.line.width = colour(WARNING), colour(WARNING_LINE), Pt(0.75)
+    box.text_frame.margin_top = box.text_frame.margin_bottom = Inches(0.04)
+    _write(box.text_frame, [RECONSTRUCTION_MARK], SLIDE_VALUE, tone=INK, align=PP_ALIGN.CENTER)
 
 
 def _box(slide: Slide, top: float, height: float, width: float) -> TextFrame:
