@@ -80,7 +80,14 @@ def intervals(
     categories = [str(name) for name in rows["name"]]
     ends = {"Lavest": ("low", CONTEXT), "Midt": ("middle", HIGHLIGHT), "Højest": ("high", MUTED)}
     shown = known.reindex(rows.index)
-    series = [Series(name, colour, figures(shown[end]), "dots") for name, (end, colour) in ends.items()]
+    told = [
+        f"{number(row.middle, decimals)} ({number(row.low, decimals)} til {number(row.high, decimals)})"
+        for row in shown.itertuples()
+    ]
+    series = [
+        Series(name, colour, figures(shown[end]), "dots", texts=told if end == "middle" else [], valued=end == "middle")
+        for name, (end, colour) in ends.items()
+    ]
     if reference:
         name = f"{reference[0]} {number(reference[1], decimals)}"
         series.append(level(name, reference[1], len(rows), REFERENCE))

@@ -4,6 +4,7 @@ import datetime
 import io
 import re
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,9 @@ DANISH = "[$-406]"
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 
-def readable(text: object) -> str:
+@lru_cache(maxsize=8192)
+def readable(text: str) -> str:
     """A text on one line as an Office file can hold it; what cannot be shown is a replacement character."""
-    text = str(text)
     if text.isprintable():
         return text
     return LINE_BREAKS.sub(" ", UNSHOWABLE.sub("\ufffd", TURNING.sub("", text)))

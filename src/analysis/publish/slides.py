@@ -4,6 +4,7 @@ import io
 import math
 import re
 from collections.abc import Iterator, Sequence
+from itertools import count, dropwhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from pptx.enum.lang import MSO_LANGUAGE_ID
 from pptx.enum.shapes import PP_PLACEHOLDER
 from pptx.enum.text import MSO_ANCHOR, PP_ALIGN
 from pptx.opc.constants import RELATIONSHIP_TYPE
+from pptx.opc.packuri import PackURI
 from pptx.presentation import Presentation as Deck
 from pptx.shapes.graphfrm import GraphicFrame
 from pptx.slide import Slide
@@ -123,6 +125,7 @@ def _empty_deck(edition: Edition, area_code: str) -> Deck:
         if layout not in kept:
             deck.slide_layouts.remove(layout)
     _house_theme(deck)
+    _number_parts(deck)
     for shapes in (deck.slide_master, *kept):
         for shape in list(shapes.placeholders):
             _placed(shape)
@@ -131,6 +134,20 @@ def _empty_deck(edition: Edition, area_code: str) -> Deck:
     about.last_modified_by, about.revision, about.subject = AUTHOR, 1, areas.name(area_code)
     about.created = about.modified = fixed_date(edition)
     return deck
+
+
+def _number_parts(deck: Deck) -> None:
+    """Number new parts of the file one after the other; the library looks through all of them for each new one."""
+    package = deck.part.package
+    first_free, numbers = package.next_partname, {}
+
+    def next_name(template: str) -> PackURI:
+        if template not in numbers:
+            free = first_free(template)
+            numbers[template] = dropwhile(lambda number: template % number != free, count(1))
+        return PackURI(template % next(numbers[template]))
+
+    package.next_partname = next_name
 
 
 def _placed(shape: Any) -> None:
@@ -158,7 +175,7 @@ def _house_theme(deck: Deck) -> None:
     theme = deck.slide_master.part.part_related_by(RELATIONSHIP_TYPE.THEME)
     text = theme.blob.decode("utf-8")
     text = re.sub(r'(<a:(?:major|minor)Font>\s*<a:latin typeface=")[^"]*', rf"\g<1>{OFFICE_FONT}", text)
-    tones = {"dk2": INK, "lt2": SOFT, "hlink": HIGHLIGHT}
+    tones = {"dk1": INK, "dk2": INK, "lt2": SOFT, "hlink": HIGHLIGHT}
     tones |= {f"accent{place}": tone for place, tone in enumerate((HIGHLIGHT, *SERIES[:5]), 1)}
     for name, tone in tones.items():
         shade = f'<a:{name}><a:srgbClr val="{tone.removeprefix("#")}"/></a:{name}>'
@@ -300,14 +317,12 @@ def _in_words(contents: Contents) -> list[str]:
 
 def _mark(slide: Slide) -> None:
     left = SLIDE_PAPER.width - SLIDE_MARGIN - 3.1
-    shape = slide.shapes.add_shape(1, Inches(left), Inches(KICKER_TOP), Inches(3.1), Inches(0.3))
-    shape.fill.solid()
-    shape.fill.fore_color.rgb, shape.line.color.rgb, shape.line.width = colour(WARNING), colour(WARNING_LINE), Pt(0.75)
-    shape.shadow.inherit = False
-    shape.name = RECONSTRUCTION_MARK
-    _write(shape.text_frame, [RECONSTRUCTION_MARK], SLIDE_VALUE, tone=INK)
-    shape.text_frame.paragraphs[0].alignment = PP_ALIGN.CENTER
-    shape.text_frame.margin_top = shape.text_frame.margin_bottom = 0
+    box = slide.shapes.add_textbox(Inches(left), Inches(KICKER_TOP), Inches(3.1), Inches(0.3))
+    box.name = RECONSTRUCTION_MARK
+    box.fill.solid()
+    box.fill.fore_color.rgb, box.line.color.rgb, box.line.width = colour(WARNING), colour(WARNING_LINE), Pt(0.75)
+    box.text_frame.margin_top = box.text_frame.margin_bottom = Inches(0.04)
+    _write(box.text_frame, [RECONSTRUCTION_MARK], SLIDE_VALUE, tone=INK, align=PP_ALIGN.CENTER)
 
 
 def _box(slide: Slide, top: float, height: float, width: float) -> TextFrame:
@@ -324,8 +339,13 @@ def _write(
         paragraph = frame.paragraphs[0] if place == 0 else frame.add_paragraph()
         run = paragraph.add_run()
         run.text = readable(line)
-        run.font.size, run.font.bold, run.font.language_id = Pt(size), bold, MSO_LANGUAGE_ID.DANISH
-        run.font.color.rgb = colour(tone)
+        font = run.font
+        font.size, font.language_id = Pt(size), MSO_LANGUAGE_ID.DANISH
+        if bold:
+            font.bold = True
+        if tone != INK:
+            # Ink is what the theme writes with.
+            font.color.rgb = colour(tone)
         if align is not None:
             paragraph.alignment = align
 

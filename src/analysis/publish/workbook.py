@@ -383,5 +383,5 @@ def _decimals(name: str, values: Sequence[float]) -> int | None:
     return 0 if max(map(abs, values)) >= 10_000 else 2
 
 
-def _text(text: object) -> str:
+def _text(text: str) -> str:
     return readable(text)[:LONGEST_TEXT]
