@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from ctypes.util import find_library
 from pathlib import Path
 
 # See runner/execute.py: spares every test process two seconds.
@@ -12,6 +13,15 @@ sys.modules.setdefault("rfc3987_syntax", None)
 import pytest
 import yaml
 
+# What some tests drive: how to see whether it is there, and the Debian packages that it comes in.
+PARTS = {
+    "chromium": (lambda: shutil.which("chromium"), "chromium"),
+    "soffice": (lambda: shutil.which("soffice"), "libreoffice-calc libreoffice-impress"),
+    "poppler": (lambda: shutil.which("pdftotext") and shutil.which("pdfinfo"), "poppler-utils"),
+    "pango": (lambda: find_library("pango-1.0"), "libpango-1.0-0 libpangoft2-1.0-0"),
+}
+FORMS = ("site", "slides", "workbook", "data")
+NOT_INSTALLED = "is not installed; on Debian: apt install"
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = Path(os.environ.get("NOEGLETAL_REFERENCE", ROOT.parent / "shared" / "reference"))
 SIDECAR = {
@@ -25,6 +35,37 @@ SIDECAR = {
     "status": "final",
     "note": "",
 }
+
+
+def present(part):
+    """Whether a part of the system is there."""
+    return bool(PARTS[part][0]())
+
+
+def require(part):
+    """Leave a test out, by name, where a part of the system is missing; where none may be, as in the gate, fail it."""
+    if not present(part):
+        leave_out = pytest.fail if os.environ.get("NOEGLETAL_SYSTEM_PARTS") == "required" else pytest.skip
+        leave_out(f"{part} {NOT_INSTALLED} {PARTS[part][1]}")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "needs(part): what of the system a test drives; see PARTS")
+
+
+def pytest_runtest_setup(item):
+    for marker in item.iter_markers("needs"):
+        for part in marker.args:
+            require(part)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say last and by name what was left out, and how to get it."""
+    reasons = [report.longrepr[2] for report in terminalreporter.stats.get("skipped", []) if report.longrepr]
+    for reason in dict.fromkeys(reason for reason in reasons if NOT_INSTALLED in reason):
+        terminalreporter.write_line(
+            f"LEFT OUT, {reasons.count(reason)} tests: {reason.removeprefix('Skipped: ')}", red=True
+        )
 
 
 def write_raw(folder, stem, content, **facts):
@@ -128,6 +169,7 @@ def reports(processed, tmp_path_factory):
     result = noegletal(
         "report", "--edition", "2025", "--area", "hovedstaden", "--area", "Fanø",
         "--out", folder / "out", "--processed", folder / "processed",
+        *(option for form in (*FORMS, *(["pdf"] if present("pango") else [])) for option in ("--format", form)),
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Hovedstaden: 9 sections done, 0 failed" in result.stdout

@@ -9,7 +9,7 @@ from test_runner import PUBLISH, project, published, template  # noqa: F401 - fi
 
 from analysis.publish.manifest import FORMATS, PACKAGE
 
-pytestmark = pytest.mark.xdist_group("runner")
+pytestmark = [pytest.mark.xdist_group("runner"), pytest.mark.needs("pango")]
 NO_PANGO = "raise OSError(\"cannot load library 'libpango-1.0-0'\")\n"
 
 

@@ -12,7 +12,7 @@ import zlib
 
 import nbformat
 import pytest
-from test_report import reports  # noqa: F401 - a fixture
+from conftest import require
 
 from analysis import areas
 from analysis.edition import load_edition
@@ -24,16 +24,8 @@ pytestmark = pytest.mark.xdist_group("report")
 SQUARE = '<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="36pt" viewBox="0 0 72 36">{}</svg>'
 
 
-def needs_pango():
-    try:
-        pdf._printer()
-    except pdf.PdfUnavailableError:
-        pytest.skip("Pango is not installed; on Debian: apt install libpango-1.0-0 libpangoft2-1.0-0")
-
-
 def poppler(command, *arguments):
-    if shutil.which(command) is None:
-        pytest.skip(f"{command} is not installed; on Debian: apt install poppler-utils")
+    require("poppler")
     return subprocess.run([command, *map(str, arguments)], capture_output=True, text=True, check=True).stdout
 
 
@@ -79,7 +71,7 @@ def printed_copy(report, processed, folder, change=lambda sections: None):
 @pytest.fixture(scope="session")
 def printed(reports, processed, tmp_path_factory):
     """Makes the PDF of one of the reports, each once."""
-    needs_pango()
+    require("pango")
     made = {}
 
     def of(area):
@@ -208,7 +200,7 @@ def figure(title="Et fund", alt="Søjler", source=None, below=""):
 @pytest.fixture
 def by_hand(processed, edition, tmp_path):
     """Prints a report whose first section shows the given outputs, and returns its path and its text."""
-    needs_pango()
+    require("pango")
 
     def write(*outputs, record=None, out="out"):
         folder = tmp_path / out

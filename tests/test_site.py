@@ -20,9 +20,7 @@ from analysis.publish.manifest import PAGES
 
 pytestmark = pytest.mark.xdist_group("report")
 CHROMIUM = shutil.which("chromium")
-needs_chromium = pytest.mark.skipif(
-    CHROMIUM is None, reason="pages were not opened in a browser: chromium is missing (Debian package chromium)"
-)
+needs_chromium = pytest.mark.needs("chromium")
 CONTRAST = "color-contrast"
 # All else than contrast differs with the width of a screen and not with its colours.
 LOOKS = {

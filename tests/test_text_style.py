@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import pytest
 from bs4 import BeautifulSoup
-from test_report import reports  # noqa: F401 - a fixture
 
 from analysis.danish import described, held, sentence
 
