@@ -104,6 +104,9 @@ def test_charts_are_native_with_the_figures_of_the_report(deck):
             continue
         (frame,) = charts_on(slides[0])
         assert differing(frame.chart, contents) == [], facts["output"]
+        if contents.kind in ("stacked_columns", "columns", "bars", "deviations"):
+            drawn = [str(series.format.fill.fore_color.rgb) for series in frame.chart.plots[0].series]
+            assert drawn == [one.colour.upper().strip("#") for one in contents.series if one.look == "bars"]
         compared += 1
     assert compared > 15
     kinds = {shape.shape_type for slide in presentation.slides for shape in slide.shapes}

@@ -8,10 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from analysis import areas
 from analysis.danish import STATUS_SYMBOLS
 from analysis.edition import Edition
 
-AUTHOR = "KKR Hovedstaden"
 LANGUAGE = "da-DK"
 STATUS_NAMES = {
     "missing": "mangler",
@@ -49,6 +49,11 @@ def number_format(decimals: int) -> str:
     """The format of a number with decimals, in the notation of Office files, with the minus sign that we print."""
     pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
     return f'{DANISH}{pattern};{DANISH}"\u2212"{pattern}'
+
+
+def author(edition: Edition) -> str:
+    """Who publishes the report, whatever area it is about."""
+    return areas.kkr_name(areas.kkr(edition.home_area))
 
 
 def fixed_date(edition: Edition) -> datetime.datetime:

@@ -44,7 +44,7 @@ from analysis.house_style import (
     WARNING_LINE,
 )
 from analysis.publish.native_charts import add_chart, background, colour
-from analysis.publish.office import AUTHOR, LANGUAGE, fixed_date, lines_below, readable, symbols, without_clock
+from analysis.publish.office import LANGUAGE, author, fixed_date, lines_below, readable, symbols, without_clock
 
 SLIDES = "rapport.pptx"
 WIDTH = SLIDE_PAPER.width - 2 * SLIDE_MARGIN
@@ -130,8 +130,8 @@ def _empty_deck(edition: Edition, area_code: str) -> Deck:
         for shape in list(shapes.placeholders):
             _placed(shape)
     about = deck.core_properties
-    about.title, about.author, about.language = f"{edition.title}, {areas.name(area_code)}", AUTHOR, LANGUAGE
-    about.last_modified_by, about.revision, about.subject = AUTHOR, 1, areas.name(area_code)
+    about.title, about.author, about.language = f"{edition.title}, {areas.name(area_code)}", author(edition), LANGUAGE
+    about.last_modified_by, about.revision, about.subject = about.author, 1, areas.name(area_code)
     about.created = about.modified = fixed_date(edition)
     return deck
 

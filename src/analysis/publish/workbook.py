@@ -21,9 +21,9 @@ from analysis.errors import InputError
 from analysis.house_style import GRID, HIGHLIGHT, INK, MUTED, OFFICE_FONT, SHEET_HEADING, SHEET_TEXT, SOFT
 from analysis.indicators import catalogue
 from analysis.publish.office import (
-    AUTHOR,
     STATUS_NAMES,
     TEXT_STAYS_TEXT,
+    author,
     fixed_date,
     lines_below,
     number_format,
@@ -82,7 +82,7 @@ def write_workbook(
     title = f"{edition.title}, {areas.name(area_code)}"
     stream = io.BytesIO()
     with xlsxwriter.Workbook(stream, TEXT_STAYS_TEXT) as book:
-        book.set_properties({"title": title, "author": AUTHOR, "company": AUTHOR, "created": fixed_date(edition)})
+        book.set_properties({"title": title, "author": author(edition), "created": fixed_date(edition)})
         writer = _Writer(book)
         contents = book.add_worksheet(CONTENTS)
         listed = []
