@@ -37,7 +37,7 @@ def report(request, reports):
 
 
 def parsed(path):
-    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "lxml")
 
 
 @lru_cache

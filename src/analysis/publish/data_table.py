@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis import danish
+from analysis.aggregation import FINAL, PROVISIONAL
 from analysis.indicators import catalogue
 
 # Rows shown; the rest are in the CSV. A page must stay light enough to be sent by mail.
@@ -50,7 +51,6 @@ UNITS = {
 }
 # Of figures that are not in the unit of their indicator, such as a growth.
 DECIMALS = {"pct": 1, "pr_1000": 1, "indeks": 1}
-PROVISIONAL = "provisional"
 
 
 class Layout(NamedTuple):
@@ -64,8 +64,10 @@ class Layout(NamedTuple):
 def html(data: pd.DataFrame, *, label: str, download: str) -> str:
     """A folded table of the rows of a figure; `label` names the figure, `download` is the path of its CSV.
 
-    Requires indicator, value, unit and status. Years stand side by side when a row has nothing else that varies.
+    Requires indicator and value; without unit or status they are those of the indicator and of final figures. Years
+    stand side by side when a row has nothing else that varies.
     """
+    data = _complete(data)
     about = f'<details class="data"><summary>Tal som tabel<span class="unseen">: {escape(label)}</span></summary>'
     if data.empty:
         return f"{about}<p>Figuren har ingen tal.</p></details>"
@@ -89,8 +91,15 @@ def html(data: pd.DataFrame, *, label: str, download: str) -> str:
     )
 
 
+def _complete(data: pd.DataFrame) -> pd.DataFrame:
+    units = [catalogue().indicators[name].unit for name in data["indicator"]]
+    absent = {"unit": units, "status": FINAL}
+    return data.assign(**{name: value for name, value in absent.items() if name not in data.columns})
+
+
 def layout(data: pd.DataFrame) -> Layout:
     """The rows of a figure as texts, all of them, in their order."""
+    data = _complete(data)
     columns = {name: data[name].tolist() for name in data.columns}
     naming = _naming(columns, len(data))
     values = _values(columns)
