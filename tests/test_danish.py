@@ -56,11 +56,12 @@ def test_change_follows_the_data(value, decimals, text):
     assert danish.change(value, decimals) == text
 
 
-def test_a_sentence_ends_once():
+def test_a_sentence_begins_with_a_capital_and_ends_once():
+    assert danish.sentence("i København gik det") == "I København gik det."
     assert danish.changed("Udgifterne", 16.9, since=2020) == f"Udgifterne er steget 17{NBSP}pct. siden 2020."
-    assert danish.sentence("steget 17 pct.") == f"steget 17{NBSP}pct."
-    assert danish.sentence("uændret") == "uændret."
-    assert danish.sentence("steget 10 pct.. Det er 7 kr.. Og ..") == f"steget 10{NBSP}pct. Det er 7{NBSP}kr. Og .."
+    assert danish.sentence("steget 17 pct.") == f"Steget 17{NBSP}pct."
+    assert danish.sentence("uændret") == "Uændret."
+    assert danish.sentence("steget 10 pct.. Det er 7 kr.. Og ..") == f"Steget 10{NBSP}pct. Det er 7{NBSP}kr. Og .."
 
 
 @pytest.mark.parametrize(

@@ -130,8 +130,9 @@ def listed(items: list[str]) -> str:
 
 
 def sentence(text: str) -> str:
-    """A text with one full stop at its end and at each abbreviation such as kr. and pct. that ends a sentence."""
+    """A text with a capital first, and one full stop at its end and at each abbreviation that ends a sentence."""
     text = held(re.sub(r"\b(kr|pct|mia|mio)\.\.", r"\1.", text))
+    text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
