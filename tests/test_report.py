@@ -82,7 +82,7 @@ def test_every_image_says_what_it_shows(report):
     assert len(images) >= 14
     for image in images:
         assert len(image["alt"]) > 60
-        assert image.find_previous_sibling("source")["srcset"].startswith("data:image/svg+xml;base64,")
+        assert image.find_previous("source")["srcset"].startswith("data:image/svg+xml;base64,")
         assert (report / image["src"]).read_bytes().startswith(b"\x89PNG"), "what a browser without SVG shows"
 
 
@@ -91,7 +91,7 @@ def test_title_and_source_stand_in_the_stored_image_and_not_again_in_the_page(re
     for page in pages(report).values():
         for image in page.find_all("img"):
             stored = report / image.find_parent("figure").find("a", href=re.compile(r"\.svg$"))["href"]
-            vector = image.find_previous_sibling("source")["srcset"]
+            vector = image.find_previous("source")["srcset"]
             shown = base64.b64decode(vector.partition(",")[2]).decode("utf-8")
             heights = [
                 float(re.search(r'height="([0-9.]+)pt"', svg).group(1)) for svg in (shown, stored.read_text("utf-8"))
