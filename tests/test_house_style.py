@@ -12,7 +12,7 @@ from analysis import charts, gallery, house_style, uncertainty_charts
 from analysis.chart_contents import from_facts, shortened, wrapped
 from analysis.charts import Drawing, drawn_for
 from analysis.house_style import PAGE, PHONE
-from analysis.publish.pages import style
+from analysis.publish.pages import TEMPLATES, style
 
 VARIABLES = {
     "ink": house_style.INK,
@@ -37,6 +37,18 @@ def test_the_style_sheet_has_the_colours_of_the_house():
     shown = variables(style())
     assert {name: shown.get(name) for name in VARIABLES} == VARIABLES
     assert variables(style().replace("#1d2b36", "#000000", 1))["ink"] != house_style.INK, "the check can fail"
+
+
+def foreign(sheet):
+    """The colours of a style sheet that the house does not have."""
+    own = {value for value in vars(house_style).values() if isinstance(value, str) and value.startswith("#")}
+    return {colour.upper() for colour in re.findall(r"#[0-9a-fA-F]{6}\b", sheet)} - own
+
+
+def test_the_pdf_has_no_colours_of_its_own():
+    sheet = (TEMPLATES / "pdf.css").read_text(encoding="utf-8")
+    assert foreign(sheet) == set()
+    assert foreign(sheet.replace("#1d2b36", "#123456", 1)) == {"#123456"}, "the check can fail"
 
 
 def test_no_kind_of_chart_is_missing_in_the_gallery():
