@@ -1,11 +1,14 @@
 """The printed report against key figures: carried over, compared as printed, contradictions declared."""
 
 import csv
+import json
+import shutil
 
 import pandas as pd
 import pytest
 from conftest import REFERENCE, ROOT
 
+from analysis import reconcile
 from analysis.errors import InputError
 from analysis.reconcile import compare, computed_reading, counts, open_questions, published
 
@@ -130,3 +133,16 @@ def test_both_readings_are_computed(edition, processed):
     assert not pd.isna(list(values.values())).any()
     ids = set(published(edition)["id"])
     assert all(set(question.printed) <= ids for question in open_questions())
+
+
+def test_comparisons_are_kept_until_the_build_is_another(edition, processed, tmp_path):
+    for name in ("key_figures.parquet", "build.json"):
+        shutil.copy(processed / name, tmp_path)
+    first = reconcile.compared(edition, tmp_path)
+    kept = tmp_path / "comparisons.json"
+    kept.write_text(kept.read_text(encoding="utf-8").replace("match", "deviates", 1), encoding="utf-8")
+    assert reconcile.compared(edition, tmp_path) != first, "the kept ones are read"
+    record = json.loads((tmp_path / "build.json").read_text(encoding="utf-8"))
+    (tmp_path / "build.json").write_text(json.dumps(record | {"inputs": "others"}), encoding="utf-8")
+    assert reconcile.compared(edition, tmp_path) == first
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["build.json", "comparisons.json", "key_figures.parquet"]

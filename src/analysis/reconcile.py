@@ -1,5 +1,8 @@
 """The key figures against the printed report: which agree, which deviate, and why."""
 
+import contextlib
+import json
+import tempfile
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +18,9 @@ from analysis.edition import Edition, reference_folder
 from analysis.errors import InputError
 from analysis.slices import KEY_FIGURES
 from analysis.sources.snapshot import ORIGINS
+from analysis.staleness import build_record, digest, folder_digest, library_digest
 
+COMPARISONS = "comparisons.json"
 SCALES = {"mia_kr": 1e9, "mio_kr": 1e6, "kr": 1.0, "pct": 1.0, "antal": 1.0}
 
 
@@ -79,6 +84,23 @@ def declarations() -> Declared:
 @lru_cache(maxsize=2)
 def _declarations(path: Path, _changed: int) -> Declared:
     return Declared(**yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def compared(edition: Edition, processed: Path) -> list[Comparison]:
+    """What `compare` gives, kept beside the key figures until they, the printed numbers or the library are others."""
+    path = processed / COMPARISONS
+    printed = folder_digest(reference_folder() / "published", ("*",))
+    key = digest([edition.published, build_record(processed).get("inputs"), printed, library_digest()])
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if kept.get("of") == key:
+        return [Comparison(**row) for row in kept["rows"]]
+    found = compare(edition, processed)
+    text = json.dumps({"of": key, "rows": [row.model_dump() for row in found]}, ensure_ascii=False)
+    # Only a convenience: where key figures lie on a disk that cannot be written, it is computed each time.
+    with contextlib.suppress(OSError), tempfile.NamedTemporaryFile("w", dir=processed, delete=False) as stream:
+        stream.write(text)
+        Path(stream.name).replace(path)
+    return found
 
 
 def compare(edition: Edition, processed: Path) -> list[Comparison]:

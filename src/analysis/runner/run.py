@@ -15,7 +15,7 @@ from analysis.publish.datapackage import write_datapackage
 from analysis.publish.folder import explained, failed_folder, staging_folder, sweep
 from analysis.publish.manifest import DATA, FORMATS
 from analysis.publish.site import publish
-from analysis.reconcile import Comparison, compare
+from analysis.reconcile import Comparison, compared
 from analysis.revisions import since_earlier
 from analysis.runner.cluster import on_cluster
 from analysis.runner.execute import EXECUTED, Job, Outcome
@@ -84,7 +84,7 @@ def run_report(
         on_plan([section for _, section in _needed(waiting)])
         if not waiting:
             return list(reports.values()), []
-        comparisons = compare(edition, processed)
+        comparisons = compared(edition, processed)
         since = since_earlier(edition, raw, processed)
         started = time.time()
         with _staged(waiting) as stagings, press([name for name in FORMATS if name in formats]) as make:
