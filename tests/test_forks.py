@@ -211,7 +211,8 @@ def test_a_fork_runs_from_the_adhoc_folder(project, processed, template, area):
     shown = "".join(output.data["text/html"] for output in outputs)
     figures, tables = {"udvikling_over_tid": (2, 1), "kommune_mod_gruppe": (1, 1)}[template]
     assert shown.count('<img alt="') == figures
-    assert shown.count("<table") == tables
+    # Each figure has its numbers folded beside it.
+    assert shown.count("<table") == tables + figures
     assert {"koebenhavn": "København", "hovedstaden": "Hovedstaden"}[area] in shown
     for part in ('class="definitions"', 'class="caveats"', 'class="provenance"', "Prøve"):
         assert part in shown

@@ -122,7 +122,8 @@ def texts(report):
             found += [(html.unescape(" ".join(text.split("\n"))).strip(" "), path.name, "rows") for text in between]
             continue
         page = BeautifulSoup(content, "lxml")
-        for part in page.select("details.code, code, style, script, pre"):
+        # A citation names the file that it leads to.
+        for part in page.select("details.code, details.citation, code, style, script, pre"):
             part.decompose()
         for element in page.select("p, li, figcaption, caption, dt, dd, td, th, h1, h2, h3, summary, title"):
             if not element.find(["p", "li", "dd", "td", "ul", "ol"]):
