@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 from conftest import ROOT, write_raw
 from typer.testing import CliRunner
 
-from analysis import accounts, areas, corrections, plausibility, quality
+from analysis import accounts, areas, corrections, danish, plausibility, quality
 from analysis.build import build_edition
 from analysis.cli import app
 from analysis.edition import TableNeed, Years, load_edition
@@ -422,8 +422,8 @@ def test_the_page(published, edition):
     assert "&lt;script&gt;" in text
     for name, rule in quality.catalogue().rules.items():
         row = page.find(id=name)
-        assert rule.what in row.text
-        assert rule.explanation.strip() in row.text
+        assert danish.held(rule.what) in row.text
+        assert danish.held(rule.explanation.strip()) in row.text
     by_severity, findings, _ = page.find_all("table")
     shown = [[cell.text for cell in row.find_all(["th", "td"])] for row in by_severity.tbody.find_all("tr")]
     counted = {name: int(count) for name, _, _, count in shown}
