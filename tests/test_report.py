@@ -194,8 +194,9 @@ def turned_around(tmp_path_factory):
     sections += ["06_enhedspriser_og_modtagere", "07_diagnoser"]
     only = [part for name in sections for part in ("--only", name)]
     result = noegletal(
-        "report", "--edition", "2025", "--out", folder / "out", "--raw", raw, "--processed", folder / "processed", *only
-    )
+        "report", "--edition", "2025", "--out", folder / "out", "--raw", raw, "--processed", folder / "processed",
+        "--format", "site", *only,
+    )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     return folder / "out" / "2025" / "hovedstaden"
 
@@ -414,7 +415,7 @@ def with_gaps(tmp_path_factory):
     ])  # fmt: skip
     result = noegletal(
         "report", "--edition", "2025", "--area", "Frederiksberg", "--area", "hovedstaden",
-        "--only", "01_udgifter", "--only", "02_boern_og_unge", "--only", "05_voksne",
+        "--only", "01_udgifter", "--only", "02_boern_og_unge", "--only", "05_voksne", "--format", "site",
         "--out", folder / "out", "--raw", raw, "--processed", folder / "processed",
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
