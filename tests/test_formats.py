@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 
+import psutil
 import pytest
 from test_runner import PUBLISH, project, published, template  # noqa: F401 - fixtures
 
@@ -61,6 +62,28 @@ def test_a_form_that_cannot_be_made_is_told_and_leaves_the_rest(published, tmp_p
     result = run(published)
     assert result.returncode == 0, result.stdout + result.stderr
     assert forms(published) == set(FORMATS)
+
+
+def test_no_process_outlives_a_killed_run(published):
+    environment = os.environ | {"NOEGLETAL_ROOT": str(published.root)}
+    command = published.command("--force", formats=[])
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
+        started = psutil.Process(driver.pid)
+        writing = []
+        while len(writing) < len(FORMATS):
+            assert driver.poll() is None, "the run ended before it wrote the forms"
+            children = started.children(recursive=True)
+            writing = [child for child in children if "spawn_main" in " ".join(words_of(child))]
+        driver.kill()
+    assert psutil.wait_procs(writing, timeout=60)[1] == []
+
+
+def words_of(process):
+    """The command line of a process; nothing of one that has just ended."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def test_an_unknown_form_is_refused_with_those_there_are(project):

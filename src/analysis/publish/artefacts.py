@@ -1,6 +1,8 @@
 """The report in other forms than pages: each made from a published folder in a process of its own, side by side."""
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -30,7 +32,8 @@ def press(formats: list[str]) -> Iterator[Press]:
         yield lambda *_: {}
         return
     # Not forked: this process has threads that talk to kernels.
-    with ProcessPoolExecutor(len(formats), mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(len(formats), mp_context=spawned, initializer=_end_with_parent) as pool:
 
         def make(folder: Path, edition: Edition, area_code: str, sections: Sections, processed: Path) -> dict[str, str]:
             arguments = (folder, edition, area_code, sections, processed)
@@ -38,6 +41,16 @@ def press(formats: list[str]) -> Iterator[Press]:
             return {name: future.result() for name, future in started.items()}
 
         yield make
+
+
+def _end_with_parent() -> None:
+    """Let this process go when the one that started it is gone; killed, it cannot say that nothing more will come."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _written(name: str, folder: Path, *arguments: object) -> str:
