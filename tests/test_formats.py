@@ -30,6 +30,8 @@ def test_everything_is_made_by_default_and_again_only_when_it_must(published):
     assert forms(published) == set(FORMATS)
     package = published.out / "2025" / PACKAGE
     made = package.stat().st_mtime_ns
+    index = (published.report / "index.html").read_text(encoding="utf-8")
+    assert all(f'href="{file}"' in index for file in (*FORMATS.values(), f"../{PACKAGE}"))
     assert "nothing changed since it was made" in run(published).stdout
 
     (published.report / FORMATS["slides"]).unlink()

@@ -25,13 +25,6 @@ from analysis.slices import FACTS, FINDINGS, KEY_FIGURES, SOURCE_FACTS, SOURCES
 from analysis.sources.snapshot import ORIGINS
 
 SUPPRESSION_LINE = f"{danish.STATUS_SYMBOLS[SUPPRESSED]} vises ikke af hensyn til få personer."
-ORIGIN_NAMES = {
-    "statbank": "Danmarks Statistik, hentet",
-    "delivery": "leverance",
-    "transcribed": "Danmarks Statistik, afskrevet",
-    "derived": "afledt",
-    "reconstruction": "rekonstrueret",
-}
 # What follows a published output is named after it.
 OUTPUT_NAME = re.compile(r"^(figur|tabel)_[a-z0-9_]+$")
 
@@ -298,7 +291,7 @@ class Section:
         files = self.sources[self.sources["table"].isin(wanted)]
         items = "".join(
             f"<li><code>{html.escape(row.file)}</code>: {html.escape(row.title)} "
-            f"({html.escape(ORIGIN_NAMES[row.origin])})</li>"
+            f"({html.escape(tables.ORIGIN_NAMES[row.origin])})</li>"
             for row in files.itertuples()
         )
         lead = "Afsnittet bygger på disse filer; datoer og kontrolsummer står i afsnittet Datagrundlag:"

@@ -23,6 +23,24 @@ CSV_LABELS = {
     "origin": "oprindelse",
     "note": "note",
 }
+# What the codes of units and origins are called for readers.
+UNIT_NAMES = {
+    "kr": "kr.",
+    "kr_pr_indbygger": "kr. pr. indbygger",
+    "kr_pr_doegn": "kr. pr. døgn",
+    "antal": "antal",
+    "doegn": "døgn",
+    "pct": "pct.",
+    "pr_1000": "pr. 1.000",
+    "indeks": "indeks",
+}
+ORIGIN_NAMES = {
+    "statbank": "Danmarks Statistik, hentet",
+    "delivery": "leverance",
+    "transcribed": "Danmarks Statistik, afskrevet",
+    "derived": "afledt",
+    "reconstruction": "rekonstrueret",
+}
 FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from analysis import danish
 from analysis.aggregation import FINAL, PROVISIONAL
 from analysis.indicators import catalogue
+from analysis.tables import UNIT_NAMES
 
 # Rows shown; the rest are in the CSV. A page must stay light enough to be sent by mail.
 SHOWN = 60
@@ -38,16 +39,6 @@ NUMBERS = {
     "arrivals": ("Indskrivninger", 0),
     "departures": ("Udskrivninger", 0),
     "pct": ("Pct. af udgiften", 1),
-}
-UNITS = {
-    "kr": "kr.",
-    "kr_pr_indbygger": "kr. pr. indbygger",
-    "kr_pr_doegn": "kr. pr. døgn",
-    "antal": "antal",
-    "doegn": "døgn",
-    "pct": "pct.",
-    "pr_1000": "pr. 1.000",
-    "indeks": "indeks",
 }
 # Of figures that are not in the unit of their indicator, such as a growth.
 DECIMALS = {"pct": 1, "pr_1000": 1, "indeks": 1}
@@ -108,7 +99,7 @@ def layout(data: pd.DataFrame) -> Layout:
         wide = _years_side_by_side(columns, naming, values)
         if wide:
             return wide
-    unit = " og ".join(UNITS.get(unit, unit) for unit in dict.fromkeys(columns["unit"]))
+    unit = " og ".join(UNIT_NAMES.get(unit, unit) for unit in dict.fromkeys(columns["unit"]))
     headings = [NAMES[name] for name in naming] + [unit[:1].upper() + unit[1:]] + [NUMBERS[n][0] for n in numbers]
     texts = [[_text(name, value) for value in columns[name]] for name in naming]
     beside = [_beside(columns, name) for name in numbers]
@@ -187,7 +178,7 @@ def _caption(data: pd.DataFrame) -> str:
     names = danish.listed([catalogue().indicators[name].name for name in indicators])
     if any(catalogue().indicators[name].unit not in units for name in indicators):
         names = f"Beregnet af {names[:1].lower()}{names[1:]}"
-    units = danish.listed([UNITS.get(unit, unit) for unit in units])
+    units = danish.listed([UNIT_NAMES.get(unit, unit) for unit in units])
     areas = list(dict.fromkeys(data["area"])) if "area" in data.columns else []
     return ", ".join([names, units, *(areas if len(areas) == 1 else [])])
 

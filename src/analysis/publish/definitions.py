@@ -6,7 +6,7 @@ from analysis.aggregation import MISSING, SUPPRESSED
 from analysis.danish import RECONSTRUCTION_MARK, STATUS_SYMBOLS
 from analysis.edition import Edition
 from analysis.indicators import catalogue, source_line
-from analysis.publish.data_table import UNITS
+from analysis.tables import UNIT_NAMES
 
 SYMBOLS = {
     STATUS_SYMBOLS[MISSING]: "Tallet mangler i kilden, eller noget af det, det er lagt sammen af, mangler.",
@@ -29,7 +29,7 @@ def page_context(edition: Edition) -> dict[str, Any]:
                 "name": entry.name,
                 "definition": entry.definition,
                 "averaging": entry.averaging,
-                "unit": UNITS[entry.unit],
+                "unit": UNIT_NAMES[entry.unit],
                 "source": source_line(name, edition),
                 "caveats": [declared.caveats[caveat] for caveat in entry.caveats],
                 "used_in": [plan for plan in edition.sections if name in plan.reads.indicators],

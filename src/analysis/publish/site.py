@@ -20,7 +20,15 @@ from analysis.edition import Edition, SectionPlan, project_root
 from analysis.publish import changes, definitions, provenance, search, section_pages
 from analysis.publish.artefacts import Press
 from analysis.publish.folder import replaced
-from analysis.publish.manifest import FORMATS, MANIFEST, OUTPUT_FACTS, output_files, published_sections, section_files
+from analysis.publish.manifest import (
+    FORMATS,
+    MANIFEST,
+    OUTPUT_FACTS,
+    PACKAGE,
+    output_files,
+    published_sections,
+    section_files,
+)
 from analysis.publish.pages import page
 from analysis.reconcile import Comparison, computed_reading, counts, declarations, open_questions, published
 from analysis.revisions import NotCompared, PrintedChange, Revisions
@@ -45,11 +53,12 @@ SEVERITY_NAMES = {
     "INFO": ("Oplysning", "Værd at vide, når tallene læses; intet tal er ændret."),
 }
 # Made beside the pages where what they need is there; the index leads to those that are.
+# The other forms of the report by file; the data package is that of the edition and lies beside the reports.
 FILES = {
-    "rapport.pdf": "Hele rapporten til udskrift (PDF)",
-    "rapport.pptx": "Slides, der kan rettes (PPTX)",
-    "noegletal.xlsx": "Figurer, tabeller og nøgletal i et regneark (XLSX)",
-    "datapackage.json": "Beskrivelse af data for andre programmer (Data Package)",
+    FORMATS["pdf"]: "Hele rapporten til udskrift (PDF)",
+    FORMATS["slides"]: "Slides, der kan rettes (PPTX)",
+    FORMATS["workbook"]: "Figurer, tabeller og nøgletal i et regneark (XLSX)",
+    f"../{PACKAGE}": "Beskrivelse af data for andre programmer (Data Package)",
 }
 BASIS_NAMES = {"genuine": "ægte tal", "fitted": "tilpasset rekonstruktion"}
 

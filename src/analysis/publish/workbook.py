@@ -30,7 +30,7 @@ from analysis.publish.office import (
     readable,
 )
 from analysis.slices import KEY_FIGURES
-from analysis.tables import FORMULA_START, with_labels
+from analysis.tables import FORMULA_START, ORIGIN_NAMES, UNIT_NAMES, with_labels
 from analysis.trace_steps import GROUP_NAMES
 
 WORKBOOK = "noegletal.xlsx"
@@ -42,17 +42,6 @@ WIDEST, NARROWEST = 46, 9
 NUMBER = re.compile(r"^-?\d+(,\d+)?(e[+-]?\d+)?$")
 DANISH_NUMBER = re.compile(r"^\u2212?\d{1,3}(\.\d{3})*(,\d+)?$|^\u2212?\d+(,\d+)?$")
 LEADING_ZERO = re.compile(r"^-?0\d")
-UNIT_NAMES = {
-    "kr": "kr.", "kr_pr_indbygger": "kr. pr. indbygger", "antal": "antal", "pct": "pct.", "pr_1000": "pr. 1.000",
-    "kr_pr_doegn": "kr. pr. døgn", "doegn": "døgn",
-}  # fmt: skip
-ORIGIN_NAMES = {
-    "statbank": "Danmarks Statistik, hentet",
-    "delivery": "leverance",
-    "transcribed": "Danmarks Statistik, afskrevet",
-    "derived": "afledt",
-    "reconstruction": "rekonstrueret",
-}
 VARIANT_NAMES = {"standard": "standard", "printed_mapping": "som trykt", "age_0_17": "pr. 0-17-årig"}
 CODED = {"enhed": UNIT_NAMES, "oprindelse": ORIGIN_NAMES, "gruppe": GROUP_NAMES, "variant": VARIANT_NAMES}
 YEARS = ("år", "year")

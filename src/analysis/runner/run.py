@@ -81,14 +81,15 @@ def run_report(
             write_datapackage(edition, processed, out)
         reports = {area.area_code: _report(area, []) for area in areas}
         waiting = [area for area in areas if not area.idle]
-        on_plan([section for _, section in _needed(waiting)])
+        needed = _needed(waiting)
+        on_plan([section for _, section in needed])
         if not waiting:
             return list(reports.values()), []
         comparisons = compared(edition, processed)
         since = since_earlier(edition, raw, processed)
         started = time.time()
         with _staged(waiting) as stagings, press([name for name in FORMATS if name in formats]) as make:
-            jobs = _jobs(edition, waiting, stagings, engine)
+            jobs = _jobs(edition, needed, stagings, engine)
             with closing(run_jobs(jobs, Slices(edition, processed))) as done:
                 for area, mine in _as_finished(waiting, done, on_done):
                     with explained(area.folder.parent):
@@ -159,7 +160,9 @@ def _needed(areas: list[PlannedArea]) -> list[tuple[PlannedArea, Planned]]:
     return list(first.values())
 
 
-def _jobs(edition: Edition, areas: list[PlannedArea], stagings: dict[str, Path], engine: str) -> list[Job]:
+def _jobs(
+    edition: Edition, needed: list[tuple[PlannedArea, Planned]], stagings: dict[str, Path], engine: str
+) -> list[Job]:
     return [
         Job(
             plan=section.plan,
@@ -171,7 +174,7 @@ def _jobs(edition: Edition, areas: list[PlannedArea], stagings: dict[str, Path],
             cell_timeout_seconds=edition.cell_timeout_seconds,
             engine=engine,
         )
-        for area, section in _needed(areas)
+        for area, section in needed
     ]
 
 
