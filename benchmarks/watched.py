@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 # Often enough to meet the peaks of a run of minutes; more often, the looking would slow down what is looked at.
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 2.0
 # Pages that forked kernels share are counted once where the system says which they are (Linux).
 MEASURE = "PSS" if psutil.LINUX else "RSS"
 

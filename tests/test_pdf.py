@@ -17,6 +17,7 @@ from conftest import require
 from analysis import areas
 from analysis.edition import load_edition
 from analysis.errors import InputError
+from analysis.indicators import catalogue
 from analysis.publish import pdf
 from analysis.publish.manifest import published_sections, read_manifest
 
@@ -138,7 +139,7 @@ def test_every_figure_is_printed_with_its_alternative_text(printed, reports):
 
 
 def torn_apart(pages, figures):
-    """Figures (title, first words below) of which not both stand on one page, the words after the title."""
+    """Figures (title, last line below) of which not both stand on one page, the line after the title."""
     pages = [squeezed(page) for page in pages]
     return [
         title
@@ -155,7 +156,7 @@ def squeezed(text):
 def test_figures_stay_with_their_captions(printed, reports):
     pages = texts_of_pages(printed("fanoe"))
     figures = [
-        (output["title"], "Kilde: ")
+        (output["title"], output["below"][-1])
         for record in published_sections(reports / "fanoe").values()
         for output in record["outputs"]
         if output["output"].startswith("figur") and not output["left_out"]
@@ -173,14 +174,31 @@ def test_a_long_table_has_its_headings_on_every_page(printed):
     assert set(rows) <= set(heads)
 
 
-def test_caveats_are_numbered_and_named_where_they_apply(printed):
+def misplaced(notes, pages, titles):
+    """Notes (number, page) that do not stand on that page, or not on that of a title with their number behind it."""
+    caveats = [squeezed(text) for text in catalogue().caveats.values()]
+    return [
+        number
+        for number, page in notes.items()
+        if not any(f"{number}{text}" in squeezed(pages[page - 1]) for text in caveats)
+        or not any(re.search(rf"{re.escape(title)}\d*{number}", squeezed(pages[page - 1])) for title in titles)
+    ]
+
+
+def test_caveats_stand_at_the_foot_of_the_page_of_the_first_figure_they_concern(printed, reports):
     path = printed("fanoe")
-    said = re.findall(r"Forbehold: note ([\d, og]+) sidst i afsnittet", " ".join(texts_of_pages(path)))
-    named = {int(number) for numbers in said for number in re.findall(r"\d+", numbers)}
-    there = {int(name.removeprefix("note-")) for name in destinations(path) if name.startswith("note-")}
+    pages = texts_of_pages(path)
+    notes = {int(name[5:]): page for name, page in destinations(path).items() if name.startswith("note-")}
+    assert len(notes) > 20
+    assert sorted(notes) == list(range(1, max(notes) + 1))
+    outputs = [output for record in published_sections(reports / "fanoe").values() for output in record["outputs"]]
+    titles = [squeezed(output["title"]) for output in outputs]
+    assert misplaced(notes, pages, titles) == []
+    assert len(misplaced({number: page + 1 for number, page in notes.items()}, pages, titles)) > 20
+    named = re.findall(r"note ([\d, og]+) \(side (\d+)\)", " ".join(pages))
     assert len(named) > 20
-    assert named <= there
-    assert there == set(range(1, max(there) + 1))
+    for numbers, page in named:
+        assert {notes[int(number)] for number in re.findall(r"\d+", numbers)} == {int(page)}
 
 
 # A report of one section made by hand

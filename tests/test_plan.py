@@ -74,6 +74,15 @@ def test_parameters_and_what_is_read_count(published):
     assert found["02_b"] == "changed: section"
 
 
+def test_how_long_a_cell_may_run_changes_no_figure(published):
+    edition = yaml.safe_load(published.edition.read_text(encoding="utf-8"))
+    published.edition.write_text(yaml.safe_dump(edition | {"cell_timeout_seconds": 60}), encoding="utf-8")
+    assert status(published)["build"] == ""
+    assert sections_of(published) == {"01_a": "", "02_b": ""}
+    published.edition.write_text(yaml.safe_dump(edition | {"price_level": 2023}), encoding="utf-8")
+    assert status(published)["build"] == "changed: edition"
+
+
 COUNTED = """
 import os, pathlib
 with (pathlib.Path(os.environ["NOEGLETAL_ROOT"]) / "runs").open("a") as log:

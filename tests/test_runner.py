@@ -57,13 +57,18 @@ class Project:
         (self.root / "data").mkdir(parents=True)
         (self.root / "data" / "reference").symlink_to(ROOT / "data" / "reference")
         edition = yaml.safe_load((ROOT / "editions" / "2025.yml").read_text(encoding="utf-8"))
-        edition["cell_timeout_seconds"] = 120
-        edition["sections"] = [
-            {"notebook": name, "title": f"Afsnit {name}", "outputs": [f"tabel_{name}"]} for name in ("01_a", "02_b")
-        ]
         self.edition.parent.mkdir()
+        self.edition.write_text(yaml.safe_dump(edition | {"cell_timeout_seconds": 120}), encoding="utf-8")
+        self.sections("01_a", "02_b")
+
+    def sections(self, *names):
+        """Give the project these sections and no other, each with a table."""
+        edition = yaml.safe_load(self.edition.read_text(encoding="utf-8"))
+        edition["sections"] = [
+            {"notebook": name, "title": f"Afsnit {name}", "outputs": [f"tabel_{name}"]} for name in names
+        ]
         self.edition.write_text(yaml.safe_dump(edition), encoding="utf-8")
-        for name in ("01_a", "02_b"):
+        for name in names:
             self.section(name, PUBLISH.format(name=name, text="foerste udgave"))
 
     def section(self, name, *cells, tag="parameters"):
@@ -120,39 +125,45 @@ def test_a_good_run_publishes_everything(published):
     assert "foerste udgave" in published.page()
 
 
-@pytest.mark.parametrize(
-    ("cells", "cause"),
-    [
-        (["import sys\nsys.exit(0)", PUBLISH], "SystemExit"),
-        (["raise ValueError('noget gik galt')"], "ValueError: noget gik galt"),
-        (["x = 1"], "declared output tabel_01_a was not published"),
-        (["import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"], "the kernel died"),
-        ([PUBLISH.replace("tabel_{name}", "tabel_andet")], "not declared for 01_a"),
-    ],
-    ids=["sys.exit", "raises", "forgets an output", "dies", "undeclared output"],
-)
-def test_a_bad_section_leaves_the_rest_done_and_the_last_good_page(published, cells, cause):
-    published.section("01_a", *[cell.format(name="01_a", text="anden udgave") for cell in cells])
-    published.section("02_b", PUBLISH.format(name="02_b", text="anden udgave"))
-    result = published.run()
-    assert result.returncode == 1, result.stdout + result.stderr
-    assert cause in result.stdout, result.stdout
-    assert "1 sections done, 1 failed" in result.stdout
-    assert "foerste udgave" in published.page("01_a"), "the last good page stays"
-    assert "anden udgave" in published.page("02_b"), "the other section is new"
-    for name, told in (("index", True), ("01_a", True), ("02_b", False)):
-        assert ("kunne ikke dannes i seneste kørsel" in published.page(name)) == told, name
-        assert 'href="01_a.html"' in published.page(name), "what is there is linked"
-    aside = published.out / "2025" / "_fejl" / "hovedstaden"
-    assert (aside / "01_a.txt").read_text(encoding="utf-8").count("\n") == 1
-    assert (aside / "01_a.ipynb").is_file()
-    assert published.litter() == []
+BAD = {
+    "01_exits": (["import sys\nsys.exit(0)", PUBLISH], "SystemExit"),
+    "02_raises": (["raise ValueError('noget gik galt')"], "ValueError: noget gik galt"),
+    "03_forgets_an_output": (["x = 1"], "declared output tabel_03_forgets_an_output was not published"),
+    "04_dies": (["import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"], "the kernel died"),
+    "05_publishes_another": ([PUBLISH.replace("tabel_{name}", "tabel_andet")], "not declared for 05_publishes_another"),
+}
 
-    published.section("01_a", PUBLISH.format(name="01_a", text="tredje udgave"))
-    assert published.run("--only", "01_a").returncode == 0
-    assert "tredje udgave" in published.page("01_a")
-    assert "anden udgave" in published.page("02_b")
-    assert not (aside / "01_a.txt").exists()
+
+def test_bad_sections_leave_the_rest_done_and_their_last_good_pages(project):
+    names = [*BAD, "06_good"]
+    project.sections(*names)
+    assert project.run().returncode == 0
+    for name, (cells, _) in BAD.items():
+        project.section(name, *[cell.format(name=name, text="anden udgave") for cell in cells])
+    project.section("06_good", PUBLISH.format(name="06_good", text="anden udgave"))
+    result = project.run()
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "1 sections done, 5 failed" in result.stdout
+    aside = project.out / "2025" / "_fejl" / "hovedstaden"
+    for name, (_, cause) in BAD.items():
+        assert cause in result.stdout, result.stdout
+        assert "foerste udgave" in project.page(name), "the last good page stays"
+        assert cause in (aside / f"{name}.txt").read_text(encoding="utf-8")
+        assert (aside / f"{name}.txt").read_text(encoding="utf-8").count("\n") == 1
+        assert (aside / f"{name}.ipynb").is_file()
+    assert "anden udgave" in project.page("06_good"), "the other section is new"
+    for name in ("index", *names):
+        assert ("kunne ikke dannes i seneste kørsel" in project.page(name)) == (name != "06_good"), name
+        assert 'href="01_exits.html"' in project.page(name), "what is there is linked"
+    assert project.litter() == []
+
+    project.section("01_exits", PUBLISH.format(name="01_exits", text="tredje udgave"))
+    assert project.run("--only", "01_exits").returncode == 0
+    assert "tredje udgave" in project.page("01_exits")
+    assert "kunne ikke dannes" not in project.page("01_exits")
+    assert "anden udgave" in project.page("06_good")
+    assert not (aside / "01_exits.txt").exists()
+    assert (aside / "02_raises.txt").exists()
 
 
 def test_a_cell_that_hangs_is_stopped_and_kept(published):

@@ -29,14 +29,22 @@ LOOKS = {
     "narrow": ("light", 320, {"rules": {CONTRAST: {"enabled": False}}}),
 }
 OPEN_ALL = "document.querySelectorAll('details:not(.menu)').forEach((fold) => { fold.open = true; })"
-# What is the same over and over is looked at once or twice: rows of a table, the code of cells, figures of spor.html.
+# What is the same over and over is looked at twice: rows of a table, the code of cells, figures of spor.html.
 TRIM = """
-    for (const repeated of [
-        'main > section[id]:nth-of-type(n+6)',
-        'tbody tr:not(.deviates, .contradicts_itself, .sum):nth-child(n+5)',
-        'details.code ~ details.code ~ details.code',
-    ]) document.querySelectorAll(repeated).forEach((one) => one.remove());
+    for (const repeated of ['main > section[id]:nth-of-type(n+6)', 'details.code ~ details.code ~ details.code'])
+        document.querySelectorAll(repeated).forEach((one) => one.remove());
+    for (const rows of document.querySelectorAll('tbody')) {
+        const seen = {};
+        for (const row of [...rows.children]) {
+            const kinds = [row, ...row.querySelectorAll('*')].map((one) => [one.tagName, one.className,
+                ...one.getAttributeNames()].join(' ')).join();
+            seen[kinds] = (seen[kinds] ?? 0) + 1;
+            if (seen[kinds] > 2) row.remove();
+        }
+    }
 """
+START = re.compile(r"<([a-z][a-z0-9]*)((?:\s+[\w:-]+(?:=\"[^\"]*\")?)*)\s*/?>")
+ATTRIBUTE = re.compile(r'([\w:-]+)(?:="([^"]*)")?')
 HOSTILE = {
     "script": "<script>window.hit = 1</script>",
     "image": '"><img src=x onerror="window.hit = 1">',
@@ -69,10 +77,25 @@ def words(text):
     return " ".join(text.split())
 
 
+def kinds(path):
+    """The kinds of elements on a page: tag, class, and which attributes it has."""
+    found = set(START.findall(path.read_text(encoding="utf-8").partition("<body")[2]))
+    return {
+        (tag, *sorted(f"{name}={value}" if name == "class" else name for name, value in ATTRIBUTE.findall(attributes)))
+        for tag, attributes in found
+    }
+
+
 def every_page(site):
-    """The pages of a report; of those that hold the rows behind an area's figures, a hundred of one template, three."""
-    rows = sorted(site.glob("spor/*.html"), key=lambda path: path.stat().st_size)
-    return [*sorted(site.glob("*.html")), rows[0], rows[len(rows) // 2], rows[-1]]
+    """The pages of a report; of the hundred of one template with the rows behind its figures, so many as show all
+    kinds of elements that occur on any of them."""
+    chosen, seen = [], set()
+    for path in sorted(site.glob("spor/*.html"), key=lambda path: path.stat().st_size):
+        new = kinds(path) - seen
+        if new:
+            chosen.append(path)
+            seen |= new
+    return [*sorted(site.glob("*.html")), *chosen]
 
 
 def outputs(site):

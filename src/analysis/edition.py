@@ -8,7 +8,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from analysis.declared import first_problem
+from analysis.declared import first_problem, plain
 from analysis.errors import InputError
 
 ROOT_VARIABLE = "NOEGLETAL_ROOT"
@@ -163,6 +163,6 @@ def load_edition(name: str) -> Edition:
         raise InputError(f"edition {name!r} does not exist; editions/ has: {', '.join(editions())}")
     path = project_root() / "editions" / f"{name}.yml"
     try:
-        return Edition(name=name, **yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Edition(name=name, **plain(path.read_text(encoding="utf-8")))
     except (ValidationError, TypeError, yaml.YAMLError) as error:
         raise InputError(f"editions/{path.name} is not a valid edition: {first_problem(error)}") from error

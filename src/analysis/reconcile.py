@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-import yaml
 from pydantic import BaseModel, ConfigDict
 
 from analysis import accounts, areas, measures
 from analysis.danish import listed, number, rounded
+from analysis.declared import plain
 from analysis.edition import Edition, reference_folder
 from analysis.errors import InputError
 from analysis.slices import KEY_FIGURES
@@ -83,7 +83,7 @@ def declarations() -> Declared:
 
 @lru_cache(maxsize=2)
 def _declarations(path: Path, _changed: int) -> Declared:
-    return Declared(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    return Declared(**plain(path.read_text(encoding="utf-8")))
 
 
 def compared(edition: Edition, processed: Path) -> list[Comparison]:
@@ -198,7 +198,7 @@ class OpenQuestion(BaseModel):
 def open_questions() -> list[OpenQuestion]:
     """The places where the report can be read in two ways (`data/reference/published/readings.yml`)."""
     path = reference_folder() / "published" / "readings.yml"
-    return [OpenQuestion(**entry) for entry in yaml.safe_load(path.read_text(encoding="utf-8"))]
+    return [OpenQuestion(**entry) for entry in plain(path.read_text(encoding="utf-8"))]
 
 
 def computed_reading(reading: Reading, edition: Edition, table: pd.DataFrame) -> pd.Series:

@@ -20,6 +20,8 @@ LOCK = "requirements.lock"
 PACKAGE = Path(__file__).parent
 # Modules whose change can change facts and key figures; the rest of the package only shows them.
 BUILD_CODE = ("*.py", "facts/*.py", "sources/*.py")
+# What of an edition says how to run and changes no figure; a section's own plan counts with that section.
+HOW_TO_RUN = {"sections", "cell_timeout_seconds"}
 
 Inputs = dict[str, str]
 
@@ -30,7 +32,7 @@ def build_inputs(edition: Edition, raw: Path) -> Inputs:
         raise InputError(f"raw folder {raw} does not exist: give --raw or run `noegletal fetch`")
     files = sorted(path for path in raw.iterdir() if path.is_file() and not path.name.startswith("."))
     return {
-        "edition": digest(edition.model_dump(mode="json", exclude={"sections"})),
+        "edition": digest(edition.model_dump(mode="json", exclude=HOW_TO_RUN)),
         **{f"raw/{path.name}": file_digest(path) for path in files},
         "reference": folder_digest(reference_folder(), ("*.*", "forms/*")),
         "code": folder_digest(PACKAGE, BUILD_CODE),
@@ -51,7 +53,7 @@ def package_version(processed: Path) -> str:
 def common_inputs(edition: Edition) -> Inputs:
     """Checksums of what every section depends on: the edition, reference data, the library, the locked packages."""
     return {
-        "edition": digest(edition.model_dump(mode="json", exclude={"sections"})),
+        "edition": digest(edition.model_dump(mode="json", exclude=HOW_TO_RUN)),
         # Corrections change key figures, and those are looked at one by one.
         "reference": folder_digest(reference_folder(), ("*.*", "forms/*"), without=("corrections.yml",)),
         "library": library_digest(),

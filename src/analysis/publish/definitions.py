@@ -5,7 +5,7 @@ from typing import Any
 from analysis.aggregation import MISSING, SUPPRESSED
 from analysis.danish import RECONSTRUCTION_MARK, STATUS_SYMBOLS
 from analysis.edition import Edition
-from analysis.indicators import catalogue, source_line
+from analysis.indicators import Indicator, catalogue, source_line
 from analysis.tables import UNIT_NAMES
 
 SYMBOLS = {
@@ -18,9 +18,8 @@ SYMBOLS = {
 
 
 def page_context(edition: Edition) -> dict[str, Any]:
-    """The key figures that the sections of an edition read, in the order of the catalogue, and the symbols used."""
-    read = {name for plan in edition.sections for name in plan.reads.indicators}
-    declared = catalogue()
+    """The key figures that the sections of an edition read, and the symbols used."""
+    caveats = catalogue().caveats
     return {
         "symbols": SYMBOLS,
         "indicators": [
@@ -31,10 +30,15 @@ def page_context(edition: Edition) -> dict[str, Any]:
                 "averaging": entry.averaging,
                 "unit": UNIT_NAMES[entry.unit],
                 "source": source_line(name, edition),
-                "caveats": [declared.caveats[caveat] for caveat in entry.caveats],
+                "caveats": [caveats[caveat] for caveat in entry.caveats],
                 "used_in": [plan for plan in edition.sections if name in plan.reads.indicators],
             }
-            for name, entry in declared.indicators.items()
-            if name in read
+            for name, entry in defined(edition).items()
         ],
     }
+
+
+def defined(edition: Edition) -> dict[str, Indicator]:
+    """The key figures that the sections of an edition read, by name, in the order of the catalogue."""
+    read = {name for plan in edition.sections for name in plan.reads.indicators}
+    return {name: entry for name, entry in catalogue().indicators.items() if name in read}

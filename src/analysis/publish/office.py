@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from analysis import areas
+from analysis import areas, danish
 from analysis.danish import STATUS_SYMBOLS
 from analysis.edition import Edition
 
@@ -70,8 +70,8 @@ def lines_below(record: dict[str, Any], facts: dict[str, Any]) -> list[str]:
     """The lines below an output, first what to know where its section failed and this is from an earlier run."""
     failed = []
     if record.get("failed"):
-        made = datetime.datetime.fromisoformat(record["made"]) if record.get("made") else None
-        when = f" den {made.day}.{made.month}.{made.year}" if made else ""
+        made = record.get("made")
+        when = f" den {danish.day(datetime.datetime.fromisoformat(made).date())}" if made else ""
         failed = [f"Afsnittet kunne ikke dannes ved den seneste kørsel; dette er fra kørslen{when}."]
     return [*failed, *facts.get("below", [])]
 

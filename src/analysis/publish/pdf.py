@@ -22,11 +22,12 @@ from analysis.danish import RECONSTRUCTION_MARK
 from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.indicators import catalogue
+from analysis.publish.manifest import FORMATS
 from analysis.publish.pages import TEMPLATES, environment
 from analysis.slices import SOURCES
 from analysis.tables import CSV_LABELS
 
-PDF = "rapport.pdf"
+PDF = FORMATS["pdf"]
 TEMPLATE, STYLE = "rapport.html.j2", "pdf.css"
 # The typeface of the charts, which comes with the library that draws them: the same on every machine.
 TYPEFACES = {
@@ -272,28 +273,67 @@ def _halve(contents: Element) -> None:
 
 
 def _notes(chapter: Element, folder: Path, first: int) -> int:
-    """Number the caveats of a section from `first` and name under each figure and table those it has; returns the next.
+    """Set the caveats of a section as footnotes, numbered from `first`, and returns the next number.
 
-    They stand at the end of the section and not at the foot of the page: WeasyPrint moves the footnotes of a figure
-    that is kept whole to the page after it.
+    A caveat stands at the foot of the page of the first figure or table that it concerns; those after it name the note
+    and its page, as does the list of the section. One that concerns no output of the section stays in that list.
     """
+    listings = [element for element in chapter.iter("ul") if element.get("class") == "caveats"]
+    listed = {"".join(item.itertext()) for listing in listings for item in listing}
     numbers: dict[str, int] = {}
-    for listing in [element for element in chapter.iter("ul") if element.get("class") == "caveats"]:
-        listing.tag = "ol"
-        listing.set("style", f"counter-reset: list-item {first + len(numbers) - 1}")
-        for item in listing:
-            numbers["".join(item.itertext())] = first + len(numbers)
-            item.set("id", f"note-{first + len(numbers) - 1}")
+    # The notes of each figure so far that has any: they stand on one page.
+    together: list[list[int]] = []
     for figure in chapter.iter("figure"):
-        below = next((element for element in figure.iter("div") if element.get("class") == "below"), None)
-        concerned = sorted(numbers[text] for text in _caveats(folder, figure.get("id", "")) if text in numbers)
-        if below is not None and concerned:
-            line = SubElement(below, "p")
-            line.text = "Forbehold: "
-            link = SubElement(line, "a", {"href": f"#note-{concerned[0]}"})
-            link.text = f"note{danish.NO_BREAK}{danish.listed([str(number) for number in concerned])}"
-            link.tail = " sidst i afsnittet."
+        caption, below = figure.find("figcaption"), figure.find("div[@class='below']")
+        concerned = [text for text in _caveats(folder, figure.get("id", "")) if text in listed]
+        if caption is None or below is None or not concerned:
+            continue
+        told = {numbers[text] for text in concerned if text in numbers}
+        if told:
+            _name(SubElement(below, "p"), "Forbehold:", told, together)
+        new = [text for text in concerned if text not in numbers]
+        numbers |= {text: first + len(numbers) + place for place, text in enumerate(new)}
+        _footnotes(caption, {numbers[text]: text for text in new})
+        together.append([numbers[text] for text in new])
+    for listing in listings:
+        moved = {"".join(item.itertext()): item for item in listing if "".join(item.itertext()) in numbers}
+        for item in moved.values():
+            listing.remove(item)
+        if moved:
+            if not len(listing):
+                listing.tag = "p"
+            line = listing if listing.tag == "p" else SubElement(listing, "li")
+            _name(line, "Se", {numbers[text] for text in moved}, together)
     return first + len(numbers)
+
+
+def _footnotes(caption: Element, notes: dict[int, str]) -> None:
+    """Put notes by number into a caption, behind its title and before a mark."""
+    marks = [element for element in caption if element.get("class") == "mark"]
+    place = list(caption).index(marks[0]) if marks else len(caption)
+    if place:
+        caption[place - 1].tail = (caption[place - 1].tail or "").rstrip()
+    else:
+        caption.text = (caption.text or "").rstrip()
+    for number, text in notes.items():
+        note = Element("span", {"class": "footnote", "id": f"note-{number}", "data-number": str(number)})
+        note.text = text
+        caption.insert(place, note)
+        place += 1
+
+
+def _name(line: Element, lead: str, numbers: set[int], together: list[list[int]]) -> None:
+    """Name notes as links, after those that stand together the page that they stand on."""
+    groups = [known for known in ([note for note in notes if note in numbers] for notes in together) if known]
+    line.text = f"{lead} note{danish.NO_BREAK}"
+    for group in groups:
+        for number in group:
+            link = SubElement(line, "a", {"href": f"#note-{number}"})
+            link.text = str(number)
+            link.tail = ", " if number in group[:-2] else " og " if number in group[:-1] else ""
+        # The style sheet fills in the page.
+        link.set("class", "earlier")
+        link.tail = "." if group is groups[-1] else " og " if group is groups[-2] else ", "
 
 
 def _caveats(folder: Path, anchor: str) -> list[str]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from analysis.edition import Edition
-from analysis.indicators import catalogue
+from analysis.publish.definitions import defined
 
 
 def page_context(edition: Edition, sections: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -20,11 +20,9 @@ def page_context(edition: Edition, sections: dict[str, dict[str, Any]]) -> dict[
             outputs.append(_entry(f"{notebook}.html#{output['output'].replace('_', '-')}", text, where, more))
         for finding in section.get("findings", []):
             sentences.append(_entry(f"{notebook}.html#{finding['anchor']}", finding["text"], where))
-    read = {name for plan in edition.sections for name in plan.reads.indicators}
     definitions = [
         _entry(f"definitioner.html#{name}", entry.name, "", entry.definition)
-        for name, entry in catalogue().indicators.items()
-        if name in read
+        for name, entry in defined(edition).items()
     ]
     groups = {
         "figurer": ("Figurer og tabeller", outputs),

@@ -69,6 +69,12 @@ def _code_anchors(cell: dict[str, Any]) -> list[str]:
 
 def body(executed: Path) -> str:
     """What an executed notebook shows: its text, figures and tables, and under each cell its code, folded."""
+    return _body(executed, executed.stat().st_mtime_ns)
+
+
+# What several reports share is the same notebook for all of them.
+@lru_cache(maxsize=16)
+def _body(executed: Path, _changed: int) -> str:
     text, _ = _exporter().from_notebook_node(nbformat.read(executed, as_version=4))
     return _BETWEEN.sub("", text).strip()
 

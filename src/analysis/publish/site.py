@@ -7,6 +7,7 @@ import json
 import platform
 import shutil
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from analysis import accounts, areas, danish, quality
 from analysis.affected import AffectedOutput, affected_outputs
 from analysis.assessment import recorded
 from analysis.danish import RECONSTRUCTION_MARK
-from analysis.edition import Edition, SectionPlan, project_root
+from analysis.edition import Edition, SectionPlan, load_edition, project_root
 from analysis.publish import changes, definitions, provenance, search, section_pages
 from analysis.publish.artefacts import Press
 from analysis.publish.folder import replaced
@@ -83,6 +84,7 @@ def publish(
     makes the other forms of the report. Returns by form why one could not be made; empty where it was.
     """
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    key_figures = processed / KEY_FIGURES
     with replaced(folder) as new:
         earlier = published_sections(new)
         sections = {}
@@ -133,8 +135,8 @@ def publish(
             new / "afstemning.html",
             "afstemning.html.j2",
             title="Afstemning",
-            rows=_reconciled(edition, comparisons),
-            questions=_questions(edition, pd.read_parquet(processed / KEY_FIGURES)),
+            rows=_reconciled(edition.name, tuple(comparisons)),
+            questions=_questions(edition.name, key_figures, key_figures.stat().st_mtime_ns),
             counts=_counted(comparisons),
             **context,
         )
@@ -299,9 +301,11 @@ def _counted(comparisons: list[Comparison]) -> list[dict[str, object]]:
     ]
 
 
-def _reconciled(edition: Edition, comparisons: list[Comparison]) -> list[dict[str, str]]:
+# The page Afstemning is the same for every area of a run.
+@lru_cache(maxsize=1)
+def _reconciled(edition: str, comparisons: tuple[Comparison, ...]) -> list[dict[str, str]]:
     """Rows of the page Afstemning: the printed row in words, both figures in Danish, status, basis and why."""
-    printed = published(edition).set_index("id")
+    printed = published(load_edition(edition)).set_index("id")
     rows = []
     for comparison in comparisons:
         row = printed.loc[comparison.id]
@@ -328,8 +332,10 @@ def _reconciled(edition: Edition, comparisons: list[Comparison]) -> list[dict[st
     return rows
 
 
-def _questions(edition: Edition, table: pd.DataFrame) -> list[dict[str, object]]:
+@lru_cache(maxsize=1)
+def _questions(name: str, path: Path, _changed: int) -> list[dict[str, object]]:
     """The open questions of the printed report with what is printed and what each reading gives, in Danish."""
+    edition, table = load_edition(name), pd.read_parquet(path)
     printed = published(edition).set_index("id")
     questions = []
     for question in open_questions():

@@ -43,10 +43,11 @@ from analysis.house_style import (
     WARNING,
     WARNING_LINE,
 )
+from analysis.publish.manifest import FORMATS
 from analysis.publish.native_charts import add_chart, background, colour
 from analysis.publish.office import LANGUAGE, author, fixed_date, lines_below, readable, symbols, without_clock
 
-SLIDES = "rapport.pptx"
+SLIDES = FORMATS["slides"]
 WIDTH = SLIDE_PAPER.width - 2 * SLIDE_MARGIN
 KICKER_TOP, TITLE_TOP, TITLE_HEIGHT, BODY_TOP = 0.32, 0.62, 1.0, 1.72
 FOOT_TOP, FOOT_HEIGHT = 7.08, 0.28

@@ -19,7 +19,8 @@ from analysis.danish import STATUS_SYMBOLS
 from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.house_style import GRID, HIGHLIGHT, INK, MUTED, OFFICE_FONT, SHEET_HEADING, SHEET_TEXT, SOFT
-from analysis.indicators import catalogue
+from analysis.indicators import catalogue, source_line
+from analysis.publish.manifest import FORMATS
 from analysis.publish.office import (
     STATUS_NAMES,
     TEXT_STAYS_TEXT,
@@ -33,7 +34,7 @@ from analysis.slices import KEY_FIGURES
 from analysis.tables import FORMULA_START, ORIGIN_NAMES, UNIT_NAMES, with_labels
 from analysis.trace_steps import GROUP_NAMES
 
-WORKBOOK = "noegletal.xlsx"
+WORKBOOK = FORMATS["workbook"]
 CONTENTS, FIGURES, DEFINITIONS = "Indhold", "Nøgletal", "Definitioner"
 # What Excel takes: characters in the name of a sheet and in a cell.
 LONGEST_NAME, LONGEST_TEXT = 31, 32767
@@ -84,7 +85,7 @@ def write_workbook(
         writer.key_figures(
             with_labels(pd.read_parquet(processed / KEY_FIGURES, filters=[("area_code", "in", compared)]))
         )
-        writer.definitions()
+        writer.definitions(edition)
         writer.contents(contents, title, listed)
     path = folder / WORKBOOK
     try:
@@ -222,17 +223,17 @@ class _Writer:
         sheet.repeat_rows(0)
         _one_page_wide(sheet)
 
-    def definitions(self) -> None:
+    def definitions(self, edition: Edition) -> None:
         """What each key figure of the catalogue is, how it is averaged, where it is from and what it cannot say."""
         sheet = self._book.add_worksheet(DEFINITIONS)
         widths = {"Nøgletal": 34, "Enhed": 18, "Definition": 70, "Gennemsnit": 44, "Kilde": 36, "Forbehold": 80}
         sheet.write_row(0, 0, list(widths), self._head)
         for place, width in enumerate(widths.values()):
             sheet.set_column(place, place, width)
-        for row, entry in enumerate(catalogue().indicators.values(), 1):
-            caveats = " ".join(catalogue().caveats[name] for name in entry.caveats)
+        for row, (name, entry) in enumerate(catalogue().indicators.items(), 1):
+            caveats = " ".join(catalogue().caveats[caveat] for caveat in entry.caveats)
             unit = UNIT_NAMES.get(entry.unit, entry.unit)
-            texts = [entry.name, unit, entry.definition, entry.averaging, entry.source_line, caveats]
+            texts = [entry.name, unit, entry.definition, entry.averaging, source_line(name, edition), caveats]
             for place, text in enumerate(texts):
                 sheet.write_string(row, place, _text(text), self._wrapped)
         sheet.freeze_panes(1, 1)

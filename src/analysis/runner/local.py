@@ -1,5 +1,6 @@
 """The jobs of a report on this machine: side by side in threads, no more of them than there is memory for."""
 
+import sys
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 
@@ -10,6 +11,9 @@ from analysis.slices import Slices
 
 # What runs the jobs of a report, here or elsewhere, and gives their outcomes as they end.
 RunJobs = Callable[[list[Job], Slices], Generator[Outcome, None, None]]
+# How long a thread that talks to a kernel waits for one that makes pages; by default ten times as long, and then
+# kernels wait for their next cell.
+TURN_SECONDS = 0.0005
 
 
 def run_here(jobs: list[Job], slices: Slices, *, workers: int, engine: str) -> Generator[Outcome, None, None]:
@@ -24,6 +28,8 @@ def run_here(jobs: list[Job], slices: Slices, *, workers: int, engine: str) -> G
 
     # Threads suffice: each notebook runs in a kernel process of its own, and none changes the working folder.
     pool = ThreadPoolExecutor(max_workers=max(1, workers))
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(TURN_SECONDS)
     try:
         futures: list[Future[Outcome]] = [pool.submit(with_inputs, job) for job in jobs]
         for future in as_completed(futures):
@@ -36,3 +42,4 @@ def run_here(jobs: list[Job], slices: Slices, *, workers: int, engine: str) -> G
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        sys.setswitchinterval(usual)

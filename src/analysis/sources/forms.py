@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from analysis import areas
-from analysis.declared import first_problem
+from analysis.declared import first_problem, plain
 from analysis.edition import reference_folder
 from analysis.errors import InputError
 
@@ -181,7 +181,7 @@ def load_form(name: str) -> Form:
     if name not in known:
         raise InputError(f"form {name!r} does not exist; {folder.name}/ has: {', '.join(known)}")
     try:
-        return Form(**yaml.safe_load((folder / f"{name}.yml").read_text(encoding="utf-8")))
+        return Form(**plain((folder / f"{name}.yml").read_text(encoding="utf-8")))
     except (ValidationError, TypeError, yaml.YAMLError) as error:
         raise InputError(f"forms/{name}.yml is not a valid form: {first_problem(error)}") from error
 

@@ -24,7 +24,7 @@ from pyarrow import csv
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from analysis.areas import area_table, municipalities
-from analysis.declared import first_problem
+from analysis.declared import first_problem, plain
 from analysis.edition import reference_folder
 from analysis.errors import InputError
 
@@ -45,8 +45,6 @@ LONGEST_LINE = 1 << 16
 LONGEST_SHOWN, MOST_HINTS = 60, 9
 # A file changed less than this ago might change again without its time stamps showing it.
 SETTLED_NANOSECONDS = 2_000_000_000
-# The same loader in C where PyYAML was built with it.
-YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Sidecar(BaseModel):
@@ -108,7 +106,7 @@ class RawFile(BaseModel):
 @lru_cache
 def table_shapes() -> dict[str, TableShape]:
     """Shapes of the raw tables by name."""
-    declared = yaml.safe_load((reference_folder() / "tables.yml").read_text(encoding="utf-8"))
+    declared = plain((reference_folder() / "tables.yml").read_text(encoding="utf-8"))
     return {table: TableShape(**shape) for table, shape in declared.items()}
 
 
@@ -144,7 +142,7 @@ def verified(path: Path, sidecar_path: Path) -> RawFile:
         raise InputError(f"{path.name} has no sidecar {sidecar_path.name}: its origin and checksum are unknown")
     try:
         text = sidecar_path.read_text(encoding="utf-8")
-        sidecar = Sidecar(**yaml.load(text, Loader=YAML_LOADER))  # noqa: S506 - it is a safe loader
+        sidecar = Sidecar(**plain(text))
     except (ValidationError, yaml.YAMLError, TypeError) as error:
         raise InputError(f"sidecar {sidecar_path.name} is not valid: {first_problem(error)}") from error
     table = path.name.split(".")[0]

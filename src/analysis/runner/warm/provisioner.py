@@ -14,6 +14,8 @@ from queue import Empty
 from time import monotonic
 from typing import Any
 
+import zmq
+import zmq.asyncio
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.manager import AsyncKernelManager
@@ -26,6 +28,7 @@ PRELOADER = Path(__file__).with_name("preloader.py")
 # Importing everything takes a few seconds on an idle machine.
 ANSWER_SECONDS = 120.0
 DEATH_SECONDS = 5.0
+TRY_AGAIN_MILLISECONDS = 5
 # Read by the interpreter or by a package when it starts. With another value of these it takes another preloader.
 READ_AT_IMPORT = (
     "PYTHON", "LD_", "LC_", "LANG", "HOME", "TZ", "XDG_", "OPENBLAS_", "OMP_", "MKL_", "ARROW_", "MPL", "MATPLOTLIB",
@@ -243,6 +246,12 @@ class WarmProvisioner(LocalProvisioner):
 
 class WarmKernelClient(AsyncKernelClient):
     """The stock client, except that it knows from the kernel's own messages when it is ready, without naps."""
+
+    def _context_default(self) -> zmq.asyncio.Context:
+        context = super()._context_default()
+        # The kernel binds its sockets after the client has tried them; the default is to try again after 0.1 s.
+        context.setsockopt(zmq.RECONNECT_IVL, TRY_AGAIN_MILLISECONDS)
+        return context
 
     async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
         """Wait until this client hears the kernel and the kernel answers. Errors: it died; it takes too long."""
