@@ -19,9 +19,10 @@ from functools import lru_cache
 
 import pytest
 from bs4 import BeautifulSoup
-from test_pdf import poppler, printed  # noqa: F401 - a fixture
+from test_pdf import destinations, poppler, printed  # noqa: F401 - a fixture
 
 from analysis.danish import RECONSTRUCTION_MARK, number
+from analysis.indicators import catalogue
 
 pytestmark = pytest.mark.xdist_group("report")
 SLIDES, WORKBOOK = "rapport.pptx", "noegletal.xlsx"
@@ -125,12 +126,16 @@ def from_pdf(report, path, site):
         captions[output] = title + mark if facts["origin"] == "reconstruction" else title
     heads = {of["head"] for of in site.values() if len(of.get("head", "")) > 8}
     found, text = {}, ""
-    for page in poppler("pdftotext", "-raw", path, "-").split("\f")[1:-1]:
+    notes = {}
+    for name, where in destinations(path).items():
+        if name.startswith("note-"):
+            notes.setdefault(where, []).append(int(name.removeprefix("note-")))
+    for place, page in enumerate(poppler("pdftotext", "-raw", path, "-").split("\f")[1:-1], 2):
         lines = page.strip().split("\n")[:-2]
         # The marks of lists are drawn beside them, last.
         while lines and re.fullmatch(r"\d+\.|•", lines[-1].strip()):
             lines.pop()
-        body = squeezed("".join(lines))
+        body = without_notes(squeezed("".join(lines)), sorted(notes.get(place, [])), captions.values())
         on_page = [output for output, caption in captions.items() if output.startswith("figur") and caption in body]
         for output in sorted(on_page, key=lambda output: body.index(captions[output]), reverse=True):
             size = len(site[output]["drawn"])
@@ -144,6 +149,20 @@ def from_pdf(report, path, site):
             title = squeezed(outputs_of(report)[output][1]["title"])
             found[output] = {"title": title, "flat": text[start : start + len(of["flat"])]}
     return found
+
+
+def without_notes(body, notes, captions):
+    """A page without its footnotes, which stand last, and without their numbers behind titles."""
+    for note in reversed(notes):
+        texts = [squeezed(f"{note}{text}") for text in catalogue().caveats.values()]
+        body = body.removesuffix(next(text for text in texts if body.endswith(text)))
+    mark = squeezed(RECONSTRUCTION_MARK)
+    runs = ["".join(map(str, notes[i:j])) for i in range(len(notes)) for j in range(len(notes), i, -1)]
+    for caption in captions:
+        title, end = caption.removesuffix(mark), mark if caption.endswith(mark) else ""
+        for run in runs:
+            body = body.replace(f"{title}{run}{end}", caption)
+    return body
 
 
 def from_slides(report):
