@@ -87,10 +87,11 @@ def kinds(path):
 
 
 def every_page(site):
-    """The pages of a report; of the hundred of one template with the rows behind its figures, so many as show all
-    kinds of elements that occur on any of them."""
-    chosen, seen = [], set()
-    for path in sorted(site.glob("spor/*.html"), key=lambda path: path.stat().st_size):
+    """The pages of a report; of the hundred of one template with rows, some by size, and all kinds of elements."""
+    rows = sorted(site.glob("spor/*.html"), key=lambda path: path.stat().st_size)
+    chosen = [rows[0], rows[len(rows) // 2], rows[-1]]
+    seen = set().union(*map(kinds, chosen))
+    for path in rows:
         new = kinds(path) - seen
         if new:
             chosen.append(path)

@@ -53,8 +53,8 @@ SEVERITY_NAMES = {
     "WARNING": ("Advarsel", "Kan være rigtigt, men bør undersøges; intet tal er ændret."),
     "INFO": ("Oplysning", "Værd at vide, når tallene læses; intet tal er ændret."),
 }
-# Made beside the pages where what they need is there; the index leads to those that are.
-# The other forms of the report by file; the data package is that of the edition and lies beside the reports.
+# The other forms of the report by file: the index leads to those that are there. The data package is that of the
+# edition and lies beside the reports.
 FILES = {
     FORMATS["pdf"]: "Hele rapporten til udskrift (PDF)",
     FORMATS["slides"]: "Slides, der kan rettes (PPTX)",
