@@ -175,3 +175,31 @@ def reports(processed, tmp_path_factory):
     assert "Hovedstaden: 9 sections done, 0 failed" in result.stdout
     assert result.stderr == ""
     return folder / "out" / "2025"
+
+
+@pytest.fixture(scope="session")
+def template(processed, tmp_path_factory):
+    """A project with a first good report on the embedded data, run once and copied for each test."""
+    from small_projects import Project
+
+    folder = tmp_path_factory.mktemp("template")
+    made = Project(folder / "project", shutil.copytree(processed, folder / "processed"))
+    result = made.run()
+    assert result.returncode == 0, result.stdout + result.stderr
+    return made
+
+
+@pytest.fixture
+def published(template, tmp_path):
+    """A copy of that project with its report; its figures are those of the template."""
+    from small_projects import Project
+
+    shutil.copytree(template.root, tmp_path / "project", symlinks=True)
+    return Project(tmp_path / "project", template.processed, new=False)
+
+
+@pytest.fixture
+def project(published):
+    """The same before its first report."""
+    shutil.rmtree(published.out)
+    return published

@@ -73,7 +73,7 @@ def running_with(mark):
     return [pid for pid in found if pid != os.getpid()]
 
 
-def wait_for(condition, seconds=120):
+def wait_for(condition, seconds=300):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen"

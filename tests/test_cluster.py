@@ -16,7 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import ROOT
-from test_runner import PUBLISH, published, template, wait_for  # noqa: F401 - fixtures
+from kernel_runs import wait_for
+from small_projects import PUBLISH
 
 import analysis
 from analysis.areas import find_area

@@ -56,6 +56,12 @@ def test_change_follows_the_data(value, decimals, text):
     assert danish.change(value, decimals) == text
 
 
+def test_several_things_are_unchanged_in_the_plural():
+    assert danish.change(0.4, plural=True) == "uændrede"
+    assert danish.change(16.9, plural=True) == danish.change(16.9)
+    assert danish.changed("Udgifterne", 0.4, since=2020) == "Udgifterne er uændrede siden 2020."
+
+
 def test_a_sentence_begins_with_a_capital_and_ends_once():
     assert danish.sentence("i København gik det") == "I København gik det."
     assert danish.changed("Udgifterne", 16.9, since=2020) == f"Udgifterne er steget 17{NBSP}pct. siden 2020."

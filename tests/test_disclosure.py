@@ -28,6 +28,7 @@ from analysis.quality import found
 from analysis.report import PUBLISH_VARIABLE, SUPPRESSION_LINE, Section
 from analysis.runner.run import run_report
 from analysis.runner.warm.engine import choose
+from analysis.tables import CSV_LABELS
 
 # What shares a costly fixture runs on one worker.
 SHOWN_TOGETHER, EXECUTED_TOGETHER = map(pytest.mark.xdist_group, ("disclosure_shown", "disclosure_executed"))
@@ -397,10 +398,8 @@ def show(section, output, rows):
 
 
 def read_csv(path):
-    danish_names = {"indikator": "indicator", "områdekode": "area_code", "gruppe": "population_group",
-                    "kategorikode": "category", "år": "year", "værdi": "value", "enhed": "unit"}  # fmt: skip
     table = pd.read_csv(path, sep=";", decimal=",", dtype={"områdekode": str}, encoding="utf-8-sig")
-    return table.rename(columns=danish_names)
+    return table.rename(columns={danish_name: name for name, danish_name in CSV_LABELS.items()})
 
 
 @SHOWN_TOGETHER

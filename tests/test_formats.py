@@ -6,7 +6,7 @@ import subprocess
 
 import psutil
 import pytest
-from test_runner import PUBLISH, project, published, template  # noqa: F401 - fixtures
+from small_projects import PUBLISH
 
 from analysis.publish.manifest import FORMATS, PACKAGE
 

@@ -60,6 +60,25 @@ def test_index():
     assert table["value"].tolist() == [100.0, 120.0]
 
 
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ([3.0, 12.0, -40.0], 12.0),
+        ([-3.0, 0.4, -12.0], -12.0),
+        ([None, -1.0, -2.0], -2.0),
+    ],
+)
+def test_a_title_is_about_what_grew_most_or_fell_most_where_nothing_grew(values, wanted):
+    assert measures.leading(rows(year=[2024] * 3, value=values))["value"] == wanted
+
+
+def test_without_a_known_growth_the_title_is_about_the_first():
+    found = measures.leading(rows(year=[2023, 2024], value=[None, None]))
+    assert found["year"] == 2023
+    with pytest.raises(IndexError):
+        measures.leading(rows(year=[], value=[]))
+
+
 def test_single_wants_exactly_one_row():
     table = rows(year=[2020, 2024], value=[1.0, 2.0])
     assert measures.single(table, year=2024) == 2.0

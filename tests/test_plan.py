@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 from conftest import ROOT, rewrite_raw
-from test_runner import PUBLISH, project, published, template  # noqa: F401 - fixtures
+from small_projects import PUBLISH
 
 from analysis import areas
 from analysis.build import build_edition

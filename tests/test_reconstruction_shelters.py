@@ -396,4 +396,4 @@ def test_the_price_index_reaches_the_years_of_the_model():
     assert table.loc[2024, "value"] == pytest.approx(1.121)
     assert (table["status"] == "assumed").all()
     assert table["value"].pct_change().dropna().between(0.015, 0.045).all()
-    assert table.loc[2027:, "reason"].str.startswith("Projection").all()
+    assert table.loc[2027:, "reason"].str.startswith("Fremskrevet").all()

@@ -175,7 +175,8 @@ def turned_around(tmp_path_factory):
     """A report made from raw data and a delivery in which the first and the last year have changed places."""
     folder = tmp_path_factory.mktemp("turned")
     raw = folder / "raw"
-    shutil.copytree(ROOT / "data" / "raw" / "2025", raw)
+    # None of these sections is about herberger, whose workbooks take long to read.
+    shutil.copytree(ROOT / "data" / "raw" / "2025", raw, ignore=shutil.ignore_patterns("HERBERG*"))
     swap = {"2020": "2024", "2024": "2020"}
     for stem in ("REGK100", "HAND05", "KRISE1", "ISBU02", "ANBAAR12", "UND1", "UND2"):
         rewrite_raw(raw, stem, lambda lines: [
@@ -422,14 +423,22 @@ def with_gaps(tmp_path_factory):
     return folder / "out" / "2025"
 
 
+def shows_nan(page):
+    """Whether a page shows what a program calls a missing figure, in its text or in an attribute that is read out."""
+    text = re.sub(r"(?s)<(style|script|code|pre)\b.*?</\1>", "", page)
+    return bool(re.search(r"(>|alt=\"|label=\")[^<>\"]*\bnan\b", text))
+
+
 def test_missing_accounts_are_shown_as_missing_everywhere(with_gaps):
     for area in ("frederiksberg", "hovedstaden"):
-        found = pages(with_gaps / area)
-        assert "ikke opgjort" in found["01_udgifter.html"].text
-        cells = [cell.text for cell in found["02_boern_og_unge.html"].select("#tabel-01 td")]
+        assert "ikke opgjort" in parsed(with_gaps / area / "01_udgifter.html").text
+        cells = [cell.text for cell in parsed(with_gaps / area / "02_boern_og_unge.html").select("#tabel-01 td")]
         assert cells.count("..") >= 18, "2020 and the growth are missing, not zero"
-        for name in found:
-            assert not re.search(r"\bnan\b", running_text(with_gaps / area / name))
-    regions = pages(with_gaps / "hovedstaden")["01_udgifter.html"].find(id="figur-02").figcaption.text
+        texts = {path.name: path.read_text(encoding="utf-8") for path in (with_gaps / area).glob("*.html")}
+        assert "spor.html" in texts
+        assert [name for name, text in texts.items() if shows_nan(text)] == []
+    assert shows_nan("<p>Væksten er nan pct.</p>")
+    assert not shows_nan("<script>x = nan</script><p>Nanna</p>")
+    regions = parsed(with_gaps / "hovedstaden" / "01_udgifter.html").find(id="figur-02").figcaption.text
     assert "hovedstaden" not in regions, "an area without growth takes no place in the ranking"
-    assert "Mangler: Frederiksberg (2020)." in pages(with_gaps / "hovedstaden")["02_boern_og_unge.html"].text
+    assert "Mangler: Frederiksberg (2020)." in parsed(with_gaps / "hovedstaden" / "02_boern_og_unge.html").text

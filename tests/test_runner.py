@@ -4,115 +4,18 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
-import nbformat
 import pytest
 import yaml
-from conftest import ROOT
+from kernel_runs import wait_for
+from small_projects import PUBLISH, notebook
 
 from analysis.errors import InputError
 from analysis.publish.manifest import PAGES
 from analysis.runner.parameters import checked_parameters, declared_parameters
 
-PARAMETERS = 'edition: str = "2025"\narea: str = "hovedstaden"'
-PUBLISH = """
-import pandas as pd
-from analysis import report
-afsnit = report.Section("{name}", edition, area)
-frame = pd.DataFrame({{"Navn": ["a"], "Tal": ["{text}"]}})
-afsnit.table("tabel_{name}", frame, title="En tabel", data=frame, heading="Navn")
-"""
-
 pytestmark = pytest.mark.xdist_group("runner")
-
-
-def notebook(path, *cells, tag="parameters"):
-    made = nbformat.v4.new_notebook()
-    for position, source in enumerate(cells):
-        cell = nbformat.v4.new_code_cell(source)
-        if position == 0 and tag:
-            cell.metadata["tags"] = [tag]
-        made.cells.append(cell)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(made, path)
-    return path
-
-
-class Project:
-    """A small project of its own with two sections, built from the embedded data once."""
-
-    def __init__(self, root, processed, new=True):
-        self.root = root
-        self.processed = processed
-        self.out = root / "reports"
-        self.report = self.out / "2025" / "hovedstaden"
-        self.edition = root / "editions" / "2025.yml"
-        if new:
-            self.make()
-
-    def make(self):
-        (self.root / "data").mkdir(parents=True)
-        (self.root / "data" / "reference").symlink_to(ROOT / "data" / "reference")
-        edition = yaml.safe_load((ROOT / "editions" / "2025.yml").read_text(encoding="utf-8"))
-        self.edition.parent.mkdir()
-        self.edition.write_text(yaml.safe_dump(edition | {"cell_timeout_seconds": 120}), encoding="utf-8")
-        self.sections("01_a", "02_b")
-
-    def sections(self, *names):
-        """Give the project these sections and no other, each with a table."""
-        edition = yaml.safe_load(self.edition.read_text(encoding="utf-8"))
-        edition["sections"] = [
-            {"notebook": name, "title": f"Afsnit {name}", "outputs": [f"tabel_{name}"]} for name in names
-        ]
-        self.edition.write_text(yaml.safe_dump(edition), encoding="utf-8")
-        for name in names:
-            self.section(name, PUBLISH.format(name=name, text="foerste udgave"))
-
-    def section(self, name, *cells, tag="parameters"):
-        return notebook(self.root / "notebooks" / f"{name}.ipynb", PARAMETERS, *cells, tag=tag)
-
-    def command(self, *more, formats=("--format", "site")):
-        raw = ROOT / "data" / "raw" / "2025"
-        return [
-            sys.executable, "-c", "from analysis.cli import main; main()", "report", "--edition", "2025",
-            "--raw", str(raw), "--processed", str(self.processed), "--out", str(self.out), *formats, *more,
-        ]  # fmt: skip
-
-    def run(self, *more):
-        environment = os.environ | {"NOEGLETAL_ROOT": str(self.root)}
-        return subprocess.run(self.command(*more), env=environment, capture_output=True, text=True, timeout=400)
-
-    def page(self, name="01_a"):
-        return (self.report / f"{name}.html").read_text(encoding="utf-8")
-
-    def litter(self):
-        return [path.name for path in self.out.rglob(".*")]
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory):
-    """A project with a first good report, run once and copied for each test."""
-    folder = tmp_path_factory.mktemp("template")
-    made = Project(folder / "project", folder / "processed")
-    result = made.run()
-    assert result.returncode == 0, result.stdout + result.stderr
-    return made
-
-
-@pytest.fixture
-def published(template, tmp_path):
-    shutil.copytree(template.root, tmp_path / "project", symlinks=True)
-    return Project(tmp_path / "project", template.processed, new=False)
-
-
-@pytest.fixture
-def project(published):
-    """The same before its first report."""
-    shutil.rmtree(published.out)
-    return published
 
 
 def test_a_good_run_publishes_everything(published):
@@ -184,13 +87,6 @@ def test_a_first_run_with_a_failure_still_publishes_the_rest(project):
     assert "ZeroDivisionError" in result.stdout
     assert not (project.report / "01_a.html").exists()
     assert "foerste udgave" in project.page("02_b")
-
-
-def wait_for(condition, seconds=300):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])

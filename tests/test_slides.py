@@ -13,11 +13,12 @@ import pytest
 from office_reports import HOSTILE, hostile_sections
 from pptx import Presentation
 from pptx.enum.shapes import MSO_SHAPE_TYPE
+from pptx.util import Inches
 
-from analysis.chart_contents import from_facts
+from analysis.chart_contents import Contents, Series, from_facts
 from analysis.edition import load_edition
 from analysis.errors import InputError
-from analysis.publish.native_charts import named_in_chart
+from analysis.publish.native_charts import add_chart, named_in_chart
 from analysis.publish.office import readable
 from analysis.publish.slides import in_printed_order, write_slides
 
@@ -122,6 +123,28 @@ def test_the_comparison_of_figures_can_fail(decks):
     assert differing(frame.chart, from_facts(spoiled)) == []
     spoiled["series"][0]["values"][0] += 1e-6
     assert differing(frame.chart, from_facts(spoiled)) == [spoiled["series"][0]["name"]]
+
+
+def labelled(price_level):
+    """The parts of the first of two columns of drivers, and its total, whose values are written on a slide."""
+    columns = [(-9.5, 9.5, -4.0, price_level), (-10.2, 34.8, -13.8, 12.7)]
+    names = ["Befolkning", "Modtagere", "Enhedspris", "Prisniveau"]
+    parts = [
+        Series(name, "#332288", list(values)) for name, values in zip(names, zip(*columns, strict=True), strict=True)
+    ]
+    total = Series("I alt", "#17202A", [sum(column) for column in columns], "total")
+    contents = Contents("stacked_columns", "pct.", 1, ["Assistance", "Bostøtte"], [*parts, total])
+    deck = Presentation()
+    slide = deck.slides.add_slide(deck.slide_layouts[6])
+    frame = add_chart(slide, contents, (0, 0, Inches(8), Inches(4)))
+    removed = "c:dLbls/c:dLbl[c:idx/@val='0']/c:delete[@val='1']"
+    drawn = [one for plot in frame.chart.plots for one in plot.series]
+    return [one.name for one in drawn if one._element.dLbls is not None and not one._element.xpath(removed)]
+
+
+def test_the_total_of_a_column_is_not_written_over_one_of_its_parts():
+    assert labelled(11.9) == ["Befolkning", "Modtagere", "I alt"]
+    assert labelled(60.0) == ["Befolkning", "Modtagere", "Prisniveau", "I alt"]
 
 
 def test_every_chart_and_table_says_what_it_shows_and_where_it_is_from(deck):

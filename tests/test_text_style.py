@@ -8,6 +8,7 @@ from functools import lru_cache
 import pytest
 from bs4 import BeautifulSoup
 
+from analysis import areas
 from analysis.danish import described, held, sentence
 
 pytestmark = pytest.mark.xdist_group("report")
@@ -18,6 +19,7 @@ PLURALS = (
 )
 DIRECTIONS = "stigning|fald|vækst|steget|faldet|vokset|øget|stiger|falder|højere|lavere|flere|færre"
 CHARTS = "Linje|Linjer|Liggende søjler|Stablede søjler|Søjler|Prikker|Skema"
+ISLANDS = "|".join(areas.name(code) for code in areas.municipalities() if areas.locative(code).startswith("på "))
 # What is wrong, how it is found, and a sentence in which it is.
 FORBIDDEN = {
     "two spaces": (
@@ -88,6 +90,14 @@ FORBIDDEN = {
         r"\b([a-zæøå]{2,}) \1\b",
         "Udgifterne er er steget.",
     ),
+    "one is unchanged where several are": (
+        r"(?i)\b(udgifterne|indsatser|anbragte|anbringelser|\bde)( [^\s,;]+){0,6} er( samlet)? uændret\b",
+        "Udgifterne til anbringelser pr. 0-22-årig er uændret siden 2020.",
+    ),
+    "in an island": (
+        rf"\bi ({ISLANDS})\b(?! Kommune)",
+        f"Andelen er lavest i {ISLANDS.split('|')[0]}.",
+    ),
     "a sentence that runs into the next": (
         rf"[a-zæøå] ({CHARTS})(,| fra| over| med| for)",
         "Udgifterne er steget Linjer, kr.: 1 i 2020.",
@@ -101,6 +111,7 @@ GOOD = [
     "Udgifterne er steget 17\u00a0pct. siden 2020 og er nu 20,4\u00a0mia.\u00a0kr.",
     "Forebyggende indsatser § 11.3 og funktion 5.28.21 er steget 1.234\u00a0kr. pr. indbygger.",
     "Der er 21\u00a0pladser, 1\u00a0plads er ledig, og 0,1\u00a0dage er gået; kilden mangler 2 tal (..).",
+    "Antallet er uændret; udgifterne på Fanø er uændrede, og andelen er uændret siden 2020.",
     "Ændringen er −5,2\u00a0pct., og værdien fra 31.12.2024 findes i Datagrundlag (CC BY 4.0).",
 ]
 

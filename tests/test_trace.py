@@ -22,6 +22,8 @@ from analysis.trace import leaves as trace_leaves
 from analysis.trace_evidence import Evidence, Question
 
 RAW = ROOT / "data" / "raw" / "2025"
+# What shares the report runs on one worker.
+WITH_REPORT = pytest.mark.xdist_group("trace_report")
 AREAS = ("101", "563", "083", "084", "hovedstaden", "000")
 KEY_FIGURE_INDICATORS = [name for name, entry in catalogue().indicators.items() if not isinstance(entry, Modelled)]
 
@@ -283,6 +285,7 @@ def report(edition, processed, tmp_path_factory):
     return made.folder
 
 
+@WITH_REPORT
 def test_every_figure_leads_to_its_anchor(report):
     page = BeautifulSoup((report / PAGE).read_text(encoding="utf-8"), "html.parser")
     linked = 0
@@ -298,6 +301,7 @@ def test_every_figure_leads_to_its_anchor(report):
     assert linked == 17
 
 
+@WITH_REPORT
 def test_the_page_names_files_rows_and_commands(report, evidence):
     page = BeautifulSoup((report / PAGE).read_text(encoding="utf-8"), "html.parser")
     assert not page.find_all(["link", "iframe"])
@@ -387,6 +391,7 @@ def as_numbers(rows):
     }
 
 
+@WITH_REPORT
 def test_the_report_holds_the_chain_of_every_figure(report, evidence):
     pages = Pages(report)
     questions = set(published_questions(report, evidence))
@@ -396,6 +401,7 @@ def test_the_report_holds_the_chain_of_every_figure(report, evidence):
         assert as_numbers(pages.rows(asked_for)) == rows_of_chain(found.chain), asked_for
 
 
+@WITH_REPORT
 def test_a_row_that_is_altered_in_the_report_is_seen(report, evidence, tmp_path):
     asked_for = next(iter(published_questions(report, evidence)))
     folder = tmp_path / "report"

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from analysis import accounts, areas
+from analysis import accounts, areas, prices
+from analysis.declared import read_rows
 from analysis.edition import Edition, load_edition
 from analysis.errors import InputError
 from analysis.prices import deflators, price_index
@@ -125,6 +126,38 @@ def test_a_year_without_price_index_is_named(edition):
     longer = edition.model_copy(update={"period": type(edition.period)(first=1999, last=2024)})
     with pytest.raises(InputError, match="price_index.csv.*1999"):
         deflators(longer)
+
+
+PRICE_ROW = "pl_service,2027,1.232051,assumed,"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        (f"{PRICE_ROW}Antagelse", f"{PRICE_ROW}Antagelse, 2,7 pct.", "8 cells where there are 6 columns.*quotation"),
+        ("1.232051", '"1,232051"', "value '1,232051'"),
+        ("1.232051", "-1.232051", "positive number"),
+        ("1.232051", "0.00", "positive number"),
+        ("2027", "20277", "year '20277'"),
+        ("2027,1.232051,assumed", "2027,1.232051,guessed", "status 'guessed'.*assumed, published"),
+    ],
+)
+def test_a_wrong_line_of_the_price_index_is_named(tmp_path, monkeypatch, right, wrong, said):
+    text = (prices.reference_folder() / "price_index.csv").read_text(encoding="utf-8")
+    assert text.count(PRICE_ROW) == 1
+    before, after = text.split("pl_service,2027", 1)
+    row = f"pl_service,2027{after}"
+    assert row.startswith(PRICE_ROW) and right in row
+    (tmp_path / "price_index.csv").write_text(before + row.replace(right, wrong, 1), encoding="utf-8")
+    monkeypatch.setattr(prices, "reference_folder", lambda: tmp_path)
+    with pytest.raises(InputError, match=f"price_index.csv line 11: .*{said}"):
+        price_index()
+
+
+def test_an_empty_declared_table_is_one_sentence(tmp_path):
+    (tmp_path / "areas.csv").write_text("")
+    with pytest.raises(InputError, match="areas.csv line 0: the file is empty"):
+        read_rows(tmp_path / "areas.csv")
 
 
 def test_unknown_edition():

@@ -17,11 +17,13 @@ from analysis.edition import load_edition
 from analysis.errors import InputError
 from analysis.indicators import catalogue
 from analysis.publish.office import readable
-from analysis.publish.workbook import CONTENTS, DEFINITIONS, FIGURES, write_workbook
-from analysis.tables import FORMULA_START
+from analysis.publish.workbook import CONTENTS, DEFINITIONS, FIGURES, VARIANT_NAMES, write_workbook
+from analysis.tables import CSV_LABELS, FORMULA_START
 
 pytestmark = pytest.mark.xdist_group("report")
 BEHIND = "Tallene bag, i fuld præcision"
+# Variants that are words: the scenario of a table, and the choices of one.
+SHOWN_VARIANTS = ("basis", "Laveste metode", "Laveste ud fra egen brug", "Højeste metode", "Som i dag")
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +165,19 @@ def test_hostile_names_are_shown_as_text(opened):
         assert readable(text) in held, name
 
 
+def test_readers_meet_danish_names_of_columns_and_no_codes(books, opened):
+    folder, sections = books["small"]
+    for path in sorted((folder / "data").glob("*.csv")):
+        heads = path.read_text(encoding="utf-8-sig").partition("\n")[0].split(";")
+        assert set(heads) <= set(CSV_LABELS.values()), path.name
+    outputs = [facts for record in sections.values() for facts in record["outputs"]]
+    for facts, sheet in sheets_by_output(opened["small"], outputs):
+        for row in rows_below(sheet, BEHIND):
+            assert "kategorikode" not in row, facts["output"]
+            assert str(row.get("variant", "standard")) in {*VARIANT_NAMES.values(), *SHOWN_VARIANTS}, facts["output"]
+            assert row.get("kan_beregnes", "ja") in ("ja", "nej")
+
+
 def test_the_contents_lead_to_every_sheet_and_say_what_was_left_out(opened):
     for workbook in opened.values():
         sheet = workbook[CONTENTS]
@@ -207,10 +222,61 @@ def test_definitions_are_those_of_the_catalogue(opened):
     ]
 
 
-def test_columns_are_as_wide_as_what_they_hold(opened):
-    for facts_sheet in opened["small"].worksheets[1:5]:
-        for column, dimension in facts_sheet.column_dimensions.items():
-            assert 9 <= dimension.width <= 60, (facts_sheet.title, column)
+def too_narrow(sheet):
+    """The cells of a sheet whose figure, as it is shown, has more characters than its column is wide."""
+    widths = {}
+    for dimension in sheet.column_dimensions.values():
+        widths |= dict.fromkeys(range(dimension.min, dimension.max + 1), dimension.width)
+    found = []
+    for row in sheet.iter_rows():
+        for cell in row:
+            if isinstance(cell.value, int | float):
+                shown = cell.number_format.split(";")[0]
+                decimals = shown.partition(".")[2].count("0")
+                length = len(f"{cell.value:,.{decimals}f}" if "#" in shown else f"{cell.value:.0f}")
+                found += [cell.coordinate] if length + 1 > widths.get(cell.column, 8) else []
+    return found
+
+
+def test_columns_are_as_wide_as_what_they_hold(book):
+    workbook, _, _ = book
+    for sheet in workbook:
+        assert too_narrow(sheet) == [], sheet.title
+        for column, dimension in sheet.column_dimensions.items():
+            assert 9 <= dimension.width <= 101, (sheet.title, column)
+
+
+def test_a_column_that_is_too_narrow_is_found(opened):
+    sheet = opened["small"]["Figur 3"]
+    place = next(cell for row in sheet.iter_rows() for cell in row if cell.value == "værdi").column_letter
+    kept = sheet.column_dimensions[place].width
+    sheet.column_dimensions[place].width = 12
+    assert too_narrow(sheet)
+    sheet.column_dimensions[place].width = kept
+
+
+def test_long_texts_are_wrapped_in_rows_that_hold_them(opened):
+    wrapped = 0
+    for sheet in opened["small"].worksheets[1:]:
+        for row in sheet.iter_rows(min_row=8):
+            for cell in row:
+                if isinstance(cell.value, str) and len(cell.value) > 100 and sheet.title != FIGURES:
+                    assert cell.alignment.wrap_text, (sheet.title, cell.coordinate)
+                    assert sheet.row_dimensions[cell.row].height >= 2 * 10, (sheet.title, cell.coordinate)
+                    wrapped += 1
+    assert wrapped > 20
+
+
+def test_figures_of_a_chart_have_the_same_decimals_and_codes_are_texts(opened):
+    for name in ("Figur 1", "Figur 26"):
+        shown = opened["small"][name]
+        heading = next(cell.row for cell in shown["A"] if cell.value == "Som vist i figuren")
+        formats = {cell.number_format for cell in shown[heading + 2][1:4]}
+        assert formats == {'[$-406]#,##0.00_-;[$-406]"\u2212"#,##0.00_-'}
+    shown = opened["small"]["Figur 1"]
+    assert {row["områdekode"] for row in rows_below(shown, BEHIND)} == {"563"}
+    index = rows_below(opened["small"]["Tabel prisindeks"], "Som vist i tabellen")
+    assert (index[0]["Indeks"], index[0]["Stand"]) == (0.9621, "antaget")
 
 
 def test_the_workbook_is_dated_and_the_same_twice(books, opened, processed, tmp_path):

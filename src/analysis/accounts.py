@@ -4,6 +4,7 @@ from functools import lru_cache
 
 import pandas as pd
 
+from analysis.declared import read_rows
 from analysis.edition import reference_folder
 from analysis.errors import InputError
 
@@ -21,7 +22,7 @@ def categories() -> pd.DataFrame:
     Columns: population_group, category, parent (the category it is part of, or empty), label, colour, used_for
     (expenditure, notifications, population, diagnosis). The row order is the order in tables and legends.
     """
-    return pd.read_csv(reference_folder() / "categories.csv", dtype=str, keep_default_na=False)
+    return pd.DataFrame(read_rows(reference_folder() / "categories.csv"), dtype=str)
 
 
 @lru_cache
@@ -40,7 +41,7 @@ def account_rules() -> pd.DataFrame:
     label, source, note, line. Errors name the line and the rule that is broken.
     """
     path = reference_folder() / "accounts.csv"
-    rules = pd.read_csv(path, dtype=str, keep_default_na=False)
+    rules = pd.DataFrame(read_rows(path), dtype=str)
     rules["line"] = rules.index + 2
     known = categories()
     known = known[known["used_for"] == "expenditure"]

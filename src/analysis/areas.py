@@ -1,11 +1,11 @@
 """The geography: 98 municipalities, the areas summed from them, Danish order and names for folders."""
 
-import csv
 import difflib
 import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from analysis.declared import read_rows
 from analysis.edition import reference_folder
 from analysis.errors import InputError
 
@@ -20,8 +20,7 @@ COUNTRY = "000"
 def _areas() -> dict[str, dict[str, str]]:
     """The rows of `data/reference/areas.csv` by area code; a code or a folder name that stands twice is an error."""
     path = reference_folder() / "areas.csv"
-    with path.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = read_rows(path)
     for column in ("area_code", "slug"):
         seen: set[str] = set()
         for row in rows:

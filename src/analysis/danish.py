@@ -136,18 +136,18 @@ def sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def change(value: float, decimals: int = 0) -> str:
-    """How much something has changed: steget 17 pct., faldet 7 pct., or uændret."""
+def change(value: float, decimals: int = 0, *, plural: bool = False) -> str:
+    """How much something has changed: steget 17 pct., faldet 7 pct., or uændret (of several things: uændrede)."""
     if value is None or math.isnan(value):
         return "ikke opgjort"
     if rounded(value, decimals) == 0:
-        return "uændret"
+        return "uændrede" if plural else "uændret"
     return f"{'steget' if value > 0 else 'faldet'} {percent(abs(value), decimals)}"
 
 
 def changed(subject: str, value: float, decimals: int = 0, *, since: int) -> str:
-    """A sentence about a growth: Udgifterne ... er steget 17 pct. siden 2020."""
-    return sentence(f"{subject} er {change(value, decimals)} siden {since}")
+    """A sentence about the growth of several things: Udgifterne ... er steget 17 pct. siden 2020."""
+    return sentence(f"{subject} er {change(value, decimals, plural=True)} siden {since}")
 
 
 def compared(value: float, other: float, decimals: int = 0) -> str:

@@ -1,5 +1,6 @@
-"""Declared files: YAML of the repository read into its model, or one sentence on what is wrong with it."""
+"""Declared files: YAML and CSV of the repository, read, or one sentence on what is wrong with them."""
 
+import csv
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,25 @@ def read_declared(path: Path, model: type[Declared]) -> Declared:
         return model(**plain(path.read_text(encoding="utf-8")))
     except (ValidationError, TypeError, yaml.YAMLError) as error:
         raise InputError(f"{path.name}: {first_problem(error)}") from error
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV of the repository as texts by column. Errors: a line with other cells than the first has."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        lines = csv.reader(stream, strict=True)
+        rows = []
+        try:
+            columns = next(lines)
+            for cells in lines:
+                if len(cells) != len(columns):
+                    raise InputError(
+                        f"{path.name} line {lines.line_num}: {len(cells)} cells where there are {len(columns)} columns"
+                        "; a cell with a comma must stand in quotation marks"
+                    )
+                rows.append(dict(zip(columns, cells, strict=True)))
+        except (csv.Error, StopIteration) as error:
+            raise InputError(f"{path.name} line {lines.line_num}: {str(error) or 'the file is empty'}") from error
+    return rows
 
 
 def first_problem(error: Exception) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.aggregation import FINAL, MISSING, NOT_APPLICABLE, PROVISIONAL, SUPPRESSED
+from analysis.danish import rounded
 from analysis.sources.snapshot import ORIGINS
 
 POPULATION, RECIPIENTS, UNIT_COST, PRICES = "Befolkning", "Modtagere pr. indbygger", "Enhedspris", "Prisniveau"
@@ -120,6 +121,17 @@ def decomposition(factors: dict[str, pd.DataFrame], first: int, last: int) -> pd
     hidden = pd.MultiIndex.from_frame(ends.loc[ends["status"] == SUPPRESSED, SERIES])
     absent = np.where(pd.MultiIndex.from_frame(table[SERIES]).isin(hidden), SUPPRESSED, NOT_APPLICABLE)
     return table.assign(unit="kr", year=last, status=np.where(table["value"].isna(), absent, FINAL))
+
+
+def leading(growths: pd.DataFrame) -> pd.Series:
+    """The growth that a title is about: the largest or, where nothing grew by a whole per cent, the largest fall.
+
+    Without any known growth the first row. Errors: no row at all.
+    """
+    known = growths.dropna(subset="value").sort_values("value")
+    if known.empty:
+        return growths.iloc[0]
+    return known.iloc[-1 if rounded(known["value"].iloc[-1]) > 0 else 0]
 
 
 def single(rows: pd.DataFrame, **choice: object) -> float:

@@ -103,7 +103,7 @@ def costs_without_recipients(rows: pd.DataFrame) -> list[Finding]:
         names = sorted(map(areas.name, set(hit["area_code"])), key=areas.collation_key)
         text = (
             f"Enhedsprisen for {accounts.label(group, category)} bygger i mindst ét år på færre end "
-            f"{number(limits.few_recipients)} modtagere i {of_largest(names)}."
+            f"{number(limits.few_recipients)} modtagere: {of_largest(names)}."
         )
         said.append(found("NAEVN-03", ", ".join(entry.sources), text))
     return said

@@ -1,17 +1,32 @@
 """Fixed prices: the municipal price and wage index and what rests on it."""
 
+import re
+
 import pandas as pd
 
+from analysis.declared import read_rows
 from analysis.edition import Edition, reference_folder
 from analysis.errors import InputError
+
+YEAR, VALUE = re.compile(r"\d{4}"), re.compile(r"(?!0+(\.0*)?$)\d+(\.\d+)?")
+STATUS_NAMES = {"assumed": "antaget", "published": "offentliggjort"}
 
 
 def price_index() -> pd.DataFrame:
     """Index values by year with their status and reason, from `data/reference/price_index.csv`.
 
-    Columns: index, year, value, status (published, assumed), source, reason.
+    Columns: index, year, value, status (published, assumed), source, reason. Errors name the line: a year, a value or
+    a status that is none, and a year that stands twice.
     """
-    table = pd.read_csv(reference_folder() / "price_index.csv", dtype={"index": str, "year": int, "value": float})
+    rows = read_rows(reference_folder() / "price_index.csv")
+    for line, row in enumerate(rows, 2):
+        if not YEAR.fullmatch(row["year"]) or not VALUE.fullmatch(row["value"]) or row["status"] not in STATUS_NAMES:
+            raise InputError(
+                f"price_index.csv line {line}: year {row['year']!r}, value {row['value']!r} and status "
+                f"{row['status']!r} must be a year, a positive number with a decimal point and one of "
+                f"{', '.join(STATUS_NAMES)}"
+            )
+    table = pd.DataFrame(rows, dtype=str).astype({"year": int, "value": float})
     repeated = table[table.duplicated(["index", "year"])]
     if len(repeated):
         raise InputError(f"price_index.csv: {repeated.iloc[0]['index']} {repeated.iloc[0]['year']} stands twice")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -21,6 +21,21 @@ from analysis.errors import InputError
 Severity = Literal["FATAL", "ERROR", "WARNING", "INFO"]
 BLOCKING = ("FATAL", "ERROR")
 Size = Literal["amount", "count", "population", "rate"]
+
+
+class SeverityWords(NamedTuple):
+    """What readers see of a severity: its name, and what it means for the figures."""
+
+    name: str
+    meaning: str
+
+
+SEVERITY_NAMES = {
+    "FATAL": SeverityWords("Stopper alt", "Intet kan beregnes; der dannes ingen rapport."),
+    "ERROR": SeverityWords("Fejl", "Et nøgletal ville blive forkert; der dannes ingen rapport."),
+    "WARNING": SeverityWords("Advarsel", "Kan være rigtigt, men bør undersøges; intet tal er ændret."),
+    "INFO": SeverityWords("Oplysning", "Værd at vide, når tallene læses; intet tal er ændret."),
+}
 
 
 class Finding(BaseModel):

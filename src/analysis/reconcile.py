@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from analysis import accounts, areas, measures
 from analysis.danish import listed, number, rounded
-from analysis.declared import plain
+from analysis.declared import plain, read_rows
 from analysis.edition import Edition, reference_folder
 from analysis.errors import InputError
 from analysis.slices import KEY_FIGURES
@@ -68,7 +68,7 @@ class Comparison(BaseModel):
 def published(edition: Edition) -> pd.DataFrame:
     """The printed numbers of the edition (`data/reference/published/`), one row each, texts as printed."""
     path = reference_folder() / "published" / edition.published
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table = pd.DataFrame(read_rows(path), dtype=str)
     unknown = {other for cell in table["contradicts"] for other in cell.split(";") if other} - set(table["id"])
     if unknown:
         raise InputError(f"{path.name}: column contradicts names {sorted(unknown)[0]!r}, which is not an id")

@@ -388,6 +388,8 @@ class Section:
         origin = _weakest(data) if "origin" in data.columns else ""
         self._store_facts(output, origin=origin, rows=len(data), **facts)
         if self._publish:
+            if "label" not in data.columns and {"area_code", "population_group", "category"} <= set(data.columns):
+                data = tables.with_labels(data)
             self._write(f"data/{output}.csv", tables.spreadsheet_csv(data))
 
     def _declared(self, output: str) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 from analysis import accounts, areas
 from analysis.danish import MoneyUnit, held, number
 
-CSV_LABELS = {
+KEY_FIGURE_LABELS = {
     "indicator": "indikator",
     "area_code": "områdekode",
     "area": "område",
@@ -23,6 +23,59 @@ CSV_LABELS = {
     "origin": "oprindelse",
     "note": "note",
 }
+# Also what sections add to their rows; a column that is not here keeps its name.
+CSV_LABELS = KEY_FIGURE_LABELS | {
+    "series": "serie",
+    "name": "navn",
+    "low": "lavest",
+    "high": "højest",
+    "span": "spænd",
+    "factor": "drivkraft",
+    "pct": "procentpoint",
+    "period": "periode",
+    "date": "dato",
+    "cluster": "klynge",
+    "home_cluster": "hjemsted",
+    "host_cluster": "herbergets_sted",
+    "ownership": "ejerforhold",
+    "places": "pladser",
+    "other_places": "pladser_i_udbud",
+    "veteran_places": "pladser_til_veteraner",
+    "occupancy_pct": "belægning_pct",
+    "refused_pct": "afvist_pct",
+    "planned": "besluttet",
+    "arrivals": "indskrivninger",
+    "departures": "udskrivninger",
+    "assumption": "forudsætning",
+    "computable": "kan_beregnes",
+    "reason": "begrundelse",
+    "method": "metode",
+    "horizon": "perioder_frem",
+    "origins": "forsøg",
+    "relative_to_naive": "fejl_mod_naiv",
+    "covered": "i_intervallet_pct",
+    "expected_coverage": "lovet_pct",
+    "gross": "før_refusion",
+    "refund": "refusion",
+    "low_value": "antagelse_lav",
+    "base_value": "antagelse_i_dag",
+    "high_value": "antagelse_høj",
+    "index": "indeks",
+    "source": "kilde",
+    "file": "fil",
+    "table": "tabel",
+    "title": "indhold",
+    "licence": "licens",
+    "retrieved": "hentet",
+    "url": "adresse",
+    "lang": "sprog",
+    "sha256": "sha256",
+    "bytes": "bytes",
+    "rule": "regel",
+    "severity": "alvor",
+    "text": "bemærkning",
+}
+TRUTH = {True: "ja", False: "nej"}
 # What the codes of units and origins are called for readers.
 UNIT_NAMES = {
     "kr": "kr.",
@@ -109,11 +162,14 @@ def html(
 def spreadsheet_csv(rows: pd.DataFrame) -> bytes:
     """Key-figure rows as a CSV that a Danish spreadsheet opens: semicolon, decimal comma, UTF-8 with BOM.
 
-    Texts that a spreadsheet would take for a formula get an apostrophe in front.
+    Columns have Danish names, and what is true or false is ja or nej. Texts that a spreadsheet would take for a formula
+    get an apostrophe in front.
     """
-    columns = [column for column in CSV_LABELS if column in rows.columns]
-    columns += [column for column in rows.columns if column not in CSV_LABELS]
+    columns = [column for column in KEY_FIGURE_LABELS if column in rows.columns]
+    columns += [column for column in rows.columns if column not in KEY_FIGURE_LABELS]
     table = rows[columns].rename(columns=CSV_LABELS)
+    for column in table.select_dtypes(include="bool"):
+        table[column] = table[column].map(TRUTH)
     for column in table.select_dtypes(include=["object", "str", "category"]):
         table[column] = table[column].map(_harmless)
     return table.to_csv(sep=";", decimal=",", index=False, lineterminator="\n").encode("utf-8-sig")

@@ -397,7 +397,7 @@ def _beside(one: Series, contents: Contents) -> XL_LABEL_POSITION:
 
 def _places_with_room(contents: Contents) -> list[set[int]]:
     """For each series the places whose values are written: those that stand out first, others where they are apart."""
-    known = _known(contents)
+    known = _stacked_ends(contents) if contents.kind == "stacked_columns" else _known(contents)
     span = (max([0.0, *known]) - min([0.0, *known])) or 1.0
     shown: list[set[int]] = [set() for _ in contents.series]
     taken: dict[int, list[float]] = {}
@@ -434,7 +434,15 @@ def _under_total(contents: Contents, row: int, place: int, near: float) -> bool:
     if min(parts) >= 0 or not totals or totals[0] is None:
         return False
     start = sum(part for part in parts[:row] if (part < 0) == (parts[row] < 0))
-    return 0 <= start + parts[row] / 2 - totals[0] + near / 2 < 2 * near
+    # The total is written above its mark.
+    return -near / 2 <= start + parts[row] / 2 - totals[0] < 2.5 * near
+
+
+def _stacked_ends(contents: Contents) -> list[float]:
+    """How far the parts of each column reach, those above zero together and those below."""
+    parts = [one.values for one in contents.series if one.look != "total"]
+    columns = [[value for value in column if value is not None] for column in zip(*parts, strict=True)]
+    return [sum(value for value in column if (value < 0) == below) for column in columns for below in (True, False)]
 
 
 def _without_label(series: _BaseSeries, place: int) -> None:

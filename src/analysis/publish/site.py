@@ -47,12 +47,6 @@ STATUS_NAMES = {
 }
 UNIT_NAMES = {"mia_kr": "mia. kr.", "mio_kr": "mio. kr.", "kr": "kr.", "pct": "pct.", "antal": "antal"}
 EXTREMES = {"min": "laveste region", "max": "højeste region"}
-SEVERITY_NAMES = {
-    "FATAL": ("Stopper alt", "Intet kan beregnes; der dannes ingen rapport."),
-    "ERROR": ("Fejl", "Et nøgletal ville blive forkert; der dannes ingen rapport."),
-    "WARNING": ("Advarsel", "Kan være rigtigt, men bør undersøges; intet tal er ændret."),
-    "INFO": ("Oplysning", "Værd at vide, når tallene læses; intet tal er ændret."),
-}
 # The other forms of the report by file: the index leads to those that are there. The data package is that of the
 # edition and lies beside the reports.
 FILES = {
@@ -368,23 +362,23 @@ def _by_severity(findings: list[quality.Finding]) -> list[dict[str, object]]:
     return [
         {
             "severity": severity,
-            "name": name,
-            "meaning": meaning,
+            "name": words.name,
+            "meaning": words.meaning,
             "rules": sum(rule.severity == severity for rule in rules),
             "findings": sum(finding.severity == severity for finding in findings),
         }
-        for severity, (name, meaning) in SEVERITY_NAMES.items()
+        for severity, words in quality.SEVERITY_NAMES.items()
     ]
 
 
 def _rules_with_findings(findings: list[quality.Finding]) -> list[dict[str, object]]:
     """Every rule in the order of quality.yml, the most serious first, with what it found."""
-    order = list(SEVERITY_NAMES)
+    order = list(quality.SEVERITY_NAMES)
     declared = sorted(quality.catalogue().rules.items(), key=lambda entry: order.index(entry[1].severity))
     return [
         {
             "id": name,
-            "severity": SEVERITY_NAMES[rule.severity][0],
+            "severity": quality.SEVERITY_NAMES[rule.severity].name,
             "scope": rule.scope,
             "what": rule.what,
             "explanation": rule.explanation,

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.house_style import GRID, HIGHLIGHT, INK, MUTED, OFFICE_FONT, SHEET_HEADING, SHEET_TEXT, SOFT
 from analysis.indicators import catalogue, source_line
+from analysis.prices import STATUS_NAMES as PRICE_STATUS_NAMES
 from analysis.publish.manifest import FORMATS
 from analysis.publish.office import (
     STATUS_NAMES,
@@ -45,7 +47,15 @@ DANISH_NUMBER = re.compile(r"^\u2212?\d{1,3}(\.\d{3})*(,\d+)?$|^\u2212?\d+(,\d+)
 LEADING_ZERO = re.compile(r"^-?0\d")
 VARIANT_NAMES = {"standard": "standard", "printed_mapping": "som trykt", "age_0_17": "pr. 0-17-årig"}
 CODED = {"enhed": UNIT_NAMES, "oprindelse": ORIGIN_NAMES, "gruppe": GROUP_NAMES, "variant": VARIANT_NAMES}
+STATUSES = STATUS_NAMES | PRICE_STATUS_NAMES
 YEARS = ("år", "year")
+# Codes are texts, also those of digits alone; Excel is not to warn about them.
+CODES, EVERYWHERE = "kode", "A1:XFD1048576"
+# Figures and their heads stand to the right, with room before the text of the next column.
+SPACE_BEHIND, FIGURES_HEAD = "_-", {"align": "right", "indent": 1}
+# The height of a line of text, and room for signs, points and the empty space beside a text, in characters.
+LINE_HEIGHT, MARGIN = 1.4 * SHEET_TEXT, 3
+MOST_DECIMALS = 4
 
 Cell = str | float | None
 
@@ -103,12 +113,14 @@ class _Writer:
         self._book = book
         book.formats[0].set_font_name(OFFICE_FONT)
         book.formats[0].set_font_size(SHEET_TEXT)
+        book.formats[0].set_align("top")
         self._formats: dict[int | None, Format] = {}
         self._names = {CONTENTS.casefold(), FIGURES.casefold(), DEFINITIONS.casefold(), "history"}
         self._heading = self._style(bold=True, font_size=SHEET_HEADING, font_color=INK)
         self._quiet = self._style(font_color=MUTED)
         self._part = self._style(bold=True, font_color=HIGHLIGHT)
-        self._head = self._style(bold=True, bg_color=SOFT, bottom=1, bottom_color=GRID, text_wrap=True, valign="top")
+        head = {"bold": True, "bg_color": SOFT, "bottom": 1, "bottom_color": GRID, "text_wrap": True, "valign": "top"}
+        self._head, self._figure_head = self._style(**head), self._style(**head | FIGURES_HEAD)
         self._wrapped = self._style(text_wrap=True, valign="top")
         self._link = self._style(font_color=HIGHLIGHT, underline=1)
 
@@ -118,7 +130,9 @@ class _Writer:
     def _number(self, decimals: int | None) -> Format:
         """The format of a number; one without decimals given is a year, without points between thousands."""
         if decimals not in self._formats:
-            self._formats[decimals] = self._style(num_format="0" if decimals is None else number_format(decimals))
+            signs = ("0" if decimals is None else number_format(decimals)).split(";")
+            shown = ";".join(sign + SPACE_BEHIND for sign in signs)
+            self._formats[decimals] = self._style(num_format=shown, valign="top")
         return self._formats[decimals]
 
     def output(self, folder: Path, record: dict[str, Any], facts: dict[str, Any]) -> str:
@@ -137,7 +151,9 @@ class _Writer:
             row += 1
         widths: dict[int, int] = {}
         if facts.get("chart"):
-            row = self._block(sheet, row + 1, "Som vist i figuren", *_drawn(from_facts(facts["chart"])), widths)
+            drawn = from_facts(facts["chart"])
+            alike = drawn.kind != "points"
+            row = self._block(sheet, row + 1, "Som vist i figuren", *_drawn(drawn), widths, alike=alike)
         elif facts.get("table"):
             row = self._block(sheet, row + 1, "Som vist i tabellen", *_shown(facts["table"]), widths)
         self._block(sheet, row + 1, "Tallene bag, i fuld præcision", published.columns, published.rows, widths)
@@ -145,6 +161,7 @@ class _Writer:
             sheet.set_column(column, column, width)
         sheet.freeze_panes(2, 1)
         sheet.hide_gridlines(2)
+        sheet.ignore_errors({"number_stored_as_text": EVERYWHERE})
         _one_page_wide(sheet)
         return sheet.get_name()
 
@@ -156,26 +173,41 @@ class _Writer:
         columns: Sequence[str],
         rows: Sequence[Sequence[Cell]],
         widths: dict[int, int],
+        *,
+        alike: bool = False,
     ) -> int:
-        """Write a table with a name above it; returns the row after it."""
+        """Write a table with a name above it, its figures with `alike` decimals; returns the row after it."""
+        figures = [cell for cells in rows for cell in cells if isinstance(cell, float)]
+        shared = _decimals("", figures) if alike and figures else None
         sheet.write_string(row, 0, name, self._part)
         row += 1
         for place, column in enumerate(columns):
-            sheet.write_string(row, place, _text(column), self._head)
             cells = [cells[place] for cells in rows]
-            self._column(sheet, row + 1, place, column, cells)
-            longest = max([len(column), *(len(cell) if isinstance(cell, str) else 11 for cell in cells[:200])])
-            widths[place] = max(widths.get(place, NARROWEST), min(longest + 2, WIDEST))
+            figures = any(isinstance(cell, float) for cell in cells)
+            sheet.write_string(row, place, _text(column), self._figure_head if figures else self._head)
+            longest = max(len(column), self._column(sheet, row + 1, place, column, cells, shared))
+            widths[place] = max(widths.get(place, NARROWEST), min(longest + MARGIN, WIDEST))
+        for offset, cells in enumerate(rows, row + 1):
+            longest = max((len(cell) for cell in cells if isinstance(cell, str)), default=0)
+            if longest > WIDEST:
+                sheet.set_row(offset, LINE_HEIGHT * math.ceil(longest / WIDEST))
         return row + 1 + len(rows)
 
-    def _column(self, sheet: Worksheet, row: int, place: int, name: str, cells: Sequence[Cell]) -> None:
+    def _column(
+        self, sheet: Worksheet, row: int, place: int, name: str, cells: Sequence[Cell], shared: int | None
+    ) -> int:
+        """Write the cells of a column; returns how many characters the longest of them has."""
         known = [cell for cell in cells if isinstance(cell, float)]
-        style = self._number(_decimals(name, known))
+        decimals = _decimals(name, known) if shared is None else shared
+        style, longest = self._number(decimals), 0
         for offset, cell in enumerate(cells):
             if isinstance(cell, float):
                 sheet.write_number(row + offset, place, cell, style)
+                longest = max(longest, len(f"{cell:,.{decimals or 0}f}"))
             elif cell:
-                sheet.write_string(row + offset, place, cell)
+                sheet.write_string(row + offset, place, cell, self._wrapped if len(cell) > WIDEST else None)
+                longest = max(longest, len(cell))
+        return longest
 
     def key_figures(self, rows: pd.DataFrame) -> None:
         """The key figures as an Excel table that can be filtered."""
@@ -198,15 +230,16 @@ class _Writer:
             "Note": rows["note"].tolist(),
         }
         headings = list(texts)
-        sheet.write_row(0, 0, headings, self._head)
         for place, (heading, column) in enumerate(texts.items()):
+            sheet.write_string(0, place, heading, self._figure_head if column is None else self._head)
             if column is not None:
                 write = sheet.write_string
                 for row, text in enumerate(map(_text, column), 1):
                     if text:
                         write(row, place, text)
-            width = 13 if column is None else max(map(len, [heading, *column])) + 2
-            sheet.set_column(place, place, max(NARROWEST, min(width, WIDEST)))
+            shown = [f"{value:,.2f}" for value in values if value == value] if heading == "Værdi" else column or []
+            longest = max(map(len, [heading, *shown]))
+            sheet.set_column(place, place, max(NARROWEST, min(longest + MARGIN, WIDEST)))
         year, plain = headings.index("År"), self._number(None)
         for row, figure in enumerate(rows["year"].tolist(), 1):
             sheet.write_number(row, year, figure, plain)
@@ -215,8 +248,12 @@ class _Writer:
         for row, (name, value) in enumerate(zip(indicators, values, strict=True), 1):
             if value == value:
                 sheet.write_number(row, place, value, styles.get(name, plain))
+        sheet.ignore_errors({"number_stored_as_text": EVERYWHERE})
         if len(rows):
-            header = [{"header": name} for name in headings]
+            header = [
+                {"header": name, "header_format": self._figure_head if column is None else self._head}
+                for name, column in texts.items()
+            ]
             looks = {"name": "Noegletal", "style": "Table Style Light 1", "columns": header}
             sheet.add_table(0, 0, len(rows), len(headings) - 1, looks)
         sheet.freeze_panes(1, 0)
@@ -236,6 +273,8 @@ class _Writer:
             texts = [entry.name, unit, entry.definition, entry.averaging, source_line(name, edition), caveats]
             for place, text in enumerate(texts):
                 sheet.write_string(row, place, _text(text), self._wrapped)
+            lines = [math.ceil(len(text) / width) for text, width in zip(texts, widths.values(), strict=True)]
+            sheet.set_row(row, LINE_HEIGHT * max(lines))
         sheet.freeze_panes(1, 1)
         sheet.repeat_rows(0)
         _one_page_wide(sheet)
@@ -302,6 +341,8 @@ def _published(path: Path) -> _Published:
             if not name:
                 known = catalogue().indicators
                 columns = {"nøgletal": [known[one].name if one in known else one for one in codes]} | columns
+    if ("navn" in columns or "serie" in columns) and not set(columns.get("variant", [])) <= set(VARIANT_NAMES):
+        del columns["variant"]
     units = [UNIT_NAMES.get(unit, unit) for unit in columns.get("enhed", [])]
     cells = {name: _cells(name, texts) for name, texts in columns.items()}
     return _Published(list(cells), [list(row) for row in zip(*cells.values(), strict=True)], units)
@@ -313,7 +354,8 @@ def _cells(name: str, texts: Sequence[str]) -> list[Cell]:
     if name == "status":
         return [_status(text) for text in texts]
     filled = [text for text in texts if text]
-    if filled and all(NUMBER.match(text) and not LEADING_ZERO.match(text) for text in filled):
+    figures = all(NUMBER.match(text) and not LEADING_ZERO.match(text) for text in filled)
+    if filled and figures and not name.endswith(CODES):
         return [float(text.replace(",", ".")) if text else None for text in texts]
     return [_text(_as_it_was(text)) for text in texts]
 
@@ -325,7 +367,7 @@ def _as_it_was(text: str) -> str:
 
 def _status(status: str) -> str:
     symbol = STATUS_SYMBOLS.get(status)
-    name = STATUS_NAMES.get(status, status)
+    name = STATUSES.get(status, status)
     return f"{symbol} {name}" if symbol else _text(name)
 
 
@@ -363,14 +405,13 @@ def _printed(text: str) -> Cell:
 
 
 def _decimals(name: str, values: Sequence[float]) -> int | None:
-    """As many decimals as a column needs to be read, at most two; a year has no points between its thousands."""
-    if name.casefold() in YEARS or (values and all(value.is_integer() and 1900 <= value < 2100 for value in values)):
+    """As many decimals as a column needs to be read; a year has no points between its thousands."""
+    if name.casefold() in YEARS:
         return None
-    if all(value.is_integer() for value in values):
-        return 0
-    if all(round(value, 1) == value for value in values):
-        return 1
-    return 0 if max(map(abs, values)) >= 10_000 else 2
+    largest = max(map(abs, values), default=0.0)
+    most = 2 if largest >= 2 else MOST_DECIMALS
+    exact = [decimals for decimals in range(most) if all(round(value, decimals) == value for value in values)]
+    return exact[0] if exact else 0 if largest >= 10_000 else most
 
 
 def _text(text: str) -> str:
