@@ -142,7 +142,7 @@ def test_after_the_decision_use_is_set_against_the_plan(edition, tmp_path, deliv
     # 18.400 nights over the 92 days of the third quarter are 200 of the 250 places decided.
     assert "I 3. kvartal 2028 er 80 pct. af den besluttede kapacitet belagt" in words(page)
     rows = pd.read_csv(tmp_path / "staging/data/figur_herberg_opfoelgning.csv", sep=";", decimal=",")
-    assert list(rows["besluttet"].dropna().unique()) == [250]
+    assert list(rows["besluttet_kapacitet"].dropna().unique()) == [250]
     assert rows.loc[rows["periode"] == "2028K3", "værdi"].item() == pytest.approx(200)
 
 

@@ -162,7 +162,7 @@ def tables_disagreeing(site):
         table = page.find(id=output["output"].replace("_", "-")).select_one("details.data table")
         cells = [cell.text for row in table.select("tbody tr") for cell in row.select("td.n")]
         heads = [head.text for head in table.select("thead th.n")]
-        if any(head in [name for name, _ in data_table.NUMBERS.values()] for head in heads):
+        if not {*map(data_table.heading, data_table.NUMBERS)}.isdisjoint(heads):
             cells = cells[:: len(heads)]
         rows = rows_of(site, output["output"])
         wanted = [

@@ -43,7 +43,7 @@ CSV_LABELS = KEY_FIGURE_LABELS | {
     "veteran_places": "pladser_til_veteraner",
     "occupancy_pct": "belægning_pct",
     "refused_pct": "afvist_pct",
-    "planned": "besluttet",
+    "planned": "besluttet_kapacitet",
     "arrivals": "indskrivninger",
     "departures": "udskrivninger",
     "assumption": "forudsætning",

@@ -9,37 +9,29 @@ import pandas as pd
 from analysis import danish
 from analysis.aggregation import FINAL, PROVISIONAL
 from analysis.indicators import catalogue
-from analysis.tables import UNIT_NAMES
+from analysis.tables import CSV_LABELS, UNIT_NAMES
 
 # Rows shown; the rest are in the CSV. A page must stay light enough to be sent by mail.
 SHOWN = 60
 # What names a row, in the order it is tried: a column stands in the table only when it tells rows apart that those
 # before it do not, so that a series is not named twice.
-NAMES = {
-    "area": "Område",
-    "label": "Kategori",
-    "series": "Serie",
-    "name": "Navn",
-    "cluster": "Klynge",
-    "ownership": "Ejerform",
-    "home_cluster": "Hjemmehørende i",
-    "host_cluster": "Opholdssted",
-    "factor": "Bidrag fra",
-    "date": "Dato",
-    "period": "Periode",
-    "year": "År",
-    "indicator": "Nøgletal",
-}
+NAMES = (
+    "area",
+    "label",
+    "series",
+    "name",
+    "cluster",
+    "ownership",
+    "home_cluster",
+    "host_cluster",
+    "factor",
+    "date",
+    "period",
+    "year",
+    "indicator",
+)
 # Numbers that stand beside the value in the figures of a model, and their decimals (none: those of the value).
-NUMBERS = {
-    "low": ("Lav", None),
-    "high": ("Høj", None),
-    "places": ("Pladser", 0),
-    "planned": ("Besluttet kapacitet", 0),
-    "arrivals": ("Indskrivninger", 0),
-    "departures": ("Udskrivninger", 0),
-    "pct": ("Pct. af udgiften", 1),
-}
+NUMBERS = {"low": None, "high": None, "places": 0, "planned": 0, "arrivals": 0, "departures": 0, "pct": 1}
 # Of figures that are not in the unit of their indicator, such as a growth.
 DECIMALS = {"pct": 1, "pr_1000": 1, "indeks": 1}
 
@@ -100,7 +92,7 @@ def layout(data: pd.DataFrame) -> Layout:
         if wide:
             return wide
     unit = " og ".join(UNIT_NAMES.get(unit, unit) for unit in dict.fromkeys(columns["unit"]))
-    headings = [NAMES[name] for name in naming] + [unit[:1].upper() + unit[1:]] + [NUMBERS[n][0] for n in numbers]
+    headings = [*map(heading, naming), unit[:1].upper() + unit[1:], *map(heading, numbers)]
     texts = [[_text(name, value) for value in columns[name]] for name in naming]
     beside = [_beside(columns, name) for name in numbers]
     return Layout(headings, len(naming), [list(line) for line in zip(*texts, values, *beside, strict=True)])
@@ -135,7 +127,13 @@ def _years_side_by_side(columns: dict[str, list], naming: list[str], values: lis
         [*(_text(name, part) for name, part in zip(others, key, strict=True)), *(line.get(year, "") for year in years)]
         for key, line in cells.items()
     ]
-    return Layout([*(NAMES[name] for name in others), *map(str, years)], len(others), lines)
+    return Layout([*map(heading, others), *map(str, years)], len(others), lines)
+
+
+def heading(column: str) -> str:
+    """A column's name in the CSV, as a page writes it; in place of the code of a key figure stands its name."""
+    words = "nøgletal" if column == "indicator" else CSV_LABELS[column].replace("_", " ")
+    return words[:1].upper() + words[1:]
 
 
 def _values(columns: dict[str, list]) -> list[str]:
@@ -153,7 +151,7 @@ def decimals(indicator: str, unit: str) -> int:
 
 
 def _beside(columns: dict[str, list], name: str) -> list[str]:
-    own = NUMBERS[name][1]
+    own = NUMBERS[name]
     rows = zip(columns["indicator"], columns["unit"], columns[name], columns["status"], strict=True)
     return [
         danish.number(value, decimals(indicator, unit) if own is None else own, status)
