@@ -66,6 +66,7 @@ def test_index():
         ([3.0, 12.0, -40.0], 12.0),
         ([-3.0, 0.4, -12.0], -12.0),
         ([None, -1.0, -2.0], -2.0),
+        ([0.4, 0.1, -0.2], 0.4),
     ],
 )
 def test_a_title_is_about_what_grew_most_or_fell_most_where_nothing_grew(values, wanted):

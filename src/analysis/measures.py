@@ -124,14 +124,15 @@ def decomposition(factors: dict[str, pd.DataFrame], first: int, last: int) -> pd
 
 
 def leading(growths: pd.DataFrame) -> pd.Series:
-    """The growth that a title is about: the largest or, where nothing grew by a whole per cent, the largest fall.
+    """The growth that a title is about: the largest or, where things only fell, the largest fall, in whole per cent.
 
     Without any known growth the first row. Errors: no row at all.
     """
     known = growths.dropna(subset="value").sort_values("value")
     if known.empty:
         return growths.iloc[0]
-    return known.iloc[-1 if rounded(known["value"].iloc[-1]) > 0 else 0]
+    least, most = (rounded(value) for value in known["value"].iloc[[0, -1]])
+    return known.iloc[0 if most <= 0 and least < 0 else -1]
 
 
 def single(rows: pd.DataFrame, **choice: object) -> float:

@@ -177,8 +177,8 @@ class _Writer:
         alike: bool = False,
     ) -> int:
         """Write a table with a name above it, its figures with `alike` decimals; returns the row after it."""
-        figures = [cell for cells in rows for cell in cells if isinstance(cell, float)]
-        shared = _decimals("", figures) if alike and figures else None
+        known = [cell for cells in rows for cell in cells if isinstance(cell, float)]
+        shared = _decimals("", known) if alike else None
         sheet.write_string(row, 0, name, self._part)
         row += 1
         for place, column in enumerate(columns):
@@ -410,8 +410,8 @@ def _decimals(name: str, values: Sequence[float]) -> int | None:
         return None
     largest = max(map(abs, values), default=0.0)
     most = 2 if largest >= 2 else MOST_DECIMALS
-    exact = [decimals for decimals in range(most) if all(round(value, decimals) == value for value in values)]
-    return exact[0] if exact else 0 if largest >= 10_000 else most
+    exact = (decimals for decimals in range(most) if all(round(value, decimals) == value for value in values))
+    return next(exact, 0 if largest >= 10_000 else most)
 
 
 def _text(text: str) -> str:
