@@ -375,6 +375,17 @@ def test_spreadsheets_get_no_formulas():
     assert text.splitlines()[1].startswith("-1,5"), "numbers stay numbers"
 
 
+@pytest.mark.parametrize(("missing", "joined"), [(None, False), (3.0, True)])
+def test_no_line_is_drawn_over_a_missing_year(missing, joined):
+    data = pd.DataFrame({"year": [2023, 2020, 2022, 2021], "series": "a", "value": [4.0, 1.0, missing, 2.0]})
+    blue = "#0A5C8F"
+    for drawn in (charts.lines(data, {"a": blue}, unit="pct."), charts.spread(data, {"a": (blue, "-")}, unit="pct.")):
+        years = [set(line.get_xdata()) for line in drawn.axes[0].lines]
+        assert {2020, 2021} <= years[0]
+        assert set.union(*years) >= {2020, 2021, 2023}
+        assert any({2021, 2023} <= run for run in years) == joined
+
+
 def test_a_category_without_a_colour_is_refused():
     rows = pd.DataFrame({"population_group": ["voksne"], "category": ["nyt"], "label": ["Nyt"]})
     with pytest.raises(KeyError):

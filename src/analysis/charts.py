@@ -203,10 +203,11 @@ def lines(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: i
         figure, axes = canvas()
         sns.lineplot(
             # seaborn cannot take frames that were put together and kept their old row labels.
-            data=data.reset_index(drop=True),
+            data=data.reset_index(drop=True).assign(run=_runs),
             x="year",
             y="value",
             hue="series",
+            units="run",
             palette=colours,
             marker="o",
             linewidth=2.4,
@@ -242,6 +243,12 @@ def lines(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: i
     years, series, gaps = by_category(data, "year", colours, "line", ordered=True)
     figure.contents = Contents("lines", unit, decimals, years, series, gaps, floor=0.0 if zero else None)
     return figure
+
+
+def _runs(data: pd.DataFrame) -> pd.Series:
+    """For each row which unbroken run of years of its series it belongs to: no line is drawn over a missing figure."""
+    missing = data.sort_values("year")["value"].isna()
+    return missing.groupby(data["series"]).cumsum()
 
 
 def _year_axis(axes: Axes, years: pd.Series) -> None:
@@ -394,8 +401,10 @@ def spread(data: pd.DataFrame, references: dict[str, tuple[str, str]], *, unit: 
         for series, (colour, dashes) in references.items():
             line = data[data["series"] == series].sort_values("year")
             sns.lineplot(
-                data=line, x="year", y="value", color=colour, linestyle=dashes, linewidth=2.6, estimator=None, ax=axes
-            )
+                data=line.assign(run=_runs), x="year", y="value", units="run", color=colour, linestyle=dashes,
+                # A year between two missing ones is a point, not a line.
+                marker="o" if line["value"].isna().any() else None, linewidth=2.6, estimator=None, ax=axes,
+            )  # fmt: skip
             line = line.dropna(subset="value")
             if len(line):
                 ends.append((series, colour, line["year"].iloc[-1], line["value"].iloc[-1]))
