@@ -91,7 +91,7 @@ def _pandas(raw: Path, _target: Path, _rows: int) -> Callable[[], object]:
     """The same file with pandas alone: codes as text, `..` as missing, decimal comma, its default engine."""
     import pandas as pd
 
-    from analysis.sources.snapshot import TIME, VALUE, table_shapes
+    from noegletal.sources.snapshot import TIME, VALUE, table_shapes
 
     codes = dict.fromkeys((*table_shapes()[TABLE].variables, TIME), str)
     path = raw / f"{TABLE}.csv"
@@ -106,8 +106,8 @@ def _read_table(raw: Path, _target: Path, _rows: int) -> Callable[[], object]:
     """The rows that facts.expenditure asks for, bytes verified and every value checked."""
     from analysis import accounts
     from analysis.edition import load_edition
-    from analysis.facts.expenditure import NET_OPERATING
-    from analysis.sources.snapshot import TIME, read_table
+    from noegletal.facts.expenditure import NET_OPERATING
+    from noegletal.sources.snapshot import TIME, read_table
 
     years = frozenset(map(str, load_edition(EDITION).period.all))
     select = NET_OPERATING | {"FUNKTION": frozenset(accounts.functions()), TIME: years}
@@ -117,7 +117,7 @@ def _read_table(raw: Path, _target: Path, _rows: int) -> Callable[[], object]:
 def _facts(raw: Path, _target: Path, _rows: int) -> Callable[[], object]:
     """REGK100 built: bytes verified, rows read, checked against the source's other tables, summed to the facts."""
     from analysis.edition import load_edition
-    from analysis.facts import expenditure
+    from noegletal.facts import expenditure
 
     edition = load_edition(EDITION)
     return lambda: expenditure.build(raw, edition)
@@ -125,8 +125,8 @@ def _facts(raw: Path, _target: Path, _rows: int) -> Callable[[], object]:
 
 def _build(raw: Path, target: Path, _rows: int) -> Callable[[], object]:
     """The whole edition: every raw file verified, every fact, every key figure, written to disk."""
-    from analysis.build import build_edition
     from analysis.edition import load_edition
+    from noegletal.figures.build import build_edition
 
     return lambda: build_edition(load_edition(EDITION), raw, target)
 
@@ -156,7 +156,7 @@ TITLES = {
 def _require_equal(built: Path, expected: Path) -> None:
     import pandas as pd
 
-    from analysis.build import KEY_FIGURES
+    from noegletal.figures.build import KEY_FIGURES
 
     pd.testing.assert_frame_equal(pd.read_parquet(built / KEY_FIGURES), pd.read_parquet(expected / KEY_FIGURES))
 

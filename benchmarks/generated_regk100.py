@@ -14,7 +14,7 @@ from pyarrow import csv
 from analysis import accounts
 from analysis.areas import area_table
 from analysis.edition import raw_folder
-from analysis.sources.snapshot import TIME, VALUE, table_shapes
+from noegletal.sources.snapshot import TIME, VALUE, table_shapes
 
 EDITION = "2025"
 TABLE = "REGK100"

@@ -11,13 +11,13 @@ import IPython.display
 from watched import RunFailedError
 
 from analysis import areas
-from analysis.comparison import subject
+from analysis.areas import subject
 from analysis.edition import Edition, SectionPlan, project_root
-from analysis.publish.manifest import OUTPUT_FACTS, output_files
-from analysis.runner.parameters import checked_parameters
-from analysis.slices import Slices
+from noegletal.figures.slices import Slices
+from noegletal.publish.manifest import OUTPUT_FACTS, output_files
+from noegletal.runner.parameters import checked_parameters
 
-# Of `analysis.report`, which must not be imported before `timed` has taken its place for what is displayed.
+# Of `analysis.section`, which must not be imported before `timed` has taken its place for what is displayed.
 PROCESSED_VARIABLE, PUBLISH_VARIABLE = "NOEGLETAL_PROCESSED", "NOEGLETAL_PUBLISH"
 
 
@@ -31,7 +31,7 @@ def timed(
     Errors: `RunFailedError` for a notebook that does not do its work here.
     """
     shown: list[object] = []
-    # Before `analysis.report` is imported, which takes it from there.
+    # Before `analysis.section` is imported, which takes it from there.
     IPython.display.display = lambda *objects, **_: shown.extend(objects)
     slices = Slices(edition, processed)
     plans = [edition.section(notebook) for notebook in notebooks]

@@ -27,9 +27,9 @@ from watched import Cost, RunFailedError
 
 from analysis import areas
 from analysis.edition import Edition, load_edition, project_root
-from analysis.publish.manifest import PAGES, published_sections, section_files
-from analysis.runner.warm.engine import KERNEL_ENVIRONMENT
-from analysis.staleness import RECORD
+from noegletal.figures.freshness import RECORD
+from noegletal.publish.manifest import PAGES, published_sections, section_files
+from warmkernel.engine import KERNEL_ENVIRONMENT
 
 EDITION = "2025"
 WORKERS = 2

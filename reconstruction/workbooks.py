@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from analysis.sources.blank_forms import write_form
+from noegletal.sources.blank_forms import write_form
 from reconstruction.raw_files import SIDECAR_KEYS, WrittenFile
 
 

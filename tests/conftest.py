@@ -102,8 +102,8 @@ def edition():
 @pytest.fixture(scope="session")
 def processed(edition, tmp_path_factory):
     """Facts and key figures of the embedded edition, built once."""
-    from analysis.build import build_edition
     from analysis.edition import raw_folder
+    from noegletal.figures.build import build_edition
 
     folder = tmp_path_factory.mktemp("processed")
     build_edition(edition, raw_folder("2025"), folder)
@@ -157,7 +157,7 @@ def tiny_raw(tmp_path):
 
 
 def noegletal(*arguments, **environment):
-    command = [sys.executable, "-c", "from analysis.cli import main; main()", *map(str, arguments)]
+    command = [sys.executable, "-c", "from noegletal.cli import main; main()", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=1200)
 
 

@@ -9,8 +9,9 @@ import nbformat
 import pytest
 
 from analysis.edition import SectionPlan
-from analysis.runner.execute import EXECUTED, Job, run
-from analysis.runner.warm import provisioner
+from noegletal.publish.manifest import EXECUTED
+from noegletal.runner.execute import Job, run
+from warmkernel import provisioner
 
 PARAMETERS = 'edition: str = "2025"\narea: str = "hovedstaden"'
 GIVEN = {"edition": "2025", "area": "hovedstaden"}

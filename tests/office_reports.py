@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 
-from analysis import charts, gallery, tables, uncertainty_charts
+from analysis import charts, tables
+from noegletal.publish import gallery
 
 HOSTILE = {
     "script": "<script>alert(1)</script>",
@@ -29,7 +30,7 @@ def hostile_bars():
 
 def without_data():
     empty = pd.DataFrame({"name": ["Metode"], "low": [np.nan], "middle": [np.nan], "high": [np.nan]})
-    return uncertainty_charts.intervals(empty, unit="pladser")
+    return charts.intervals(empty, unit="pladser")
 
 
 def one_point():

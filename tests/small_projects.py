@@ -66,7 +66,7 @@ class Project:
     def command(self, *more, formats=("--format", "site")):
         raw = ROOT / "data" / "raw" / "2025"
         return [
-            sys.executable, "-c", "from analysis.cli import main; main()", "report", "--edition", "2025",
+            sys.executable, "-c", "from noegletal.cli import main; main()", "report", "--edition", "2025",
             "--raw", str(raw), "--processed", str(self.processed), "--out", str(self.out), *formats, *more,
         ]  # fmt: skip
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from analysis.allocation import concentration, largest_remainder
 from analysis.errors import InputError
+from analysis.herberg.allocation import concentration, largest_remainder
 
 steady = settings(derandomize=True, deadline=None, database=None)
 

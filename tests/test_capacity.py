@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 from scipy.optimize import linprog
 
-from analysis import areas, capacity, queueing, shelter_flows, shelter_spread, shelter_use, stay_lengths
+from analysis import areas
 from analysis.errors import InputError
-from analysis.facts.shelters import SCHEMAS
-from analysis.shelter_flows import ELSEWHERE, TOTAL, UNKNOWN
-from analysis.shelter_use import Level
+from analysis.herberg import flows, need, queueing, spread, stays
+from analysis.herberg import use as shelter_use
+from analysis.herberg.flows import ELSEWHERE, TOTAL, UNKNOWN
+from analysis.herberg.use import Level
+from noegletal.facts.shelters import SCHEMAS
 
 HOME, OTHER_KKR = "084", "082"
 BYEN, OMEGN, NORD, BORNHOLM = "Byen København", "Københavns omegn", "Nordsjælland", "Landsdel Bornholm"
@@ -105,7 +107,7 @@ def test_census_by_cluster_adds_up_to_the_kkr():
 
 def test_a_kkr_outside_the_extract_is_not_an_empty_one():
     assert shelter_use.census(stays(SMALL), "083").empty
-    assert stay_lengths.length_of_stay(stays(SMALL), "083") is None
+    assert stays.length_of_stay(stays(SMALL), "083") is None
 
 
 def test_a_stay_that_covers_the_whole_window_counts_every_night():
@@ -231,7 +233,7 @@ def fivefold():
 
 def test_flows_and_balance_of_the_small_example():
     many = fivefold()
-    found = cells(shelter_flows.flows(many, HOME, 5))
+    found = cells(flows.flows(many, HOME, 5))
     assert (found["status"] == "final").all()
     expected = {
         (BYEN, BYEN): (15, 5),
@@ -245,7 +247,7 @@ def test_flows_and_balance_of_the_small_example():
     # Those from elsewhere who stay elsewhere are no business of the KKR.
     assert (ELSEWHERE, ELSEWHERE) not in found.index
     assert (UNKNOWN, ELSEWHERE) not in found.index
-    balance = shelter_flows.balance(many, HOME, 5).set_index("cluster")
+    balance = flows.balance(many, HOME, 5).set_index("cluster")
     assert balance["hosted"].to_dict() == {BYEN: 55, OMEGN: 35, NORD: 0}
     assert balance["paid"].to_dict() == {BYEN: 50, OMEGN: 0, NORD: 20}
     assert balance["own"].to_dict() == {BYEN: 15, OMEGN: 0, NORD: 0}
@@ -253,7 +255,7 @@ def test_flows_and_balance_of_the_small_example():
 
 
 def test_totals_count_a_person_once():
-    totals = cells(shelter_flows.flow_totals(fivefold(), HOME, 5))
+    totals = cells(flows.flow_totals(fivefold(), HOME, 5))
     assert totals.loc[(BYEN, TOTAL), "persons"] == 5
     assert totals.loc[(TOTAL, TOTAL), "persons"] == 20
     assert totals.loc[(TOTAL, TOTAL), "nights"] == 5 * (3 + 7 + 2 + 6 + 4)
@@ -261,7 +263,7 @@ def test_totals_count_a_person_once():
 
 def test_hosts_elsewhere_are_a_column_only_when_the_extract_has_them():
     own = stays([row for row in SMALL if row[1] != AARHUS])
-    assert ELSEWHERE not in set(shelter_flows.flows(own, HOME, 5)["host_cluster"])
+    assert ELSEWHERE not in set(flows.flows(own, HOME, 5)["host_cluster"])
 
 
 def test_a_small_cell_is_hidden_and_so_is_what_would_give_it_away():
@@ -273,21 +275,19 @@ def test_a_small_cell_is_hidden_and_so_is_what_would_give_it_away():
     ]
     rows += [("alone", HELSINGOER, KBH, 1, 3)]
     rows += [(f"h{n}", HELSINGOER, BALLERUP, 1, 3) for n in range(7)]
-    found = cells(shelter_flows.flows(stays(rows), HOME, 5))
+    found = cells(flows.flows(stays(rows), HOME, 5))
     assert found.loc[(BYEN, NORD), "status"] == "suppressed"
     assert found.loc[(BYEN, NORD), ["nights", "persons"]].isna().all()
     hidden = found[found["status"] == "suppressed"]
     assert len(hidden) == 4
     assert (OMEGN, NORD) in hidden.index
     # Where it can be avoided no total is hidden.
-    assert (shelter_flows.flow_totals(stays(rows), HOME, 5)["status"] == "final").all()
+    assert (flows.flow_totals(stays(rows), HOME, 5)["status"] == "final").all()
 
 
 def test_suppression_does_not_depend_on_the_order_of_rows():
     rows = random_stays(3)
-    pd.testing.assert_frame_equal(
-        shelter_flows.flows(rows, HOME, 5), shelter_flows.flows(rows.sample(frac=1, random_state=1), HOME, 5)
-    )
+    pd.testing.assert_frame_equal(flows.flows(rows, HOME, 5), flows.flows(rows.sample(frac=1, random_state=1), HOME, 5))
 
 
 def random_stays(seed):
@@ -328,7 +328,7 @@ def lines_of(table):
 @pytest.mark.parametrize("seed", [*range(15), 172])
 def test_hidden_cells_cannot_be_solved_from_what_is_shown(seed):
     rows = random_stays(seed)
-    shown = pd.concat([shelter_flows.flows(rows, HOME, 5), shelter_flows.flow_totals(rows, HOME, 5)], ignore_index=True)
+    shown = pd.concat([flows.flows(rows, HOME, 5), flows.flow_totals(rows, HOME, 5)], ignore_index=True)
     table = counted(rows)
     cells_shown = zip(shown["home_cluster"], shown["host_cluster"], strict=True)
     truth = np.array([table.get(host, pd.Series()).get(home, 0) for home, host in cells_shown])
@@ -353,19 +353,19 @@ def test_hidden_cells_cannot_be_solved_from_what_is_shown(seed):
 
 
 def test_the_random_tables_do_need_protection():
-    hidden = [(shelter_flows.flows(random_stays(seed), HOME, 5)["status"] == "suppressed").sum() for seed in range(15)]
+    hidden = [(flows.flows(random_stays(seed), HOME, 5)["status"] == "suppressed").sum() for seed in range(15)]
     assert sum(count > 0 for count in hidden) > 10
 
 
 def test_a_hidden_total_is_hidden_in_the_balance_too():
-    lonely = shelter_flows.balance(stays([("a", KBH, KBH, 1, 5)]), HOME, 5)
+    lonely = flows.balance(stays([("a", KBH, KBH, 1, 5)]), HOME, 5)
     assert lonely[["hosted", "paid", "own", "net"]].isna().all(axis=None)
     assert lonely["status"].tolist() == ["suppressed"]
 
 
 def test_a_threshold_that_protects_nobody_is_refused():
     with pytest.raises(InputError, match="smallest"):
-        shelter_flows.flows(stays(SMALL), HOME, 1)
+        flows.flows(stays(SMALL), HOME, 1)
 
 
 # Length of stay, limits, Housing First
@@ -384,9 +384,7 @@ def drawn_stays(seed, mean=60.0, per_day=6.0, days=365, before=900):
 
 
 def test_mean_length_of_finished_stays_is_their_average():
-    found = stay_lengths.length_of_stay(
-        stays([("a", KBH, KBH, 1, 3), ("b", KBH, KBH, 2, 8), ("c", KBH, KBH, 4, 5)]), HOME
-    )
+    found = stays.length_of_stay(stays([("a", KBH, KBH, 1, 3), ("b", KBH, KBH, 2, 8), ("c", KBH, KBH, 4, 5)]), HOME)
     assert found.mean == pytest.approx((2 + 6 + 1) / 3)
     assert (found.horizon, found.open_share, found.departures) == (6, 0, 3)
 
@@ -394,7 +392,7 @@ def test_mean_length_of_finished_stays_is_their_average():
 def test_open_and_early_stays_by_hand():
     # b is followed from its 5th night and leaves after 7; c is still there after 3 nights or more.
     rows = stays([("a", KBH, KBH, 1, 3), ("b", KBH, KBH, -4, 4), ("c", KBH, KBH, 8, None), ("d", KBH, KBH, 1, 6)])
-    found = stay_lengths.length_of_stay(rows, HOME)
+    found = stays.length_of_stay(rows, HOME)
     # Nights 0-2 all: at 2 one of a, c, d leaves (2/3 left); at 5 d, the only one followed, leaves, so nobody is left
     # to follow although b stayed for 8: restricted to 5 nights.
     assert found.mean == pytest.approx(2 + 3 * 2 / 3)
@@ -404,35 +402,35 @@ def test_open_and_early_stays_by_hand():
 def test_a_stay_still_running_is_followed_to_the_last_departure_that_could_be_seen():
     # c arrived two days before the last: it has not left after 2 nights, and nobody knows whether it does after 3.
     rows = stays([("a", KBH, KBH, 1, 4), ("b", KBH, KBH, 1, 7), ("c", KBH, KBH, 8, None)])
-    assert stay_lengths.length_of_stay(rows, HOME).mean == pytest.approx(3 + 3 * 1 / 2)
+    assert stays.length_of_stay(rows, HOME).mean == pytest.approx(3 + 3 * 1 / 2)
 
 
 def test_the_mean_length_of_exponential_stays_is_found_through_a_window():
     # Rounded up to whole nights an exponential stay is geometric.
     expected = 1 / (1 - math.exp(-1 / 60))
-    found = [stay_lengths.length_of_stay(drawn_stays(seed), HOME).mean for seed in range(6)]
+    found = [stays.length_of_stay(drawn_stays(seed), HOME).mean for seed in range(6)]
     assert np.mean(found) == pytest.approx(expected, rel=0.03)
     # What the adjustment is for: of the stays that begin and end inside the window, the long ones are missing.
     whole = drawn_stays(0, days=120)
     inside = whole[whole["left"].notna() & (whole["arrived"] >= whole["first"])]
     assert (inside["left"] - inside["arrived"]).dt.days.mean() < 0.7 * expected
-    assert stay_lengths.length_of_stay(whole, HOME).mean == pytest.approx(expected, rel=0.1)
+    assert stays.length_of_stay(whole, HOME).mean == pytest.approx(expected, rel=0.1)
 
 
 def test_the_steady_state_is_arrivals_times_length_and_agrees_with_the_census():
     rows = drawn_stays(1)
-    state = stay_lengths.steady_state(rows, HOME)
+    state = stays.steady_state(rows, HOME)
     assert state.occupied == pytest.approx(state.arrivals_per_day * state.length.mean)
     assert state.low < state.occupied < state.high
     assert state.occupied == pytest.approx(shelter_use.census(rows, HOME)["occupied"].mean(), rel=0.05)
-    assert state == stay_lengths.steady_state(rows, HOME)
+    assert state == stays.steady_state(rows, HOME)
 
 
 def test_the_interval_of_the_steady_state_holds_the_truth_about_as_often_as_promised():
     truth = 6 / (1 - math.exp(-1 / 60))
     held = []
     for seed in range(12):
-        state = stay_lengths.steady_state(drawn_stays(100 + seed), HOME)
+        state = stays.steady_state(drawn_stays(100 + seed), HOME)
         held.append(state.low <= truth <= state.high)
     assert 0.6 <= np.mean(held) <= 0.98
 
@@ -447,8 +445,8 @@ def test_nights_beyond_a_limit_by_hand():
             ("c", KBH, KBH, 5, 7),  # ... so both nights here are beyond
         ]
     )
-    assert stay_lengths.nights_beyond(rows, 4).tolist() == [0, 4, 4, 0, 2]
-    freed = stay_lengths.freed_places(rows, HOME, (4, 400), (0.25, 0.5, 1.0))
+    assert stays.nights_beyond(rows, 4).tolist() == [0, 4, 4, 0, 2]
+    freed = stays.freed_places(rows, HOME, (4, 400), (0.25, 0.5, 1.0))
     four = freed[freed["limit"] == 4].set_index("case")
     assert four["places"].to_dict() == pytest.approx({"upper_bound": 1.0, "low": 0.25, "middle": 0.5, "high": 1.0})
     assert (freed.loc[freed["limit"] == 400, "places"] == 0).all()
@@ -457,33 +455,31 @@ def test_nights_beyond_a_limit_by_hand():
 def test_the_count_begins_again_a_year_after_the_first_admission():
     whole = stays([("a", KBH, KBH, 1, None)], last="2026-02-28")
     # Two years of 365 nights, 120 of them within the limit in each.
-    assert stay_lengths.nights_beyond(whole, 120).tolist() == [2 * (365 - 120)]
+    assert stays.nights_beyond(whole, 120).tolist() == [2 * (365 - 120)]
     # A year that ends between two stays begins again with the second stay and not at the anniversary.
     parts = stays([("a", KBH, KBH, 1, 101), ("a", KBH, KBH, 400, 500)], last="2026-02-28")
-    assert stay_lengths.nights_beyond(parts, 90).tolist() == [10, 10]
+    assert stays.nights_beyond(parts, 90).tolist() == [10, 10]
     late = stays([("a", KBH, KBH, 1, 101), ("a", KBH, KBH, 301, 401)], last="2026-02-28")
     # 65 nights of the second stay fall in the first year, all beyond; the other 35 begin a new year.
-    assert stay_lengths.nights_beyond(late, 90).tolist() == [10, 65]
+    assert stays.nights_beyond(late, 90).tolist() == [10, 65]
 
 
 def test_nights_beyond_do_not_depend_on_the_order_of_rows():
     rows = drawn_stays(2).assign(person=lambda frame: frame.index % 300)
     rows = rows.assign(person=rows["person"].astype(str)).drop_duplicates(["person", "arrived"])
     shuffled = rows.sample(frac=1, random_state=1)
-    pd.testing.assert_series_equal(
-        stay_lengths.nights_beyond(rows, 30), stay_lengths.nights_beyond(shuffled, 30).reindex(rows.index)
-    )
+    pd.testing.assert_series_equal(stays.nights_beyond(rows, 30), stays.nights_beyond(shuffled, 30).reindex(rows.index))
 
 
 @pytest.mark.parametrize(("limits", "leaving"), [((0,), (0, 0, 0)), ((90,), (0.5, 0.2, 0.8)), ((90,), (0.2, 0.5, 1.2))])
 def test_limits_and_shares_that_make_no_sense(limits, leaving):
     with pytest.raises(InputError):
-        stay_lengths.freed_places(stays(SMALL), HOME, limits, leaving)
+        stays.freed_places(stays(SMALL), HOME, limits, leaving)
 
 
 def test_housing_first_frees_the_remaining_stay_up_to_all_long_stays():
     rows = drawn_stays(3)
-    freed = stay_lengths.housing_first(rows, HOME, (0, 10, 1e6), 90)
+    freed = stays.housing_first(rows, HOME, (0, 10, 1e6), 90)
     # Exponential stays have no memory: as much remains after 90 nights as from the start.
     assert freed["remaining"].iloc[0] == pytest.approx(60, rel=0.15)
     assert freed["places"].tolist()[:2] == [0, pytest.approx(10 * freed["remaining"].iloc[0] / 365)]
@@ -494,11 +490,11 @@ def test_housing_first_frees_the_remaining_stay_up_to_all_long_stays():
 
 
 def test_housing_first_without_long_stays_frees_nothing():
-    freed = stay_lengths.housing_first(stays(SMALL), HOME, (10,), 300)
+    freed = stays.housing_first(stays(SMALL), HOME, (10,), 300)
     assert freed["places"].tolist() == [0]
     assert freed["remaining"].isna().all()
     with pytest.raises(InputError, match="negative"):
-        stay_lengths.housing_first(stays(SMALL), HOME, (-1,), 90)
+        stays.housing_first(stays(SMALL), HOME, (-1,), 90)
 
 
 # Places today
@@ -506,9 +502,9 @@ def test_housing_first_without_long_stays_frees_nothing():
 
 def test_today_is_the_latest_year_of_the_kkr():
     rows = places((2023, KBH, "privat", 50), (2024, KBH, "kommunal", 30), (2025, AARHUS, "kommunal", 99))
-    assert capacity.today(rows, HOME)["places"].tolist() == [30]
-    assert capacity.today(rows, "083").empty
-    by_year = capacity.places_by_year(rows, HOME)
+    assert need.today(rows, HOME)["places"].tolist() == [30]
+    assert need.today(rows, "083").empty
+    by_year = need.places_by_year(rows, HOME)
     assert by_year.to_dict("list") == {"year": [2023, 2024], "ownership": ["privat", "kommunal"], "places": [50, 30]}
 
 
@@ -520,14 +516,14 @@ def test_private_shares():
         (2024, FRB, "privat", 20),
         (2025, FRB, "kommunal", 20),
     )
-    shares = capacity.private_share(rows)
+    shares = need.private_share(rows)
     assert shares["other_share"].tolist() == [60, 0]
     assert shares["private_share"].tolist() == [20, 0]
 
 
 def test_an_unknown_ownership_is_named():
     with pytest.raises(InputError, match="fond.*ukendt"):
-        capacity.private_share(places((2024, KBH, "fond", 30)))
+        need.private_share(places((2024, KBH, "fond", 30)))
 
 
 # Need
@@ -571,7 +567,7 @@ def inputs():
 
 
 def needed(inputs, code=HOME, target_occupancy=0.9, refusal=0.01, **replaced):
-    return capacity.need(code, target_occupancy=target_occupancy, refusal=refusal, **{**inputs, **replaced}).set_index(
+    return need.need(code, target_occupancy=target_occupancy, refusal=refusal, **{**inputs, **replaced}).set_index(
         "method"
     )
 
@@ -601,7 +597,7 @@ def test_need_by_four_methods(inputs):
     assert found.loc["rates", ["low", "middle", "high"]].tolist() == [
         math.ceil(value) for value in (min(rates), np.median(rates), max(rates))
     ]
-    state = stay_lengths.steady_state(inputs["stays"], HOME)
+    state = stays.steady_state(inputs["stays"], HOME)
     assert found.loc["arrivals", "middle"] == math.ceil(state.occupied / 0.9)
 
 
@@ -721,18 +717,18 @@ def test_the_interval_is_of_the_middles_and_names_its_ends():
             "computable": [True, True, False],
         }
     )
-    assert capacity.need_interval(methods) == (100, 110, "A", "B", 2)
-    assert capacity.need_interval(methods.iloc[[0]]) == (80, 130, "A", "A", 1)
-    nothing = capacity.need_interval(methods.iloc[[2]])
+    assert need.need_interval(methods) == (100, 110, "A", "B", 2)
+    assert need.need_interval(methods.iloc[[0]]) == (80, 130, "A", "A", 1)
+    nothing = need.need_interval(methods.iloc[[2]])
     assert math.isnan(nothing.low)
     assert nothing.methods == 0
 
 
 def test_rates_show_what_each_kkr_is_compared_by(inputs):
-    table = capacity.rates(**inputs).set_index("kkr")
+    table = need.rates(**inputs).set_index("kkr")
     assert table.loc[OTHER_KKR, "places_per_10000"] == pytest.approx(0.8)
     assert table.loc[HOME, "places_per_100_homeless"] == pytest.approx(135)
-    own_only = capacity.rates(**{**inputs, "places": inputs["places"][inputs["places"]["kkr"] == HOME]})
+    own_only = need.rates(**{**inputs, "places": inputs["places"][inputs["places"]["kkr"] == HOME]})
     assert own_only.set_index("kkr").loc[OTHER_KKR, ["places", "places_per_10000"]].isna().all()
 
 
@@ -746,7 +742,7 @@ def adults_by_municipality(without=()):
 
 @pytest.fixture
 def weights():
-    return shelter_spread.criteria(
+    return spread.criteria(
         HOME,
         places=places((2024, KBH, "kommunal", 60), (2024, BALLERUP, "privat", 40), (2024, AARHUS, "privat", 40)),
         stays=stays(SMALL),
@@ -769,7 +765,7 @@ def test_criteria_are_shares_of_the_kkr(weights):
 
 
 def test_criteria_without_figures_are_unknown_and_not_zero():
-    found = shelter_spread.criteria(
+    found = spread.criteria(
         HOME,
         places=places(),
         stays=empty("shelter_stays"),
@@ -783,18 +779,18 @@ def test_criteria_without_figures_are_unknown_and_not_zero():
     assert (lost["note"] == "Der er ingen tal for kriteriet.").all()
     note = found.loc[found["criterion"] == "befolkning", "note"].iloc[0]
     assert note == "2 af 29 kommuner har ingen tal og vægter 0: København og Frederiksberg."
-    assert shelter_spread.spread(10, found)["criterion"].unique().tolist() == ["befolkning", "blandet"]
+    assert spread.spread(10, found)["criterion"].unique().tolist() == ["befolkning", "blandet"]
 
 
 def test_adults_of_two_years_are_refused():
     twice = pd.concat([adults_by_municipality()] * 2)
     with pytest.raises(InputError, match="101"):
-        shelter_spread.criteria(HOME, places=places(), stays=empty("shelter_stays"), homeless=homeless(), adults=twice)
+        spread.criteria(HOME, places=places(), stays=empty("shelter_stays"), homeless=homeless(), adults=twice)
 
 
 @pytest.mark.parametrize("total", [12, 13, 57, 100, 613])
 def test_spread_keeps_the_total_under_every_criterion(weights, total):
-    found = shelter_spread.spread(total, weights, minimum=3, veteran_places=11)
+    found = spread.spread(total, weights, minimum=3, veteran_places=11)
     sums = found.groupby("criterion")[["places", "veteran_places"]].sum()
     assert (sums["places"] == total).all()
     assert (sums["veteran_places"] == 11).all()
@@ -805,24 +801,24 @@ def test_spread_keeps_the_total_under_every_criterion(weights, total):
 
 def test_a_cluster_without_need_gets_its_minimum_only(weights):
     minimum = pd.Series({BYEN: 0, OMEGN: 2, NORD: 5, BORNHOLM: 1})
-    found = shelter_spread.spread(50, weights, minimum)
+    found = spread.spread(50, weights, minimum)
     homeless_only = found[found["criterion"] == "hjemloese"].set_index("cluster")["places"]
     assert (homeless_only[OMEGN], homeless_only[NORD]) == (2, 5)
 
 
 def test_more_minimum_or_veterans_than_places_is_refused(weights):
     with pytest.raises(InputError, match="minimums add up to 40"):
-        shelter_spread.spread(39, weights, minimum=10)
+        spread.spread(39, weights, minimum=10)
     with pytest.raises(InputError, match="veteran_places"):
-        shelter_spread.spread(39, weights, veteran_places=40)
+        spread.spread(39, weights, veteran_places=40)
 
 
 def test_nothing_to_spread_is_nothing_everywhere(weights):
-    assert (shelter_spread.spread(0, weights)[["places", "veteran_places"]] == 0).all(axis=None)
+    assert (spread.spread(0, weights)[["places", "veteran_places"]] == 0).all(axis=None)
 
 
 def test_concentration_of_each_spread(weights):
-    found = shelter_spread.spread_concentration(shelter_spread.spread(100, weights)).set_index("criterion")
+    found = spread.spread_concentration(spread.spread(100, weights)).set_index("criterion")
     assert found.loc["hjemloese", "concentration"] == pytest.approx(0.75**2 + 0.25**2)
     assert (found["even"] == 0.25).all()
 
@@ -830,16 +826,16 @@ def test_concentration_of_each_spread(weights):
 def test_nothing_delivered_gives_empty_frames_and_no_error():
     none = empty("shelter_stays")
     assert shelter_use.census(none, HOME, by="cluster").empty
-    assert shelter_flows.flows(none, HOME, 5).empty
-    assert shelter_flows.flow_totals(none, HOME, 5).empty
-    assert shelter_flows.balance(none, HOME, 5).empty
-    assert stay_lengths.freed_places(none, HOME, (90,), (0.1, 0.2, 0.3)).empty
-    assert stay_lengths.housing_first(none, HOME, (10,), 90).empty
+    assert flows.flows(none, HOME, 5).empty
+    assert flows.flow_totals(none, HOME, 5).empty
+    assert flows.balance(none, HOME, 5).empty
+    assert stays.freed_places(none, HOME, (90,), (0.1, 0.2, 0.3)).empty
+    assert stays.housing_first(none, HOME, (10,), 90).empty
     assert shelter_use.monthly_use(empty("shelter_registrations"), HOME).empty
     assert shelter_use.follow_up(empty("shelter_registrations"), empty("shelter_decisions"), HOME).empty
-    assert capacity.private_share(empty("shelter_places")).empty
-    assert capacity.places_by_year(empty("shelter_places"), HOME).empty
-    nothing = shelter_spread.criteria(
+    assert need.private_share(empty("shelter_places")).empty
+    assert need.places_by_year(empty("shelter_places"), HOME).empty
+    nothing = spread.criteria(
         HOME,
         places=empty("shelter_places"),
         stays=none,
@@ -847,7 +843,7 @@ def test_nothing_delivered_gives_empty_frames_and_no_error():
         adults=empty("shelter_projection"),
     )
     assert nothing.empty
-    assert shelter_spread.spread_concentration(shelter_spread.spread(10, nothing)).empty
+    assert spread.spread_concentration(spread.spread(10, nothing)).empty
 
 
 # What a choice of places would mean
@@ -857,7 +853,7 @@ USED = Level(90.0, 85.0, 95.0, pd.Timestamp("2024-01-01"), pd.Timestamp("2024-12
 
 
 def test_a_choice_is_judged_by_the_load_behind_todays_use():
-    chosen = capacity.consequences({"Flere": 110, "Færre": 80.2, "Ukendt": math.nan}, USED, 100, 62.5)
+    chosen = need.consequences({"Flere": 110, "Færre": 80.2, "Ukendt": math.nan}, USED, 100, 62.5)
     assert list(chosen["label"]) == ["Færre", "Flere"], "fewest first, and without the one that is not known"
     assert list(chosen["places"]) == [81, 110]
     # 50,6 and 68,75 places to tender.
@@ -870,28 +866,28 @@ def test_a_choice_is_judged_by_the_load_behind_todays_use():
 
 
 def test_the_places_of_today_give_todays_occupancy_back():
-    chosen = capacity.consequences({"Som i dag": 100}, USED, 100, 50)
+    chosen = need.consequences({"Som i dag": 100}, USED, 100, 50)
     assert chosen["occupancy_pct"].item() == pytest.approx(90)
 
 
 @pytest.mark.parametrize("housed", [90, 80, 91])
 def test_a_full_house_says_nothing_of_those_turned_away(housed):
-    chosen = capacity.consequences({"Som i dag": housed}, USED, housed, 50)
+    chosen = need.consequences({"Som i dag": housed}, USED, housed, 50)
     assert chosen[["occupancy_pct", "refused_pct"]].isna().all(axis=None) == (housed <= 90)
 
 
 def test_no_places_turn_everybody_away():
-    chosen = capacity.consequences({"Ingen": 0}, USED, 100, 50)
+    chosen = need.consequences({"Ingen": 0}, USED, 100, 50)
     assert chosen["refused_pct"].item() == 100
     assert math.isnan(chosen["occupancy_pct"].item())
 
 
 def test_places_are_those_of_the_year_nearest_to_the_use():
     places = pd.DataFrame({"kkr": "084", "year": [2021, 2023, 2025], "places": [100, 110, 120]})
-    assert capacity.places_in_use(places, "084", USED) == 120, "of two years as near, the later"
-    assert capacity.places_in_use(places[places["year"] < 2025], "084", USED) == 110
-    assert capacity.places_in_use(places, "085", USED) == 0
-    assert capacity.places_in_use(places, "084", None) == 0
+    assert need.places_in_use(places, "084", USED) == 120, "of two years as near, the later"
+    assert need.places_in_use(places[places["year"] < 2025], "084", USED) == 110
+    assert need.places_in_use(places, "085", USED) == 0
+    assert need.places_in_use(places, "084", None) == 0
 
 
 def test_months_become_quarters_as_soon_as_one_quarter_is_registered():
@@ -915,7 +911,7 @@ def test_a_criterion_without_figures_cannot_be_chosen():
     weights = pd.DataFrame(
         {"criterion": ["befolkning", "hjemloese"], "cluster": ["Nord", "Nord"], "weight": [1.0, math.nan]}
     )
-    assert list(shelter_spread.chosen(weights, "befolkning")["cluster"]) == ["Nord"]
+    assert list(spread.chosen(weights, "befolkning")["cluster"]) == ["Nord"]
     for name in ("hjemloese", "afstand"):
         with pytest.raises(InputError, match=f"criterion '{name}' cannot be used; there are figures for: befolkning"):
-            shelter_spread.chosen(weights, name)
+            spread.chosen(weights, name)

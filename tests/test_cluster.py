@@ -23,9 +23,10 @@ import analysis
 from analysis.areas import find_area
 from analysis.edition import SectionPlan, load_edition
 from analysis.errors import InputError
-from analysis.runner import cluster
-from analysis.runner.execute import EXECUTED, Job
-from analysis.runner.run import run_report
+from noegletal.publish.manifest import EXECUTED
+from noegletal.runner import cluster
+from noegletal.runner.execute import Job
+from noegletal.runner.report import run_report
 
 pytestmark = pytest.mark.xdist_group("runner")
 RAW = ROOT / "data" / "raw" / "2025"

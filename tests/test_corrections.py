@@ -8,11 +8,12 @@ import pytest
 import yaml
 from conftest import ROOT, write_raw
 
-from analysis import areas, corrections
-from analysis.build import build_if_stale
+from analysis import areas
 from analysis.errors import InputError
-from analysis.trace import asked, trace, trace_record
-from analysis.trace_evidence import Evidence
+from noegletal.figures.build import build_if_stale
+from noegletal.review.trace import asked, trace, trace_record
+from noegletal.review.trace_evidence import Evidence
+from noegletal.sources import corrections
 
 HEADER = "OMRÅDE;FORANSTALT;ALDER;TID;INDHOLD"
 ROWS = ["101;IALT;TOT22;2023;2,5", "101;IALT;TOT22;2024;3", "147;IALT;TOT22;2024;.."]

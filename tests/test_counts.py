@@ -7,11 +7,10 @@ import pytest
 from conftest import ROOT, rewrite_raw, write_raw
 
 from analysis import accounts, areas
-from analysis.build import build_edition
+from analysis.catalogue import CountedTable, catalogue
 from analysis.errors import InputError
-from analysis.facts import counts
-from analysis.facts.counts import CountedTable
-from analysis.indicators import catalogue
+from noegletal.facts import counts
+from noegletal.figures.build import build_edition
 
 HAND = CountedTable(
     table="HAND05",
@@ -220,7 +219,7 @@ def test_a_new_category_is_an_edit_of_data_files(tmp_path, monkeypatch, edition,
     try:
         table, _ = build_edition(edition, raw_with(), tmp_path / "out")
         monkeypatch.setenv("NOEGLETAL_PROCESSED", str(tmp_path / "out"))
-        from analysis.report import Section
+        from analysis.section import Section
 
         section = Section("02_boern_og_unge", "2025", "hovedstaden")
         names = accounts.children("boern_og_unge", "stoettende_indsatser")

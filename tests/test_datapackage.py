@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from frictionless import Package
 
-from analysis.indicators import KEYS
-from analysis.publish.datapackage import CSV, write_datapackage
+from analysis.rows import KEYS
+from noegletal.publish.datapackage import CSV, write_datapackage
 
 AREAS = ["563"]
 

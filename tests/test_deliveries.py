@@ -21,11 +21,11 @@ sys.path.insert(0, str(ROOT))
 from analysis import areas, danish
 from analysis.edition import load_edition, raw_folder
 from analysis.errors import InputError
-from analysis.facts import diagnoses
-from analysis.sources import blank_forms, deliveries
-from analysis.sources.blank_forms import write_form
-from analysis.sources.deliveries import delivered, read_form
-from analysis.sources.forms import Form, load_form
+from noegletal.facts import diagnoses
+from noegletal.sources import blank_forms, deliveries
+from noegletal.sources.blank_forms import write_form
+from noegletal.sources.deliveries import delivered, read_form
+from noegletal.sources.forms import Form, load_form
 from reconstruction import komponent
 from reconstruction.reference import load_yaml
 

@@ -18,17 +18,19 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from analysis import accounts, areas, charts, danish, disclosure, measures
-from analysis.aggregation import rates, with_summed_areas
-from analysis.build import build_edition
+from analysis import accounts, areas, charts, danish, measures
+from analysis.catalogue import catalogue
 from analysis.edition import Disclosure, Edition, load_edition
 from analysis.errors import InputError
-from analysis.indicators import CELL_KEYS, COLUMNS, KEYS, catalogue
-from analysis.quality import found
-from analysis.report import PUBLISH_VARIABLE, SUPPRESSION_LINE, Section
-from analysis.runner.run import run_report
-from analysis.runner.warm.engine import choose
+from analysis.rows import CELL_KEYS, COLUMNS, KEYS
+from analysis.section import PUBLISH_VARIABLE, SUPPRESSION_LINE, Section
 from analysis.tables import CSV_LABELS
+from noegletal.facts.sums import rates, with_summed_areas
+from noegletal.figures import disclosure
+from noegletal.figures.build import build_edition
+from noegletal.rules import found
+from noegletal.runner.report import run_report
+from warmkernel.engine import choose
 
 # What shares a costly fixture runs on one worker.
 SHOWN_TOGETHER, EXECUTED_TOGETHER = map(pytest.mark.xdist_group, ("disclosure_shown", "disclosure_executed"))

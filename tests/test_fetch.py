@@ -27,17 +27,17 @@ from statbank_server import StatBank, table_from_csv
 from typer.testing import CliRunner
 
 from analysis import accounts, areas
-from analysis.build import build_edition
-from analysis.cli import app
 from analysis.edition import TableNeed, Years
 from analysis.errors import InputError
-from analysis.fetch import fetch_edition
-from analysis.fetch_plan import plan_table
-from analysis.sources import statbank
-from analysis.sources.replacement import JOURNAL, held, keep_vintage, recover, replace_table, work_folder
-from analysis.sources.snapshot import raw_files, read_table, table_shapes
-from analysis.sources.statbank import Patience, Request
-from analysis.vintages import kept_vintages
+from noegletal.cli import app
+from noegletal.figures.build import build_edition
+from noegletal.review.vintage_figures import kept_vintages
+from noegletal.sources import statbank
+from noegletal.sources.fetch import fetch_edition
+from noegletal.sources.fetch_plan import plan_table
+from noegletal.sources.replacement import JOURNAL, held, keep_vintage, recover, replace_table, work_folder
+from noegletal.sources.snapshot import raw_files, read_table, table_shapes
+from noegletal.sources.statbank import Patience, Request
 
 HASTE = Patience(attempts=3, first_wait=0.01, longest_wait=0.05, connect=5.0, read=20.0)
 # For answers that do not come: how long to wait for the next byte.

@@ -10,12 +10,14 @@ import pytest
 from conftest import ROOT
 from nbclient import NotebookClient
 
-from analysis import forks, what_if
+from analysis import catalogue
 from analysis.errors import InputError
-from analysis.report import Section
-from analysis.runner.parameters import declared_parameters
-from analysis.runner.sockets import kernel_transport
-from analysis.runner.warm.engine import KERNEL_ENVIRONMENT, choose, client_options
+from analysis.herberg import sliders as what_if
+from analysis.section import Section
+from noegletal.runner import fork
+from noegletal.runner.parameters import declared_parameters
+from warmkernel.engine import KERNEL_ENVIRONMENT, choose, client_options
+from warmkernel.sockets import kernel_transport
 
 DAY = datetime.date(2026, 3, 9)
 SLIDERS = "herberg_hvad_nu_hvis"
@@ -23,7 +25,7 @@ TEMPLATES = [SLIDERS, "kommune_mod_gruppe", "udvikling_over_tid"]
 
 
 def fork(folder, title="Botilbud på Ærø", template="udvikling_over_tid", area="koebenhavn", edition="2025", today=DAY):
-    return forks.new_analysis(title, template, area, edition, folder, today)
+    return fork.new_analysis(title, template, area, edition, folder, today)
 
 
 def cells(path, kind):
@@ -31,7 +33,7 @@ def cells(path, kind):
 
 
 def test_the_templates_there_are():
-    assert forks.templates() == TEMPLATES
+    assert fork.templates() == TEMPLATES
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
@@ -159,14 +161,14 @@ def test_the_date_is_that_of_today_unless_given(tmp_path):
     ],
 )
 def test_units_that_read_well(indicator, values, unit):
-    assert forks.shown_unit(indicator, pd.Series(values, dtype=float)) == unit
+    assert catalogue.shown_unit(indicator, pd.Series(values, dtype=float)) == unit
 
 
 def test_what_adds_up():
-    assert forks.adds_up("expenditure")
-    assert forks.adds_up("population")
-    assert not forks.adds_up("expenditure_per_capita")
-    assert not forks.adds_up("children_supported_share")
+    assert catalogue.adds_up("expenditure")
+    assert catalogue.adds_up("population")
+    assert not catalogue.adds_up("expenditure_per_capita")
+    assert not catalogue.adds_up("children_supported_share")
 
 
 # Real runs from adhoc/, as in a colleague's JupyterLab: only the working folder says where the project is.

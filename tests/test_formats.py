@@ -8,7 +8,7 @@ import psutil
 import pytest
 from small_projects import PUBLISH
 
-from analysis.publish.manifest import FORMATS, PACKAGE
+from noegletal.publish.manifest import FORMATS, PACKAGE
 
 pytestmark = [pytest.mark.xdist_group("runner"), pytest.mark.needs("pango")]
 NO_PANGO = "raise OSError(\"cannot load library 'libpango-1.0-0'\")\n"

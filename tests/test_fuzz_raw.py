@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from analysis.areas import area_table
 from analysis.errors import InputError
-from analysis.sources import snapshot
-from analysis.sources.snapshot import read_table, table_shapes
+from noegletal.sources import snapshot
+from noegletal.sources.snapshot import read_table, table_shapes
 
 FILES, AT_ONCE = 10_000, 1_000
 LONGEST = 65_535

@@ -8,21 +8,23 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from analysis import charts, gallery, house_style, uncertainty_charts
-from analysis.chart_contents import from_facts, shortened, wrapped
-from analysis.charts import Drawing, drawn_for
-from analysis.house_style import PAGE, PHONE
-from analysis.publish.pages import TEMPLATES, style
+from analysis import charts
+from analysis.charts import style as house
+from analysis.charts.basic import Drawing, drawn_for
+from analysis.charts.contents import from_facts, shortened, wrapped
+from analysis.charts.style import PAGE, PHONE
+from noegletal.publish import gallery
+from noegletal.publish.pages import TEMPLATES, style
 
 VARIABLES = {
-    "ink": house_style.INK,
-    "muted": house_style.MUTED,
-    "line": house_style.GRID,
-    "paper": house_style.PAPER,
-    "soft": house_style.SOFT,
-    "link": house_style.HIGHLIGHT,
-    "warn": house_style.WARNING,
-    "warn-line": house_style.WARNING_LINE,
+    "ink": house.INK,
+    "muted": house.MUTED,
+    "line": house.GRID,
+    "paper": house.PAPER,
+    "soft": house.SOFT,
+    "link": house.HIGHLIGHT,
+    "warn": house.WARNING,
+    "warn-line": house.WARNING_LINE,
 }
 EXAMPLES = gallery.examples()
 
@@ -36,12 +38,12 @@ def variables(sheet):
 def test_the_style_sheet_has_the_colours_of_the_house():
     shown = variables(style())
     assert {name: shown.get(name) for name in VARIABLES} == VARIABLES
-    assert variables(style().replace("#1d2b36", "#000000", 1))["ink"] != house_style.INK, "the check can fail"
+    assert variables(style().replace("#1d2b36", "#000000", 1))["ink"] != house.INK, "the check can fail"
 
 
 def foreign(sheet):
     """The colours of a style sheet that the house does not have."""
-    own = {value for value in vars(house_style).values() if isinstance(value, str) and value.startswith("#")}
+    own = {value for value in vars(house).values() if isinstance(value, str) and value.startswith("#")}
     return {colour.upper() for colour in re.findall(r"#[0-9a-fA-F]{6}\b", sheet)} - own
 
 
@@ -54,7 +56,7 @@ def test_the_pdf_has_no_colours_of_its_own():
 def test_no_kind_of_chart_is_missing_in_the_gallery():
     kinds = {
         name
-        for module in (charts, uncertainty_charts)
+        for module in (charts, charts)
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__ and inspect.signature(function).return_annotation is Drawing
     }

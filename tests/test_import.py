@@ -17,15 +17,16 @@ from openpyxl import Workbook, load_workbook
 from typer.testing import CliRunner
 
 from analysis import areas
-from analysis.cli import app
 from analysis.errors import InputError
-from analysis.imports import import_delivery, import_table
-from analysis.sources.blank_forms import write_form
-from analysis.sources.deliveries import read_form
-from analysis.sources.manual_download import read_download, written_number
-from analysis.sources.px import read_px
-from analysis.sources.replacement import WORK
-from analysis.sources.snapshot import TIME, VALUE, raw_files, read_table, table_shapes
+from noegletal.cli import app
+from noegletal.facts.builders import BUILDERS
+from noegletal.sources.blank_forms import write_form
+from noegletal.sources.deliveries import read_form
+from noegletal.sources.imports import import_delivery, import_table
+from noegletal.sources.manual_download import read_download, written_number
+from noegletal.sources.px import read_px
+from noegletal.sources.replacement import WORK
+from noegletal.sources.snapshot import TIME, VALUE, raw_files, read_table, table_shapes
 
 DAY = datetime.date(2026, 3, 14)
 TITLE = "Tabellen efter område og tid"
@@ -252,7 +253,7 @@ def test_an_import_gives_the_same_rows_as_the_raw_table(kind, table, tmp_path, r
 def test_every_part_of_a_table_is_replaced(tmp_path, raw, edition):
     shutil.copyfile(raw / "BU43.csv.gz", raw / "BU43.more.csv.gz")
     rows = shipped("BU43")
-    import_table(long_csv(tmp_path / "BU43.csv", rows), "BU43", edition, raw, tmp_path / "v")
+    import_table(long_csv(tmp_path / "BU43.csv", rows), "BU43", edition, raw, tmp_path / "v", BUILDERS)
     assert sorted(path.name for path in raw.glob("BU43*")) == ["BU43.csv.gz", "BU43.yml"]
     same(read_back(read_table(raw, "BU43")[0]), numbers(rows))
 
@@ -580,17 +581,17 @@ def test_a_table_without_what_is_used_is_refused_and_nothing_changes(table, chan
 def test_periods_of_the_replaced_table_must_be_there(tmp_path, raw, edition):
     rows = shipped("HAND05")
     more = pd.concat([rows, rows[rows[TIME] == "2020"].assign(**{TIME: "2019"})])
-    import_table(long_csv(tmp_path / "t.csv", more), "HAND05", edition, raw, tmp_path / "v")
+    import_table(long_csv(tmp_path / "t.csv", more), "HAND05", edition, raw, tmp_path / "v", BUILDERS)
     before = contents(raw)
     with pytest.raises(InputError, match=r"lacks 2019, which HAND05 in .* has"):
-        import_table(long_csv(tmp_path / "t.csv", rows), "HAND05", edition, raw, tmp_path / "v")
+        import_table(long_csv(tmp_path / "t.csv", rows), "HAND05", edition, raw, tmp_path / "v", BUILDERS)
     assert contents(raw) == before
 
 
 def test_what_is_gone_is_said(tmp_path, raw, edition):
     rows = shipped("HAND05")
     rows = rows[(rows["YDELSESTYPE"] != "31133") & (rows["OMRÅDE"] != "741")]
-    made = import_table(long_csv(tmp_path / "t.csv", rows), "HAND05", edition, raw, tmp_path / "v")
+    made = import_table(long_csv(tmp_path / "t.csv", rows), "HAND05", edition, raw, tmp_path / "v", BUILDERS)
     assert made.warnings == [
         "no rows for Samsø", "OMRÅDE no longer has 741", "YDELSESTYPE no longer has 31133",
     ]  # fmt: skip
@@ -776,7 +777,7 @@ def delivery(filled, form, path):
 )
 def test_a_filled_form_takes_its_place(form, table, tmp_path, filled, raw, edition):
     path = delivery(filled, form, tmp_path / "fra leverandør.xlsx")
-    made = import_delivery(path, form, edition, raw, tmp_path / "vintages", DAY)
+    made = import_delivery(path, form, edition, raw, tmp_path / "vintages", BUILDERS, DAY)
     assert made.replaced == [f"{table}.xlsx (reconstruction, 2026-11-20)"]
     assert made.file == raw / f"{table}.xlsx" and made.file.read_bytes() == path.read_bytes()
     sidecar = next(file.sidecar for file in raw_files(raw) if file.sidecar.table == table)
@@ -812,7 +813,7 @@ def test_a_wrong_delivery_is_refused_whole(form, changes, said, tmp_path, filled
     before = contents(raw)
     path = change_cells(delivery(filled, form, tmp_path / "l.xlsx"), changes)
     with pytest.raises(InputError) as caught:
-        import_delivery(path, form, edition, raw, tmp_path / "vintages")
+        import_delivery(path, form, edition, raw, tmp_path / "vintages", BUILDERS)
     for text in said:
         assert text in str(caught.value)
     assert "010190" not in str(caught.value)
@@ -825,7 +826,7 @@ def test_a_delivery_without_a_year_of_the_edition(tmp_path, raw, edition):
     write_form("komponent", tmp_path / "k.xlsx", {name: rows[rows["year"] > 2020] for name, rows in sheets.items()})
     before = contents(raw)
     with pytest.raises(InputError, match="F-diagnose, kolonne År: 2020 mangler"):
-        import_delivery(tmp_path / "k.xlsx", "komponent", edition, raw, tmp_path / "v")
+        import_delivery(tmp_path / "k.xlsx", "komponent", edition, raw, tmp_path / "v", BUILDERS)
     assert contents(raw) == before
 
 

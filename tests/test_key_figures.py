@@ -7,13 +7,13 @@ import pytest
 from conftest import rewrite_raw, write_raw
 
 from analysis import accounts, areas
-from analysis.aggregation import added, rates
-from analysis.build import build_edition, build_if_stale
+from analysis.catalogue import catalogue
 from analysis.edition import Disclosure
 from analysis.errors import InputError
-from analysis.facts import expenditure, population
-from analysis.indicators import KEYS, catalogue
-from analysis.sources.snapshot import ORIGINS
+from analysis.rows import KEYS, ORIGINS
+from noegletal.facts import expenditure, population
+from noegletal.facts.sums import added, rates
+from noegletal.figures.build import build_edition, build_if_stale
 
 
 def pick(table, **choice):

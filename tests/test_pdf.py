@@ -15,11 +15,11 @@ import pytest
 from conftest import require
 
 from analysis import areas
+from analysis.catalogue import catalogue
 from analysis.edition import load_edition
 from analysis.errors import InputError
-from analysis.indicators import catalogue
-from analysis.publish import pdf
-from analysis.publish.manifest import published_sections, read_manifest
+from noegletal.publish import pdf
+from noegletal.publish.manifest import published_sections, read_manifest
 
 pytestmark = pytest.mark.xdist_group("report")
 SQUARE = '<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="36pt" viewBox="0 0 72 36">{}</svg>'
@@ -369,5 +369,5 @@ def test_without_pango_the_message_says_what_to_install(monkeypatch, tmp_path):
 
 
 def test_printing_is_loaded_only_when_it_is_asked_for():
-    code = "import sys, analysis.publish.pdf; sys.exit('weasyprint' in sys.modules)"
+    code = "import sys, noegletal.publish.pdf; sys.exit('weasyprint' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -12,13 +12,13 @@ from conftest import ROOT, rewrite_raw
 from small_projects import PUBLISH
 
 from analysis import areas
-from analysis.build import build_edition
 from analysis.edition import raw_folder
 from analysis.errors import InputError
-from analysis.runner.memory import Room
-from analysis.runner.plan import plan_area, stale_build
-from analysis.slices import Slices
-from analysis.staleness import build_inputs, common_inputs, section_inputs
+from noegletal.figures.build import build_edition
+from noegletal.figures.freshness import build_inputs, common_inputs, section_inputs
+from noegletal.figures.slices import Slices
+from noegletal.runner.memory import Room
+from noegletal.runner.plan import plan_area, stale_build
 
 pytestmark = pytest.mark.xdist_group("runner")
 
@@ -250,7 +250,7 @@ def test_facts_that_are_not_made_are_refused_before_a_notebook_starts(project):
 
 
 def test_neither_pandas_nor_jupyter_is_loaded_to_answer(published):
-    program = "import sys; from analysis.cli import app; app(sys.argv[1:], standalone_mode=False); "
+    program = "import sys; from noegletal.cli import app; app(sys.argv[1:], standalone_mode=False); "
     program += "print(*sorted({'pandas', 'numpy', 'papermill', 'matplotlib', 'nbformat'} & set(sys.modules)), sep=',')"
     environment = os.environ | {"NOEGLETAL_ROOT": str(published.root)}
     for name, formats in (("status", []), ("report", ["--format", "site"])):
@@ -264,7 +264,7 @@ def test_neither_pandas_nor_jupyter_is_loaded_to_answer(published):
 
 
 def test_a_notebook_waits_until_there_is_memory_for_it(monkeypatch):
-    from analysis.runner import memory
+    from noegletal.runner import memory
 
     free = [1 << 40]
     monkeypatch.setattr(memory, "available_bytes", lambda: free[0])
@@ -288,7 +288,7 @@ def test_a_notebook_waits_until_there_is_memory_for_it(monkeypatch):
 
 
 def test_memory_is_what_the_machine_or_its_container_has_left(tmp_path, monkeypatch):
-    from analysis.runner import memory
+    from noegletal.runner import memory
 
     monkeypatch.setattr(memory, "GROUP", tmp_path)
     machine = memory.available_bytes()

@@ -10,16 +10,19 @@ from bs4 import BeautifulSoup
 from conftest import ROOT, write_raw
 from typer.testing import CliRunner
 
-from analysis import accounts, areas, corrections, danish, plausibility, quality
-from analysis.build import build_edition
-from analysis.cli import app
+from analysis import accounts, areas, danish
+from analysis.catalogue import CountedTable
 from analysis.edition import TableNeed, Years, load_edition
 from analysis.errors import InputError
-from analysis.facts import counts, diagnoses, expenditure, population, rates
-from analysis.facts.counts import CountedTable
-from analysis.publish.manifest import missing_outputs
-from analysis.publish.site import publish
-from analysis.quality import BlockedError, Finding
+from noegletal import rules
+from noegletal.cli import app
+from noegletal.facts import counts, diagnoses, expenditure, population, rates
+from noegletal.figures import plausibility
+from noegletal.figures.build import build_edition
+from noegletal.publish.manifest import missing_outputs
+from noegletal.publish.site import publish
+from noegletal.rules import BlockedError, Finding
+from noegletal.sources import corrections
 
 YEARS = range(2020, 2025)
 TESTS = ROOT / "tests"
@@ -95,7 +98,7 @@ def test_accounts_that_are_spoiled(small, edition, sound_rules, rule):
     facts, findings = expenditure.build(small, edition)
     assert {finding.rule for finding in findings} - sound_rules == {rule}
     said = next(finding for finding in findings if finding.rule == rule)
-    assert said.severity == quality.catalogue().rules[rule].severity
+    assert said.severity == rules.catalogue().rules[rule].severity
     if rule not in ("ENHED-01", "EJER-01", "OMR-02", "ART-03"):
         assert "Gentofte" in said.text
     unused = rule.startswith(("ART", "OMR")) or rule == "FORT-02"
@@ -197,7 +200,7 @@ def said_before(key_figures):
 def test_figures_that_are_spoiled(key_figures, said_before, rule):
     new = [finding for finding in plausibility.findings(FIGURE_CASES[rule](key_figures)) if finding not in said_before]
     said = next(finding for finding in new if finding.rule == rule)
-    assert said.severity == quality.catalogue().rules[rule].severity
+    assert said.severity == rules.catalogue().rules[rule].severity
     assert "Gentofte" in said.text
 
 
@@ -259,7 +262,7 @@ def test_a_refusal_has_its_rule(small, edition, tmp_path, rule):
     REFUSALS[rule](small)
     with pytest.raises(InputError) as refused:
         build_edition(edition, small, tmp_path / "out")
-    said = quality.refusal(refused.value)
+    said = rules.refusal(refused.value)
     assert (said.rule, said.severity, said.text) == (rule, "FATAL", str(refused.value))
     assert not (tmp_path / "out").exists()
 
@@ -271,11 +274,11 @@ def test_a_rate_or_a_workbook_that_is_refused(small, edition):
     narrow = edition.model_copy(update={"tables": {"BU43": need}})
     with pytest.raises(InputError) as refused:
         rates.build(small, narrow, "BU43", {"FORANSTALT": "IALT", "ALDER": "TOT22"}, 100)
-    assert quality.refusal(refused.value).rule == "VAERDI-02"
+    assert rules.refusal(refused.value).rule == "VAERDI-02"
     write_raw(small, "KOMPONENT", b"no workbook", suffix=".xlsx", origin="delivery")
     with pytest.raises(InputError) as refused:
         diagnoses.build(small, edition)
-    assert quality.refusal(refused.value).rule == "LEV-01"
+    assert rules.refusal(refused.value).rule == "LEV-01"
 
 
 @pytest.fixture
@@ -301,18 +304,18 @@ def test_reference_data_that_are_refused(other_root, small, edition, tmp_path):
     plan.write_text("\n".join([*lines, line]) + "\n", encoding="utf-8")
     with pytest.raises(InputError) as refused:
         build_edition(edition, small, tmp_path / "out")
-    assert quality.refusal(refused.value).rule == "KONT-01"
+    assert rules.refusal(refused.value).rule == "KONT-01"
     (other_root / "corrections.yml").write_text("- table: REGK100\n", encoding="utf-8")
     with pytest.raises(InputError) as refused:
         build_edition(edition, small, tmp_path / "out")
-    assert quality.refusal(refused.value).rule == "KOR-02"
+    assert rules.refusal(refused.value).rule == "KOR-02"
 
 
 def test_any_other_refusal():
     """AFVIST-01."""
     with pytest.raises(InputError) as refused:
         load_edition("udgave")
-    assert quality.refusal(refused.value).rule == "AFVIST-01"
+    assert rules.refusal(refused.value).rule == "AFVIST-01"
 
 
 def test_a_correction_is_said(other_root, small, edition):
@@ -333,7 +336,7 @@ def test_a_correction_is_said(other_root, small, edition):
     )
     said = corrections.applied(small, edition)
     assert [(finding.rule, finding.severity) for finding in said] == [("KOR-01", "INFO")]
-    quality.require_sound(said)
+    rules.require_sound(said)
 
 
 @pytest.fixture
@@ -349,7 +352,7 @@ def command(small, tmp_path):
 def test_the_command(command, small, tmp_path):
     sound = command()
     assert sound.exit_code == 0, sound.output
-    assert set(quality.catalogue().rules) <= set(ID.findall(sound.output)), "the full set is shown"
+    assert set(rules.catalogue().rules) <= set(ID.findall(sound.output)), "the full set is shown"
     assert "0 FATAL, 0 ERROR" in sound.output
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     found = json.loads(command("--json").output)
@@ -384,17 +387,17 @@ def test_the_command_against_earlier_data(command, small, tmp_path):
 
 
 def test_an_error_stops_the_build_and_a_warning_does_not():
-    warning = quality.found("REGK-01", "REGK100", "tekst")
-    quality.require_sound([warning])
+    warning = rules.found("REGK-01", "REGK100", "tekst")
+    rules.require_sound([warning])
     with pytest.raises(BlockedError, match=r"EJER-01 REGK100: tekst \(and 1 more"):
-        quality.require_sound([warning, *[quality.found("EJER-01", "REGK100", "tekst")] * 2])
+        rules.require_sound([warning, *[rules.found("EJER-01", "REGK100", "tekst")] * 2])
     with pytest.raises(InputError, match="rule XXX-99 is not declared"):
-        quality.require_sound([Finding(rule="XXX-99", severity="INFO", table="", text="")])
+        rules.require_sound([Finding(rule="XXX-99", severity="INFO", table="", text="")])
 
 
 def test_the_embedded_edition_is_sound(processed):
     found = [Finding(**row) for row in json.loads((processed / "findings.json").read_text(encoding="utf-8"))]
-    assert not [finding for finding in found if finding.severity in quality.BLOCKING]
+    assert not [finding for finding in found if finding.severity in rules.BLOCKING]
     warnings = [finding.text for finding in found if finding.severity == "WARNING"]
     assert len(warnings) <= 20, warnings
 
@@ -408,7 +411,7 @@ def published(processed, edition, tmp_path_factory):
     rows.append({"rule": "KOR-01", "severity": "INFO", "table": "REGK100", "text": "<script>alert('x')</script>"})
     (made / "findings.json").write_text(json.dumps(rows), encoding="utf-8")
     folder = tmp_path_factory.mktemp("report") / "hovedstaden"
-    publish(edition, "hovedstaden", folder, [], [], made, 0.0)
+    publish(edition, "hovedstaden", folder, {}, [], made, 0.0)
     return folder, rows
 
 
@@ -420,7 +423,7 @@ def test_the_page(published, edition):
     assert "Datakvalitet" in page.title.text
     assert not [script for script in page.find_all("script") if "alert" in script.text]
     assert "&lt;script&gt;" in text
-    for name, rule in quality.catalogue().rules.items():
+    for name, rule in rules.catalogue().rules.items():
         row = page.find(id=name)
         assert danish.held(rule.what) in row.text
         assert danish.held(rule.explanation.strip()) in row.text
@@ -434,7 +437,7 @@ def test_the_page(published, edition):
         }.items()
     }  # fmt: skip
     assert len(findings.tbody.find_all("tr")) == len(rows)
-    assert {link["href"].removeprefix("#") for link in findings.find_all("a")} <= set(quality.catalogue().rules)
+    assert {link["href"].removeprefix("#") for link in findings.find_all("a")} <= set(rules.catalogue().rules)
 
 
 def test_the_page_is_linked_and_expected(published, edition):
@@ -454,19 +457,19 @@ def documented():
 
 
 def test_every_rule_is_declared_used_and_documented():
-    declared = quality.catalogue().rules
+    declared = rules.catalogue().rules
     source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
     numbered = re.findall(r"_finding\((\d+), ", (ROOT / "src/analysis/facts/shelters.py").read_text(encoding="utf-8"))
     used = set(ID.findall(source)) | {f"HERB-{int(number):02d}" for number in numbered}
     assert used <= set(declared), "every rule that the code names is declared"
-    jumps = {jump.rule for jump in quality.catalogue().thresholds.jumps}
+    jumps = {jump.rule for jump in rules.catalogue().thresholds.jumps}
     assert {name for name, rule in declared.items() if not rule.refusals} <= used | jumps
     assert {name: row[0] for name, row in documented().items()} == {
         name: rule.severity for name, rule in declared.items()
     }
 
 
-@pytest.mark.parametrize("rule", quality.catalogue().rules)
+@pytest.mark.parametrize("rule", rules.catalogue().rules)
 def test_every_rule_is_produced_by_a_test(rule):
     test = documented()[rule][1]
     files = [path for path in TESTS.glob("test_*.py") if f"def {test}(" in path.read_text(encoding="utf-8")]
@@ -486,11 +489,11 @@ def test_a_catalogue_that_is_wrong(other_root: Path, change, message):
     path = other_root / "quality.yml"
     path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(InputError, match=rf"quality\.yml: .*{message}"):
-        quality.catalogue.__wrapped__()
+        rules.catalogue.__wrapped__()
 
 
 def test_sentences_are_danish_and_whole():
-    for name, rule in quality.catalogue().rules.items():
+    for name, rule in rules.catalogue().rules.items():
         assert rule.what.endswith("."), name
         assert rule.what.count(". ") == 0, f"{name}: one sentence"
         assert rule.explanation.strip().endswith("."), name

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.errors import InputError
-from analysis.queueing import blocking, occupied_distribution, offered_load, places_needed
+from analysis.herberg.queueing import blocking, occupied_distribution, offered_load, places_needed
 
 steady = settings(derandomize=True, deadline=None, database=None)
 

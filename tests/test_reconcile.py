@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from conftest import REFERENCE, ROOT
 
-from analysis import reconcile
 from analysis.errors import InputError
-from analysis.reconcile import compare, computed_reading, counts, open_questions, published
+from noegletal.review import reconcile
+from noegletal.review.reconcile import compare, computed_reading, counts, open_questions, published
 
 CARRIED = ROOT / "data" / "reference" / "published" / "noegletalsrapport_2025.csv"
 CONTRADICTIONS = {
@@ -91,7 +91,7 @@ def test_a_contradiction_with_an_unknown_row_is_refused(edition, monkeypatch, tm
     text = CARRIED.read_text(encoding="utf-8").replace("n25_fig4_growth_boern_land;", "n25_fig9_growth;", 1)
     (tmp_path / "published").mkdir()
     (tmp_path / "published" / CARRIED.name).write_text(text, encoding="utf-8")
-    monkeypatch.setattr("analysis.reconcile.reference_folder", lambda: tmp_path)
+    monkeypatch.setattr("noegletal.review.reconcile.reference_folder", lambda: tmp_path)
     with pytest.raises(InputError, match="n25_fig9_growth"):
         published(edition)
 

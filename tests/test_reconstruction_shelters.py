@@ -13,8 +13,8 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from analysis.sources.deliveries import read_form
-from analysis.sources.forms import load_form
+from noegletal.sources.deliveries import read_form
+from noegletal.sources.forms import load_form
 from reconstruction import shelter_workbooks
 from reconstruction.raw_files import SIDECAR_KEYS, read_table
 from reconstruction.reference import load_yaml

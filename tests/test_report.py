@@ -19,10 +19,10 @@ from conftest import ROOT, noegletal, rewrite_raw
 from analysis import charts, tables
 from analysis.edition import load_edition
 from analysis.errors import InputError
-from analysis.publish.manifest import missing_outputs
-from analysis.report import RECONSTRUCTION_MARK, Section
-from analysis.sources.blank_forms import write_form
-from analysis.sources.deliveries import read_form
+from analysis.section import RECONSTRUCTION_MARK, Section
+from noegletal.publish.manifest import missing_outputs
+from noegletal.sources.blank_forms import write_form
+from noegletal.sources.deliveries import read_form
 
 SOURCE = r"Kilde: (Danmarks Statistik|Komponent|Pladsliste|Ind- og udskrivninger)"
 pytestmark = pytest.mark.xdist_group("report")

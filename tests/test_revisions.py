@@ -13,16 +13,17 @@ import yaml
 from bs4 import BeautifulSoup
 from conftest import ROOT, rewrite_raw
 
-from analysis import cli, measures
-from analysis.affected import affected_outputs, sections_to_rerun
+from analysis import measures
 from analysis.edition import ROOT_VARIABLE, load_edition
 from analysis.errors import InputError
-from analysis.publish.manifest import missing_outputs, published_sections
-from analysis.publish.site import publish
-from analysis.reconcile import compare
-from analysis.revisions import NotCompared, compare_vintages, differences, since_earlier, table_changes
 from analysis.tables import spreadsheet_csv, with_labels
-from analysis.vintages import find_vintage, kept_vintages, same_files
+from noegletal import cli
+from noegletal.publish.manifest import missing_outputs, published_sections
+from noegletal.publish.site import publish
+from noegletal.review.affected import affected_outputs, sections_to_rerun
+from noegletal.review.reconcile import compare
+from noegletal.review.revisions import NotCompared, compare_vintages, differences, since_earlier, table_changes
+from noegletal.review.vintage_figures import find_vintage, kept_vintages, same_files
 
 pytestmark = pytest.mark.xdist_group("revisions")
 EARLIER = "2026-11-20"

@@ -12,8 +12,8 @@ from kernel_runs import wait_for
 from small_projects import PUBLISH, notebook
 
 from analysis.errors import InputError
-from analysis.publish.manifest import PAGES
-from analysis.runner.parameters import checked_parameters, declared_parameters
+from noegletal.publish.manifest import PAGES
+from noegletal.runner.parameters import checked_parameters, declared_parameters
 
 pytestmark = pytest.mark.xdist_group("runner")
 

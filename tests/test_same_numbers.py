@@ -21,8 +21,8 @@ import pytest
 from bs4 import BeautifulSoup
 from test_pdf import destinations, poppler, printed  # noqa: F401 - a fixture
 
+from analysis.catalogue import catalogue
 from analysis.danish import RECONSTRUCTION_MARK, number
-from analysis.indicators import catalogue
 
 pytestmark = pytest.mark.xdist_group("report")
 SLIDES, WORKBOOK = "rapport.pptx", "noegletal.xlsx"

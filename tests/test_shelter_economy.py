@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis import areas, prices, shelter_economy, shelter_rules
+from analysis import areas, prices
 from analysis.edition import reference_folder
 from analysis.errors import InputError
+from analysis.herberg import economy
+from analysis.herberg import rules as shelter_rules
 
 KKR = "084"
 INDEX = "test"
@@ -55,7 +57,7 @@ def place_list(*rows, year=2025, kkr=KKR):
 
 
 def priced(*rows):
-    return shelter_economy.prices(place_list(*rows), KKR, 2024, INDEX)
+    return economy.prices(place_list(*rows), KKR, 2024, INDEX)
 
 
 def stay_list(*rows, first="2024-01-01", last="2024-12-31"):
@@ -102,17 +104,17 @@ def test_a_year_without_an_index_is_named(index_name, year):
 
 
 def test_the_ceiling_follows_the_index():
-    assert shelter_economy.ceiling(2024, INDEX) == 2322
-    assert shelter_economy.ceiling(2025, INDEX) == pytest.approx(2322 * 1.04)
+    assert economy.ceiling(2024, INDEX) == 2322
+    assert economy.ceiling(2025, INDEX) == pytest.approx(2322 * 1.04)
     with pytest.raises(InputError, match="2040"):
-        shelter_economy.ceiling(2040, INDEX)
+        economy.ceiling(2040, INDEX)
 
 
 def test_takster_come_from_the_latest_list_in_one_price_year():
     old = place_list(("kommunal", 10, 900, 2024), year=2024)
     elsewhere = place_list(("privat", 10, 3000, 2025), kkr="085")
     new = place_list(("kommunal", 10, 1040, 2025), ("privat", 5, None, 2025), ("selvejende", 7, 1500, None))
-    found = shelter_economy.prices(pd.concat([old, elsewhere, new]), KKR, 2024, INDEX)
+    found = economy.prices(pd.concat([old, elsewhere, new]), KKR, 2024, INDEX)
     assert found["ownership"].tolist() == ["kommunal", "privat", "selvejende"]
     assert found["rate"].iloc[0] == pytest.approx(1000)
     assert found["rate"].iloc[1:].isna().all()
@@ -125,10 +127,10 @@ def test_a_price_year_beyond_the_index_is_refused():
 
 
 def test_no_place_list_gives_no_takster():
-    nothing = shelter_economy.prices(place_list(), KKR, 2024, INDEX)
+    nothing = economy.prices(place_list(), KKR, 2024, INDEX)
     assert nothing.empty
-    assert shelter_economy.price_summary(nothing, 2322).empty
-    assert shelter_economy.cost_at_ceiling(nothing, 2322, 90).empty
+    assert economy.price_summary(nothing, 2322).empty
+    assert economy.cost_at_ceiling(nothing, 2322, 90).empty
 
 
 def test_takster_are_summed_up_by_places():
@@ -140,7 +142,7 @@ def test_takster_are_summed_up_by_places():
         ("privat", 8, 2900, None),
         ("regional", 3, None, None),
     )
-    summary = shelter_economy.price_summary(rows, 2322).set_index("ownership")
+    summary = economy.price_summary(rows, 2322).set_index("ownership")
     assert summary.index.tolist() == ["kommunal", "privat", "regional", "i_alt"]
     assert summary["places"].tolist() == [60, 48, 3, 111]
     assert summary["places_priced"].tolist() == [60, 40, 0, 100]
@@ -154,13 +156,13 @@ def test_takster_are_summed_up_by_places():
 
 
 def test_a_takst_set_at_the_ceiling_is_not_above_it():
-    at = shelter_economy.prices(place_list(("privat", 10, 2322 * 1.04, 2025)), KKR, 2028, INDEX)
-    assert shelter_economy.price_summary(at, shelter_economy.ceiling(2028, INDEX))["share_above"].tolist() == [0, 0]
+    at = economy.prices(place_list(("privat", 10, 2322 * 1.04, 2025)), KKR, 2028, INDEX)
+    assert economy.price_summary(at, economy.ceiling(2028, INDEX))["share_above"].tolist() == [0, 0]
 
 
 def test_the_ceiling_gives_a_lowest_and_a_highest_cost():
     rows = priced(("kommunal", 60, 1500, 2024), ("privat", 40, 2600, 2024), ("privat", 9, None, 2024))
-    costs = shelter_economy.cost_at_ceiling(rows, 2322, 90).set_index("ownership")
+    costs = economy.cost_at_ceiling(rows, 2322, 90).set_index("ownership")
     assert costs["occupied"].tolist() == pytest.approx([54, 36, 90])
     assert costs["today"].tolist() == pytest.approx([54 * 1500 * 365, 36 * 2600 * 365, (81000 + 93600) * 365])
     assert costs["capped"].tolist() == pytest.approx([54 * 1500 * 365, 36 * 2322 * 365, (81000 + 83592) * 365])
@@ -170,7 +172,7 @@ def test_the_ceiling_gives_a_lowest_and_a_highest_cost():
 @pytest.mark.parametrize("occupancy", [0, -5, 100.5, float("nan")])
 def test_an_occupancy_that_cannot_be_is_refused(occupancy):
     with pytest.raises(InputError, match="occupancy is a pct. above 0 and at most 100"):
-        shelter_economy.cost_at_ceiling(priced(*BELOW), 2322, occupancy)
+        economy.cost_at_ceiling(priced(*BELOW), 2322, occupancy)
 
 
 # Refund
@@ -183,10 +185,10 @@ def test_the_refund_counts_the_first_days_of_each_citizen():
         ("b", "2024-06-01", "2024-07-31"),  # 60 nights
         ("c", "2024-12-02", None),  # 30 nights, still there
     )
-    assert shelter_economy.refundable_share(stays, KKR, 120) == pytest.approx(250 / 270 * 100)
-    assert shelter_economy.refundable_share(stays, KKR, 90) == pytest.approx(210 / 270 * 100)
-    assert shelter_economy.refundable_share(stays, KKR, 0) == 0
-    shares = shelter_economy.refundable_shares(stays.sample(frac=1, random_state=1), KKR)
+    assert economy.refundable_share(stays, KKR, 120) == pytest.approx(250 / 270 * 100)
+    assert economy.refundable_share(stays, KKR, 90) == pytest.approx(210 / 270 * 100)
+    assert economy.refundable_share(stays, KKR, 0) == 0
+    shares = economy.refundable_shares(stays.sample(frac=1, random_state=1), KKR)
     assert shares.index.tolist() == [60, 90, 120]
     assert shares.tolist() == pytest.approx([150 / 270 * 100, 210 / 270 * 100, 250 / 270 * 100])
 
@@ -194,7 +196,7 @@ def test_the_refund_counts_the_first_days_of_each_citizen():
 def test_the_days_begin_again_a_year_after_the_first_admission():
     stays = stay_list(("a", "2022-07-01", None), first="2023-01-01", last="2023-12-31")
     # 184 nights before the window use up the first year; from 1 July 2023 there are 184 nights and 120 days of refund.
-    assert shelter_economy.refundable_share(stays, KKR, 120) == pytest.approx(120 / 365 * 100)
+    assert economy.refundable_share(stays, KKR, 120) == pytest.approx(120 / 365 * 100)
 
 
 def test_a_new_year_begins_with_the_next_night():
@@ -204,7 +206,7 @@ def test_a_new_year_begins_with_the_next_night():
         first="2023-01-01",
         last="2023-12-31",
     )
-    assert shelter_economy.refundable_share(stays, KKR, 40) == pytest.approx((9 + 21) / 80 * 100)
+    assert economy.refundable_share(stays, KKR, 40) == pytest.approx((9 + 21) / 80 * 100)
 
 
 def test_the_home_municipality_pays_wherever_the_citizen_stays():
@@ -214,17 +216,17 @@ def test_the_home_municipality_pays_wherever_the_citizen_stays():
         ("a", "2024-03-01", "2024-03-11", "084", ""),  # home unknown: the host pays
         ("b", "2024-01-01", "2024-12-31", "084", "085"),  # not ours
     )
-    assert shelter_economy.refundable_share(stays, KKR, 25) == pytest.approx(15 / 20 * 100)
+    assert economy.refundable_share(stays, KKR, 25) == pytest.approx(15 / 20 * 100)
 
 
 def test_without_stays_the_share_is_not_known():
-    assert shelter_economy.refundable_share(stay_list(), KKR, 120) is None
-    assert shelter_economy.refundable_shares(stay_list(("a", "2024-01-01", None, "085", "085")), KKR) is None
+    assert economy.refundable_share(stay_list(), KKR, 120) is None
+    assert economy.refundable_shares(stay_list(("a", "2024-01-01", None, "085", "085")), KKR) is None
 
 
 def test_a_stay_that_ends_before_it_begins_is_refused():
     with pytest.raises(InputError, match="Borger a: opholdet slutter 01.02.2024, før det begynder 02.02.2024"):
-        shelter_economy.refundable_share(stay_list(("a", "2024-02-02", "2024-02-01")), KKR, 120)
+        economy.refundable_share(stay_list(("a", "2024-02-02", "2024-02-01")), KKR, 120)
 
 
 def test_many_stays_are_counted_in_one_go():
@@ -233,32 +235,32 @@ def test_many_stays_are_counted_in_one_go():
     rows = [(f"p{number}", day, day + pd.Timedelta(days=150)) for number, day in enumerate(arrived)]
     stays = stay_list(*rows)
     inside = (pd.Timestamp("2025-01-01") - stays["arrived"]).dt.days.clip(upper=150)
-    share = shelter_economy.refundable_share(stays, KKR, 120)
+    share = economy.refundable_share(stays, KKR, 120)
     assert share == pytest.approx(inside.clip(upper=120).sum() / inside.sum() * 100)
 
 
 def test_the_limits_in_force_weigh_with_their_days():
-    assert shelter_economy.limits_of_year(2024).to_dict() == {120: 1}
-    assert shelter_economy.limits_of_year(2026).to_dict() == pytest.approx({90: 275 / 365, 120: 90 / 365})
-    assert shelter_economy.limits_of_year(2030).to_dict() == {90: 1}
-    assert shelter_economy.refundable_in_year(REFUNDABLE, 2026) == pytest.approx((275 * 55 + 90 * 65) / 365)
-    assert np.isnan(shelter_economy.refundable_in_year(None, 2026))
+    assert economy.limits_of_year(2024).to_dict() == {120: 1}
+    assert economy.limits_of_year(2026).to_dict() == pytest.approx({90: 275 / 365, 120: 90 / 365})
+    assert economy.limits_of_year(2030).to_dict() == {90: 1}
+    assert economy.refundable_in_year(REFUNDABLE, 2026) == pytest.approx((275 * 55 + 90 * 65) / 365)
+    assert np.isnan(economy.refundable_in_year(None, 2026))
 
 
 def test_a_year_before_the_limits_is_refused():
     with pytest.raises(InputError, match="begin 2023-10-01; the rule for all of 2023"):
-        shelter_economy.limits_of_year(2023)
+        economy.limits_of_year(2023)
 
 
 def test_a_limit_that_is_not_measured_is_refused():
     with pytest.raises(InputError, match="not measured for 120 days"):
-        shelter_economy.refundable_in_year(REFUNDABLE.drop(120), 2024)
+        economy.refundable_in_year(REFUNDABLE.drop(120), 2024)
 
 
 def test_the_state_pays_its_share_of_the_refundable():
-    assert shelter_economy.net_cost(100.0, 60, 50) == pytest.approx(70)
-    assert shelter_economy.net_cost(pd.Series([100.0, 0.0]), 100, 50).tolist() == [50, 0]
-    assert np.isnan(shelter_economy.net_cost(100.0, None, 50))
+    assert economy.net_cost(100.0, 60, 50) == pytest.approx(70)
+    assert economy.net_cost(pd.Series([100.0, 0.0]), 100, 50).tolist() == [50, 0]
+    assert np.isnan(economy.net_cost(100.0, None, 50))
 
 
 @pytest.mark.parametrize(
@@ -273,7 +275,7 @@ def test_the_state_pays_its_share_of_the_refundable():
 )
 def test_impossible_costs_and_shares_are_refused(gross, refundable, refund, message):
     with pytest.raises(InputError, match=message):
-        shelter_economy.net_cost(gross, refundable, refund)
+        economy.net_cost(gross, refundable, refund)
 
 
 # Municipalities
@@ -285,7 +287,7 @@ def expenditure(*rows):
 
 def test_expenditure_is_turned_into_fixed_prices():
     rows = expenditure(("101", 2025, 1040.0), ("147", 2025, 0.0), ("101", 2024, 5.0), ("265", 2025, 7.0))
-    found = shelter_economy.municipal_cost(rows, KKR, 2025, 2024, INDEX)
+    found = economy.municipal_cost(rows, KKR, 2025, 2024, INDEX)
     assert found["area_code"].tolist() == list(areas.members(KKR))
     assert found["gross"].iloc[:2].tolist() == pytest.approx([1000, 0])
     assert found["gross"].iloc[2:].isna().all()
@@ -303,7 +305,7 @@ def test_expenditure_is_turned_into_fixed_prices():
 )
 def test_wrong_expenditure_is_refused_in_danish(rows, message):
     with pytest.raises(InputError, match=message):
-        shelter_economy.municipal_cost(expenditure(*rows), KKR, 2025, 2024, INDEX)
+        economy.municipal_cost(expenditure(*rows), KKR, 2025, 2024, INDEX)
 
 
 # Scenarios
@@ -311,7 +313,7 @@ def test_wrong_expenditure_is_refused_in_danish(rows, message):
 
 def test_nothing_changed_costs_what_it_costs_today(declared, with_rules):
     with_rules(even(declared))
-    found = shelter_economy.scenarios(cost(100, 300), priced(*BELOW), REFUNDABLE, names=["basis"], **YEARS)
+    found = economy.scenarios(cost(100, 300), priced(*BELOW), REFUNDABLE, names=["basis"], **YEARS)
     assert found.columns.tolist() == ["scenario", "label", "year", "area_code", "gross", "refund", "net"]
     assert found["year"].unique().tolist() == list(range(2024, 2032))
     assert found["gross"].tolist() == pytest.approx([100, 300] * 8)
@@ -324,7 +326,7 @@ def test_nothing_changed_costs_what_it_costs_today(declared, with_rules):
 def test_a_scenario_multiplies_need_stays_and_price(declared, with_rules):
     with_rules(even(declared, need=10, stay=-20, rate=1, ceiling=50))
     rows = priced(("kommunal", 50, 1000, 2024), ("privat", 50, 3000, 2024))
-    found = shelter_economy.scenarios(cost(1000), rows, None, names=["basis"], **YEARS).set_index("year")["gross"]
+    found = economy.scenarios(cost(1000), rows, None, names=["basis"], **YEARS).set_index("year")["gross"]
     assert found[2024] == pytest.approx(1000)
     # Half of the change of the stays and none of the change to the ceiling has come.
     assert found[2026] == pytest.approx(1000 * 1.1**2 * 0.9 * 1.01**2)
@@ -340,15 +342,15 @@ def test_a_scenario_multiplies_need_stays_and_price(declared, with_rules):
 def test_the_ends_of_the_price_path_are_the_bounds_of_the_ceiling(declared, with_rules, share, bound):
     with_rules(even(declared, ceiling=share))
     rows = priced(("kommunal", 50, 1000, 2024), ("privat", 50, 3000, 2024))
-    bounds = shelter_economy.cost_at_ceiling(rows, 2322, 90).set_index("ownership").loc["i_alt"]
-    found = shelter_economy.scenarios(cost(bounds["today"]), rows, None, names=["basis"], **YEARS)
+    bounds = economy.cost_at_ceiling(rows, 2322, 90).set_index("ownership").loc["i_alt"]
+    found = economy.scenarios(cost(bounds["today"]), rows, None, names=["basis"], **YEARS)
     assert found.set_index("year").loc[2031, "gross"] == pytest.approx(bounds[bound])
 
 
 def test_municipalities_add_up_to_the_kkr():
     amounts = np.random.default_rng(2).uniform(1e5, 5e8, len(areas.members(KKR)))
-    parts = shelter_economy.scenarios(cost(*amounts), priced(*BELOW), REFUNDABLE, **YEARS)
-    whole = shelter_economy.scenarios(cost(amounts.sum()), priced(*BELOW), REFUNDABLE, **YEARS)
+    parts = economy.scenarios(cost(*amounts), priced(*BELOW), REFUNDABLE, **YEARS)
+    whole = economy.scenarios(cost(amounts.sum()), priced(*BELOW), REFUNDABLE, **YEARS)
     keys = ["scenario", "label", "year"]
     summed = parts.groupby(keys, sort=False)[["gross", "refund", "net"]].sum()
     expected = whole.set_index(keys)[["gross", "refund", "net"]]
@@ -361,31 +363,31 @@ def test_municipalities_add_up_to_the_kkr():
 def test_a_forecast_replaces_the_stated_growth():
     need = pd.DataFrame({"year": range(2024, 2032), "low": 90.0, "mean": 100.0, "high": 130.0})
     options = {"base_year": 2024, **YEARS}
-    factors = shelter_economy.scenario_factors(priced(*BELOW), None, need=need, **options)
+    factors = economy.scenario_factors(priced(*BELOW), None, need=need, **options)
     by_year = factors.pivot(index="year", columns="scenario", values="need")
     assert by_year.loc[2024].tolist() == [1, 1, 1]
     assert by_year.loc[2031, ["lav", "basis", "hoej"]].tolist() == pytest.approx([0.9, 1.0, 1.3])
     with pytest.raises(InputError, match="forecast of the need lacks 2030"):
-        shelter_economy.scenario_factors(priced(*BELOW), None, need=need[need["year"] != 2030], **options)
+        economy.scenario_factors(priced(*BELOW), None, need=need[need["year"] != 2030], **options)
     with pytest.raises(InputError, match="is 0 in 2024"):
-        shelter_economy.scenario_factors(priced(*BELOW), None, need=need.assign(mean=0.0), **options)
+        economy.scenario_factors(priced(*BELOW), None, need=need.assign(mean=0.0), **options)
 
 
 def test_without_stays_only_gross_cost_is_known():
-    found = shelter_economy.scenarios(cost(100), priced(*BELOW), None, **YEARS)
+    found = economy.scenarios(cost(100), priced(*BELOW), None, **YEARS)
     assert found["gross"].notna().all()
     assert found[["refund", "net"]].isna().all().all()
 
 
 def test_a_municipality_without_figures_stays_without():
-    found = shelter_economy.scenarios(cost(100, np.nan), priced(*BELOW), REFUNDABLE, **YEARS)
+    found = economy.scenarios(cost(100, np.nan), priced(*BELOW), REFUNDABLE, **YEARS)
     assert found.loc[found["area_code"] == "147", ["gross", "refund", "net"]].isna().all().all()
     assert found.loc[found["area_code"] == "101", "net"].notna().all()
 
 
 def test_without_takster_only_their_growth_moves_the_price():
     nothing = priced(("kommunal", 60, None, 2024))
-    factors = shelter_economy.scenario_factors(nothing, None, base_year=2024, **YEARS)
+    factors = economy.scenario_factors(nothing, None, base_year=2024, **YEARS)
     high = factors[factors["scenario"] == "hoej"].set_index("year")["price"]
     assert high[2031] == pytest.approx(1.01**7)
 
@@ -406,7 +408,7 @@ def test_without_takster_only_their_growth_moves_the_price():
 def test_wrong_scenarios_are_refused(changes, message):
     arguments = {"gross": cost(100), "priced": priced(*BELOW), "refundable": REFUNDABLE, **YEARS, **changes}
     with pytest.raises(InputError, match=message):
-        shelter_economy.scenarios(**arguments)
+        economy.scenarios(**arguments)
 
 
 # Sensitivity
@@ -417,7 +419,7 @@ TORNADO = {"year": 2030, "price_level": 2024, "index": INDEX, "occupancy": 90}
 
 def test_the_tornado_moves_one_variable_at_a_time(declared, with_rules):
     with_rules(even(declared))
-    found = shelter_economy.sensitivity(cost(100, 300), priced(*BELOW), REFUNDABLE, **TORNADO)
+    found = economy.sensitivity(cost(100, 300), priced(*BELOW), REFUNDABLE, **TORNADO)
     net = 1 - 0.55 * 0.5
     assert found["base"].tolist() == pytest.approx([400 * net] * 6)
     ends = found.set_index("variable")[["low_value", "base_value", "high_value", "low", "high"]].T.to_dict("list")
@@ -440,15 +442,15 @@ def test_the_tornado_moves_one_variable_at_a_time(declared, with_rules):
 
 
 def test_the_middle_of_the_tornado_is_the_scenario():
-    found = shelter_economy.sensitivity(cost(100, 300), priced(*BELOW), REFUNDABLE, **TORNADO)
-    table = shelter_economy.scenarios(cost(100, 300), priced(*BELOW), REFUNDABLE, names=["basis"], **YEARS)
+    found = economy.sensitivity(cost(100, 300), priced(*BELOW), REFUNDABLE, **TORNADO)
+    table = economy.scenarios(cost(100, 300), priced(*BELOW), REFUNDABLE, names=["basis"], **YEARS)
     assert found["base"].iloc[0] == pytest.approx(table.loc[table["year"] == 2030, "net"].sum())
 
 
 def test_a_dearer_takst_stops_at_the_ceiling(declared, with_rules):
     with_rules(even(declared))
     at_ceiling = priced(("privat", 10, 2322, 2024))
-    found = shelter_economy.sensitivity(cost(100), at_ceiling, REFUNDABLE, **TORNADO).set_index("variable")
+    found = economy.sensitivity(cost(100), at_ceiling, REFUNDABLE, **TORNADO).set_index("variable")
     assert found.loc["rate", "high"] == pytest.approx(found.loc["rate", "base"])
     assert found.loc["occupancy", "low"] == pytest.approx(found.loc["occupancy", "base"])
     assert found.loc["rate", "low"] == pytest.approx(found.loc["rate", "base"] * 0.95)
@@ -456,7 +458,7 @@ def test_a_dearer_takst_stops_at_the_ceiling(declared, with_rules):
 
 def test_the_tornado_takes_the_interval_of_a_forecast():
     need = pd.DataFrame({"year": range(2024, 2032), "low": 80.0, "mean": 100.0, "high": 150.0})
-    found = shelter_economy.sensitivity(cost(100), priced(*BELOW), REFUNDABLE, need=need, **TORNADO)
+    found = economy.sensitivity(cost(100), priced(*BELOW), REFUNDABLE, need=need, **TORNADO)
     row = found.set_index("variable").loc["need"]
     assert row[["low_value", "base_value", "high_value"]].tolist() == pytest.approx([-20, 0, 50])
     assert row["high"] / row["base"] == pytest.approx(1.5)
@@ -465,7 +467,7 @@ def test_the_tornado_takes_the_interval_of_a_forecast():
 def test_places_depend_on_need_stays_and_occupancy(declared, with_rules):
     with_rules(even(declared))
     options = {**TORNADO, "outcome": "places", "occupied": 900.0}
-    found = shelter_economy.sensitivity(cost(100), priced(*BELOW), None, **options).set_index("variable")
+    found = economy.sensitivity(cost(100), priced(*BELOW), None, **options).set_index("variable")
     assert sorted(found.index) == ["length_of_stay", "need", "occupancy"]
     assert found["base"].tolist() == pytest.approx([1000] * 3)
     assert found.loc["occupancy", ["low", "high"]].tolist() == pytest.approx([900 / 0.85, 900 / 0.95])
@@ -473,7 +475,7 @@ def test_places_depend_on_need_stays_and_occupancy(declared, with_rules):
 
 
 def test_gross_cost_needs_no_stays():
-    found = shelter_economy.sensitivity(cost(100), priced(*BELOW), None, outcome="gross", **TORNADO)
+    found = economy.sensitivity(cost(100), priced(*BELOW), None, outcome="gross", **TORNADO)
     assert "refund_days" not in set(found["variable"])
     assert found[["low", "base", "high"]].notna().all().all()
 
@@ -492,14 +494,14 @@ def test_gross_cost_needs_no_stays():
 def test_a_wrong_tornado_is_refused(changes, message):
     arguments = {"gross": cost(100), "priced": priced(*BELOW), "refundable": REFUNDABLE, **TORNADO, **changes}
     with pytest.raises(InputError, match=message):
-        shelter_economy.sensitivity(**arguments)
+        economy.sensitivity(**arguments)
 
 
 # Rules
 
 
 def test_the_declared_rules_are_those_of_the_law_and_the_agreement():
-    rules = shelter_economy.rules()
+    rules = economy.rules()
     assert (rules.ceiling.rate, rules.ceiling.price_year, rules.days_in_price_year.days) == (2322, 2024, 365)
     assert rules.refund.share == 50
     assert [(str(limit.from_date), limit.days) for limit in rules.refund.limits] == [
@@ -507,7 +509,7 @@ def test_the_declared_rules_are_those_of_the_law_and_the_agreement():
     ]  # fmt: skip
     assert str(rules.timeline.contracts.date) == "2028-01-01"
     assert list(rules.scenarios) == ["lav", "basis", "hoej"]
-    assert shelter_economy.rules() is rules
+    assert economy.rules() is rules
 
 
 BROKEN = {
@@ -545,7 +547,7 @@ def test_a_broken_rule_names_file_and_field(declared, with_rules, field):
         declared[part][key] = value
     with_rules(declared)
     with pytest.raises(InputError, match=rf"^shelter_rules.yml: .*{field}"):
-        shelter_economy.rules()
+        economy.rules()
 
 
 @pytest.mark.parametrize(
@@ -572,7 +574,7 @@ def test_a_value_out_of_range_is_named_by_its_path(declared, with_rules, path, v
     part[key] = value
     with_rules(declared)
     with pytest.raises(InputError, match=rf"^shelter_rules.yml: {path}"):
-        shelter_economy.rules()
+        economy.rules()
 
 
 @pytest.mark.parametrize(
@@ -587,11 +589,11 @@ def test_values_that_clash_are_refused(declared, with_rules, change, message):
     change(declared)
     with_rules(declared)
     with pytest.raises(InputError, match=message):
-        shelter_economy.rules()
+        economy.rules()
 
 
 @pytest.mark.parametrize("text", ["", "ceiling: [1, 2", "- 1"])
 def test_a_file_that_is_no_mapping_is_refused(with_rules, text):
     with_rules(text)
     with pytest.raises(InputError, match="^shelter_rules.yml: "):
-        shelter_economy.rules()
+        economy.rules()

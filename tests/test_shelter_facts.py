@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from analysis import areas
 from analysis.edition import TableNeed, Years
 from analysis.errors import InputError
-from analysis.facts import shelters
-from analysis.sources import blank_forms, deliveries
-from analysis.sources.blank_forms import write_form
-from analysis.sources.deliveries import no_rows, read_form
-from analysis.sources.forms import Form, load_form, one_of
+from noegletal.facts import shelters
+from noegletal.sources import blank_forms, deliveries
+from noegletal.sources.blank_forms import write_form
+from noegletal.sources.deliveries import no_rows, read_form
+from noegletal.sources.forms import Form, load_form, one_of
 
 NAN = float("nan")
 RATE = "Takst, kr. pr. døgn"

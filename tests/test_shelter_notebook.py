@@ -9,16 +9,16 @@ from bs4 import BeautifulSoup
 from conftest import ROOT, write_raw
 
 from analysis import areas
-from analysis.build import FACTS, SOURCES, source_record
 from analysis.edition import raw_folder
-from analysis.facts import shelters
-from analysis.publish import section_pages
-from analysis.publish.manifest import output_files
-from analysis.runner.execute import EXECUTED, Job, run
-from analysis.runner.warm.engine import choose
-from analysis.sources.blank_forms import write_form
-from analysis.sources.deliveries import read_form
-from analysis.sources.snapshot import raw_files
+from noegletal.facts import shelters
+from noegletal.figures.build import FACTS, SOURCES, source_record
+from noegletal.publish import section_pages
+from noegletal.publish.manifest import EXECUTED, output_files
+from noegletal.runner.execute import Job, run
+from noegletal.sources.blank_forms import write_form
+from noegletal.sources.deliveries import read_form
+from noegletal.sources.snapshot import raw_files
+from warmkernel.engine import choose
 
 pytestmark = pytest.mark.xdist_group("shelter_notebook")
 NOTEBOOK = "08_herberg_kapacitet"

@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from analysis import areas, charts, report
+from analysis import areas, charts, tables
+from analysis import section as report
 from analysis.danish import number
 from analysis.edition import load_edition
-from analysis.publish import data_table, definitions, pages, search, section_pages
-from analysis.publish.manifest import PAGES
+from noegletal.publish import definitions, pages, search, section_pages
+from noegletal.publish.manifest import PAGES
 
 pytestmark = pytest.mark.xdist_group("report")
 CHROMIUM = shutil.which("chromium")
@@ -162,19 +163,19 @@ def tables_disagreeing(site):
         table = page.find(id=output["output"].replace("_", "-")).select_one("details.data table")
         cells = [cell.text for row in table.select("tbody tr") for cell in row.select("td.n")]
         heads = [head.text for head in table.select("thead th.n")]
-        if not {*map(data_table.heading, data_table.NUMBERS)}.isdisjoint(heads):
+        if not {*map(tables.heading, tables.NUMBERS)}.isdisjoint(heads):
             cells = cells[:: len(heads)]
         rows = rows_of(site, output["output"])
         wanted = [
             number(
                 float(row["værdi"].replace(",", ".") or "nan"),
-                data_table.decimals(row["indikator"], row["enhed"]),
+                tables.decimals(row["indikator"], row["enhed"]),
                 row["status"],
             )
             for row in rows
         ]
-        if len(rows) > data_table.SHOWN and "CSV-filen" in table.find_parent("details").text:
-            wanted = wanted[: data_table.SHOWN]
+        if len(rows) > tables.SHOWN and "CSV-filen" in table.find_parent("details").text:
+            wanted = wanted[: tables.SHOWN]
         if sorted(cell for cell in cells if cell) != sorted(wanted):
             wrong.append(output["output"])
     return wrong
@@ -251,7 +252,7 @@ def test_everything_shown_can_be_searched(site):
 def test_rows_become_a_table(rows, headings, lines):
     data = pd.DataFrame(rows, columns=["area_code", "area", "year", "value", "status"])
     data = data.assign(indicator="children_supported_share", unit="pct", label="Børn og unge i alt")
-    made = data_table.layout(data)
+    made = tables.layout(data)
     assert made.headings == headings
     assert made.lines == lines
 
@@ -259,11 +260,11 @@ def test_rows_become_a_table(rows, headings, lines):
 def test_long_data_are_cut_and_say_so():
     data = pd.DataFrame({"period": [f"{year}M{month:02}" for year in range(2010, 2020) for month in range(1, 13)]})
     data = data.assign(indicator="shelter_occupied", area="KKR", unit="antal", value=1.0, status="final", year=2015)
-    found = BeautifulSoup(data_table.html(data, label="Figur", download="data/f.csv"), "html.parser")
-    assert len(found.select("tbody tr")) == data_table.SHOWN
+    found = BeautifulSoup(tables.figure_rows(data, label="Figur", download="data/f.csv"), "html.parser")
+    assert len(found.select("tbody tr")) == tables.SHOWN
     assert "de første 60 af 120 rækker" in found.text
     assert found.select_one("tbody th").text == "januar 2010\n"[:11]
-    assert "ingen tal" in data_table.html(data.head(0), label="Figur", download="data/f.csv")
+    assert "ingen tal" in tables.figure_rows(data.head(0), label="Figur", download="data/f.csv")
 
 
 # In a browser

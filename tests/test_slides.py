@@ -15,12 +15,12 @@ from pptx import Presentation
 from pptx.enum.shapes import MSO_SHAPE_TYPE
 from pptx.util import Inches
 
-from analysis.chart_contents import Contents, Series, from_facts
+from analysis.charts.contents import Contents, Series, from_facts
 from analysis.edition import load_edition
 from analysis.errors import InputError
-from analysis.publish.native_charts import add_chart, named_in_chart
-from analysis.publish.office import readable
-from analysis.publish.slides import in_printed_order, write_slides
+from noegletal.publish.native_charts import add_chart, named_in_chart
+from noegletal.publish.office import readable
+from noegletal.publish.slides import in_printed_order, write_slides
 
 pytestmark = pytest.mark.xdist_group("report")
 

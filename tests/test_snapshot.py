@@ -6,7 +6,7 @@ import pytest
 from conftest import REFERENCE, write_raw
 
 from analysis.errors import InputError
-from analysis.sources.snapshot import raw_files, read_table, require_years, with_absent_rows
+from noegletal.sources.snapshot import raw_files, read_table, require_years, with_absent_rows
 
 HEADER = "OMRÅDE;FUNKTION;DRANST;EJER;GRUPPERING;ART;PRISENHED;TID;INDHOLD"
 ROWS = [
@@ -190,6 +190,6 @@ def test_a_genuine_answer_of_the_api_reads():
     source = REFERENCE / "dst" / "folk1a" / "mujemula_FOLK1AM.csv"
     if not source.is_file():
         pytest.skip(f"reference material is not beside the project: {source.name}")
-    from analysis.sources.snapshot import _header
+    from noegletal.sources.snapshot import _header
 
     assert _header(source) == ["OMRÅDE", "TID", "INDHOLD"], "BOM and CRLF do not stick to the header"

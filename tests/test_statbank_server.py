@@ -553,7 +553,7 @@ def test_jsonstat_holds_the_values_flat_with_null_for_missing(bank, client):
 
 
 def test_an_embedded_table_comes_back_as_the_contract_has_it(client, tmp_path):
-    from analysis.sources.snapshot import read_table
+    from noegletal.sources.snapshot import read_table
 
     with StatBank({"HAND05": table_from_csv(RAW / "HAND05.csv.gz")}) as bank:
         body = asked("BULK", "HAND05", OMRÅDE=["*"], YDELSESTYPE=["*"], Tid=["*"])

@@ -12,14 +12,15 @@ from conftest import ROOT, rewrite_raw
 from typer.testing import CliRunner
 
 from analysis import areas
-from analysis.cli import app
+from analysis.catalogue import Modelled, catalogue
 from analysis.errors import InputError
-from analysis.indicators import KEYS, Modelled, catalogue
-from analysis.publish.provenance import PAGE
-from analysis.runner.run import run_report
-from analysis.trace import asked, command, raw_rows, step_record, trace, trace_record
-from analysis.trace import leaves as trace_leaves
-from analysis.trace_evidence import Evidence, Question
+from analysis.rows import KEYS
+from noegletal.cli import app
+from noegletal.publish.provenance import PAGE
+from noegletal.review.trace import asked, command, raw_rows, step_record, trace, trace_record
+from noegletal.review.trace import leaves as trace_leaves
+from noegletal.review.trace_evidence import Evidence, Question
+from noegletal.runner.report import run_report
 
 RAW = ROOT / "data" / "raw" / "2025"
 # What shares the report runs on one worker.

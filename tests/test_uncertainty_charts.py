@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from analysis import uncertainty_charts as drawn
-from analysis.charts import STYLE, spaced, standalone
+from analysis import charts as drawn
+from analysis.charts.basic import STYLE, spaced, standalone
 from analysis.danish import STATUS_SYMBOLS
 
 ORANGE, BLUE, GREEN, WINE = "#B5521B", "#0A5C8F", "#117733", "#882255"

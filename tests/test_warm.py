@@ -15,9 +15,9 @@ from kernel_runs import GIVEN, Notebook, in_preloaders, needs_linux, pids, prelo
 
 from analysis.edition import load_edition
 from analysis.errors import InputError
-from analysis.runner import sockets
-from analysis.runner.execute import EXECUTED, Job, run
-from analysis.runner.warm import engine, preloader, provisioner
+from noegletal.publish.manifest import EXECUTED
+from noegletal.runner.execute import Job, run
+from warmkernel import engine, preloader, provisioner, sockets
 
 pytestmark = [pytest.mark.xdist_group("warm"), needs_linux]
 SECTIONS = load_edition("2025").sections
@@ -212,8 +212,9 @@ def test_the_preloader_imports_what_notebooks_import():
                     elif isinstance(node, ast.Import):
                         wanted |= {alias.name for alias in node.names}
     code = (
-        "import sys, json\nfrom analysis.runner.warm import preloader\npreloader.preload()\n"
-        "print(json.dumps([sorted(sys.modules), [name for name in preloader.MODULES if name not in sys.modules]]))"
+        "import sys, json\nfrom noegletal.runner.engine import NOTEBOOK_MODULES\nfrom warmkernel import preloader\n"
+        "preloader.preload(NOTEBOOK_MODULES)\nwanted = (*preloader.MODULES, *NOTEBOOK_MODULES)\n"
+        "print(json.dumps([sorted(sys.modules), [name for name in wanted if name not in sys.modules]]))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     loaded, failed = json.loads(result.stdout)
@@ -294,7 +295,7 @@ def test_sockets_lie_in_a_folder_of_their_own(tmp_path):
 def test_folders_of_killed_runs_are_swept_and_those_in_use_are_not(tmp_path):
     told = tmp_path / "told"
     code = (
-        "import os, sys, tempfile, time\nfrom pathlib import Path\nfrom analysis.runner import sockets\n"
+        "import os, sys, tempfile, time\nfrom pathlib import Path\nfrom warmkernel import sockets\n"
         f"tempfile.tempdir = {str(tmp_path)!r}\n"
         "with sockets.kernel_transport() as transport:\n"
         f"    Path({str(told)!r}).write_text(f'{{os.getpid()}}\\n')\n"

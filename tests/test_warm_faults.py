@@ -24,8 +24,8 @@ from kernel_runs import (
     wait_for,
 )
 
-from analysis.runner import execute
-from analysis.runner.warm import engine, provisioner
+from noegletal.runner import execute
+from warmkernel import engine, provisioner
 
 pytestmark = [
     pytest.mark.xdist_group("warm_faults"),

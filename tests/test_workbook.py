@@ -12,13 +12,13 @@ from office_reports import HOSTILE, hostile_sections
 from test_slides import read_report
 
 from analysis import areas
-from analysis.comparison import areas_within
+from analysis.areas import areas_within
+from analysis.catalogue import catalogue
 from analysis.edition import load_edition
 from analysis.errors import InputError
-from analysis.indicators import catalogue
-from analysis.publish.office import readable
-from analysis.publish.workbook import CONTENTS, DEFINITIONS, FIGURES, VARIANT_NAMES, write_workbook
 from analysis.tables import CSV_LABELS, FORMULA_START
+from noegletal.publish.office import readable
+from noegletal.publish.workbook import CONTENTS, DEFINITIONS, FIGURES, VARIANT_NAMES, write_workbook
 
 pytestmark = pytest.mark.xdist_group("report")
 BEHIND = "Tallene bag, i fuld præcision"

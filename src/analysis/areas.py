@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from analysis.declared import read_rows
-from analysis.edition import reference_folder
+from analysis.edition import Edition, Scope, SectionPlan, reference_folder
 from analysis.errors import InputError
 
 # The command answers questions about areas before pandas is loaded; only `area_table` needs it.
@@ -154,3 +154,49 @@ def collation_key(text: str) -> tuple[tuple[int, str], ...]:
         (order[letter], letter) if letter in order else (0, unicodedata.normalize("NFD", letter)[0])
         for letter in lowered
     )
+
+
+def compared_areas(edition: Edition, area_code: str) -> list[str]:
+    """The area of the report and those it is compared with, without the same municipalities twice."""
+    own = members(area_code)
+    return [area_code, *(code for code in edition.comparison_areas if members(code) != own)]
+
+
+def compared_regions(edition: Edition, area_code: str) -> list[str]:
+    """The regions among the compared areas; the report's own area stands in for a region with its members."""
+    own = members(area_code)
+    of_edition = [code for code in edition.comparison_areas if code in regions()]
+    chosen = [area_code if members(code) == own else code for code in of_edition]
+    return sorted(chosen, key=lambda code: members(code)[0])
+
+
+def peers(edition: Edition, area_code: str) -> list[str]:
+    """The municipalities to look at one by one: the area's own, or those around a single municipality."""
+    own = members(area_code)
+    if len(own) > 1:
+        return list(own)
+    home = members(edition.home_area)
+    return list(home if area_code in home else members(region(area_code)))
+
+
+def deciding_kkr(edition: Edition, area_code: str) -> str:
+    """The KKR that decides on herberger for the area, as its region; for the country that of the home area."""
+    code = kkr(area_code)
+    return code if code != COUNTRY else kkr(edition.home_area)
+
+
+def subject(edition: Edition, plan: SectionPlan, area_code: str) -> str:
+    """The area that a section of an area's report is about and is run for: the area itself or its KKR."""
+    return deciding_kkr(edition, area_code) if plan.about == "kkr" else area_code
+
+
+def areas_within(edition: Edition, area_code: str, scopes: list[Scope]) -> list[str]:
+    """The area itself and those that the scopes of a section add, each once and in a fixed order."""
+    own_kkr = deciding_kkr(edition, area_code)
+    added = {
+        "compared": [*compared_areas(edition, area_code), *compared_regions(edition, area_code)],
+        "peers": peers(edition, area_code),
+        "kkr": [own_kkr, *members(own_kkr)],
+        "regions": list(regions()),
+    }
+    return list(dict.fromkeys([area_code, *(code for scope in scopes for code in added[scope])]))

@@ -15,6 +15,14 @@ ROOT_VARIABLE = "NOEGLETAL_ROOT"
 # Set by the runner; without them a notebook is being read in JupyterLab and stores nothing.
 PUBLISH_VARIABLE = "NOEGLETAL_PUBLISH"
 PROCESSED_VARIABLE = "NOEGLETAL_PROCESSED"
+# What a build writes.
+KEY_FIGURES = "key_figures.parquet"
+FACTS = "facts"
+FINDINGS = "findings.json"
+SOURCES = "sources.json"
+# What a section may know of a raw file without being made again for every new copy of it: the rest stands in the
+# section on sources, which reads the whole record.
+SOURCE_FACTS = ("file", "table", "title", "origin", "status")
 
 
 class _Strict(BaseModel):

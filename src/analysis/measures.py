@@ -5,9 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from analysis.aggregation import FINAL, MISSING, NOT_APPLICABLE, PROVISIONAL, SUPPRESSED
 from analysis.danish import rounded
-from analysis.sources.snapshot import ORIGINS
+from analysis.rows import FINAL, MISSING, NOT_APPLICABLE, ORIGINS, PROVISIONAL, SUPPRESSED
 
 POPULATION, RECIPIENTS, UNIT_COST, PRICES = "Befolkning", "Modtagere pr. indbygger", "Enhedspris", "Prisniveau"
 SERIES = ["area_code", "population_group", "category"]

@@ -1,0 +1,50 @@
+"""Charts of the house: the basic kinds, and those of what is uncertain."""
+
+from analysis.charts.basic import (
+    area_colours,
+    canvas,
+    colours_of,
+    contributions,
+    dot_rows,
+    funnel,
+    images,
+    lines,
+    paired_bars,
+    palette,
+    ranked_dots,
+    spread,
+    stacked_columns,
+    vector,
+    width,
+)
+from analysis.charts.style import CONTEXT, FACTORS, HIGHLIGHT, REFERENCE
+from analysis.charts.uncertainty import fan, flow_matrix, grouped_columns, intervals, occupancy_curve, prices, tornado
+
+__all__ = [
+    "CONTEXT",
+    "FACTORS",
+    "HIGHLIGHT",
+    "REFERENCE",
+    "area_colours",
+    "canvas",
+    "colours_of",
+    "contributions",
+    "dot_rows",
+    "fan",
+    "flow_matrix",
+    "funnel",
+    "grouped_columns",
+    "images",
+    "intervals",
+    "lines",
+    "occupancy_curve",
+    "paired_bars",
+    "palette",
+    "prices",
+    "ranked_dots",
+    "spread",
+    "stacked_columns",
+    "tornado",
+    "vector",
+    "width",
+]

@@ -1,0 +1,125 @@
+"""What a chart says, apart from how it is drawn: enough for a slide to draw it again as a chart that can be edited."""
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import repeat
+from typing import Any, Literal
+
+import pandas as pd
+
+from analysis.rows import MISSING, SUPPRESSED
+
+# A chart has no room for longer names; the table beside it has them whole.
+LONGEST_NAME = 72
+Kind = Literal["lines", "stacked_columns", "columns", "bars", "marks", "deviations", "points", "matrix"]
+Look = Literal["bars", "line", "dashes", "dots", "total"]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series: a value for each category, or for each of its own `places` along the other axis.
+
+    What is missing or suppressed is None. `texts`: what is written at each value instead of the number; `valued`:
+    whether the numbers are written at all.
+    """
+
+    name: str
+    colour: str
+    values: list[float | None]
+    look: Look = "bars"
+    places: list[float] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    valued: bool = True
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A value that is not there, and its status; without a series the category has none at all."""
+
+    category: str
+    series: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The kind of a chart, its categories (names, years, or with `dates` days as ISO text) and its series.
+
+    Values are in the unit shown. `across`: what the other axis is of points; `logarithmic` is that axis. `base`: what
+    deviations are measured from; `floor`: where the axis begins when it does not find out itself.
+    """
+
+    kind: Kind
+    unit: str
+    decimals: int
+    categories: list[str]
+    series: list[Series]
+    gaps: list[Gap] = field(default_factory=list)
+    dates: bool = False
+    across: str = ""
+    logarithmic: bool = False
+    base: float | None = None
+    floor: float | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """The same as what JSON holds."""
+        return asdict(self)
+
+
+def shortened(name: object) -> str:
+    """A name as a chart has room for it."""
+    text = str(name)
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1].rstrip()}…"
+
+
+def wrapped(name: object, characters: int) -> str:
+    """A name over several lines; a word is broken only where it is longer than any Danish one."""
+    text = shortened(name)
+    endless = max(map(len, text.split()), default=0) > 2 * max(characters, 20)
+    return textwrap.fill(text, characters, break_long_words=endless)
+
+
+def from_facts(facts: Mapping[str, Any]) -> Contents:
+    """The contents that were stored as facts."""
+    series = [Series(**one) for one in facts["series"]]
+    return Contents(**{**facts, "series": series, "gaps": [Gap(**one) for one in facts["gaps"]]})
+
+
+def figures(values: Iterable[float]) -> list[float | None]:
+    """Values as JSON holds them: one that is missing is None."""
+    return [float(value) if value == value else None for value in values]
+
+
+def by_category(
+    data: pd.DataFrame, across: str, colours: Mapping[str, str], look: Look, *, ordered: bool = False
+) -> tuple[list[str], list[Series], list[Gap]]:
+    """Categories, series and gaps of rows with a series and a value for each category in `across`.
+
+    The series are those of `colours`, in that order, that have rows. `ordered`: by category, not as the frame stands.
+    """
+    found = dict.fromkeys(data[across].tolist())
+    places = {category: place for place, category in enumerate(sorted(found) if ordered else found)}
+    values: dict[str, list[float | None]] = {}
+    gaps = []
+    statuses = data["status"].tolist() if "status" in data.columns else repeat(MISSING)
+    for category, series, value, status in zip(
+        data[across].tolist(), data["series"].tolist(), data["value"].tolist(), statuses, strict=False
+    ):
+        course = values.setdefault(series, [None] * len(places))
+        if value == value and status != SUPPRESSED:
+            course[places[category]] = float(value)
+        else:
+            gaps.append(Gap(str(category), str(series), str(status)))
+    drawn = [Series(str(name), colour, values[name], look) for name, colour in colours.items() if name in values]
+    return [str(category) for category in places], drawn, gaps
+
+
+def level(name: str, value: float, count: int, colour: str) -> Series:
+    """A level that is the same for all categories; its name says which."""
+    return Series(name, colour, [float(value)] * count, "dashes", valued=False)
+
+
+def dashed(name: str, colour: str, places: Sequence[float], values: Sequence[float]) -> Series:
+    """A dashed line through points."""
+    return Series(name, colour, figures(values), "dashes", [float(place) for place in places])

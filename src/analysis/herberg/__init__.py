@@ -1,0 +1,1 @@
+"""The herberg capacity model."""

@@ -1,0 +1,140 @@
+"""Persons, services and notifications by municipality or region, as the codes of a table count them."""
+
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+
+from analysis import accounts, areas
+from analysis.catalogue import Break, CountedTable
+from analysis.edition import Edition
+from analysis.errors import InputError
+from analysis.rows import ORIGINS
+from noegletal.facts import checks
+from noegletal.facts.sums import added
+from noegletal.rules import Finding
+from noegletal.sources.corrections import read_corrected
+from noegletal.sources.snapshot import TIME, require_years, table_shapes
+
+# A municipality that never reaches this in a year may really have none in another; a larger one has not delivered.
+PLAUSIBLE_ZERO = 25
+KEYS = ["area_code", "population_group", "category", "year"]
+
+schema = pa.DataFrameSchema(
+    {
+        "area_code": pa.Column(str, pa.Check(lambda codes: codes.isin(areas.reported_areas()))),
+        "population_group": pa.Column(str),
+        "category": pa.Column(str),
+        "year": pa.Column(int, pa.Check.in_range(2000, 2100)),
+        "value": pa.Column(float, pa.Check.ge(0), nullable=True),
+        "status": pa.Column(str, pa.Check.isin(["final", "provisional", "missing"])),
+        "origin": pa.Column(str, pa.Check.isin(ORIGINS)),
+        "note": pa.Column(str),
+    },
+    unique=KEYS,
+    strict=True,
+)
+
+
+def build(raw: Path, edition: Edition, counted: CountedTable) -> tuple[pd.DataFrame, list[Finding]]:
+    """Counts by area, category and year of one table, and what the checks found.
+
+    Columns: area_code (municipalities; regions, their groups and the country where the source has no municipalities),
+    population_group, category, year, value (NaN missing), status, origin, note (breaks in the series). A code that a
+    delivered municipality leaves out counts as zero. A whole year that a municipality leaves out is zero where its
+    other years are small enough for that (below 25 in all), else it is missing.
+    Errors: a year of the edition without rows, no rows at all for the codes, a negative count.
+    """
+    table, area = counted.table, table_shapes()[counted.table].area
+    years = edition.tables[table].years.all
+    codes = {code: category for category, listed in counted.categories.items() for code in listed}
+    select = {variable: frozenset({code}) for variable, code in counted.select.items()}
+    rows, _ = read_corrected(raw, table, edition, select | {counted.variable: frozenset(codes)})
+    if rows.empty:
+        raise InputError(f"{table} holds no rows with {counted.variable} {', '.join(codes)}")
+    require_years(rows, table, years)
+    negative = rows[rows["value"] < 0]
+    if len(negative):
+        first = negative.iloc[0]
+        raise InputError(f"{first['file']} line {first['line']}: a count cannot be negative ({first['value']:g})")
+    cells = pd.DataFrame(
+        {
+            "area_code": rows[area],
+            "population_group": counted.population_group,
+            "category": rows[counted.variable].map(codes),
+            "code": rows[counted.variable],
+            "year": rows[TIME].astype(int),
+            "value": rows["value"],
+            "status": rows["status"].astype("str").mask(rows["value"].isna(), "missing"),
+            "origin": rows["origin"].astype("str"),
+        }
+    )
+    cells = cells[cells["year"].isin(years)]
+    if counted.level == "municipality":
+        findings = checks.area_totals(table, cells, ["year", "category"], "i alt")
+        cells = cells[cells["area_code"].isin(areas.municipalities())]
+        cells = _with_small_years(cells, years)
+        findings += checks.absent_municipalities(table, cells, years)
+        facts = _with_zeros(added(cells, KEYS), cells, counted, years)
+    else:
+        findings = []
+        facts = _with_groups(added(cells[cells["area_code"].isin(areas.aggregates())], KEYS))
+    findings += checks.foreign_areas(table, rows[area])
+    findings += checks.unit_shift(table, "count", facts)
+    breaks = [*counted.breaks, *_new_codes(cells, counted, years)]
+    findings += [
+        checks.series_break(table, accounts.label(counted.population_group, found.category), found.year, found.text)
+        for found in breaks
+    ]
+    facts["note"] = ""
+    for found in breaks:
+        hit = (facts["category"] == found.category) & (facts["year"] == found.year)
+        facts.loc[hit, "note"] = (facts.loc[hit, "note"] + f"; Databrud: {found.text}").str.removeprefix("; ")
+    return schema.validate(facts.astype({"status": "str", "origin": "str", "note": "str"})), findings
+
+
+def _with_small_years(cells: pd.DataFrame, years: list[int]) -> pd.DataFrame:
+    """The cells with a zero for each year that a municipality of small counts leaves out altogether."""
+    usual = cells.groupby(["area_code", "year"])["value"].sum().groupby("area_code").max()
+    small = usual[usual < PLAUSIBLE_ZERO].index
+    seen = set(zip(cells["area_code"], cells["year"], strict=True))
+    absent = [(area, year) for area in small for year in years if (area, year) not in seen]
+    patterns = cells.drop_duplicates("area_code").set_index("area_code")
+    zeros = [patterns.loc[area].to_dict() | {"area_code": area, "year": year, "value": 0.0} for area, year in absent]
+    return pd.concat([cells, pd.DataFrame(zeros, columns=cells.columns)], ignore_index=True) if zeros else cells
+
+
+def _with_zeros(facts: pd.DataFrame, cells: pd.DataFrame, counted: CountedTable, years: list[int]) -> pd.DataFrame:
+    grid = pd.MultiIndex.from_product(
+        [areas.municipalities(), [counted.population_group], counted.categories, years], names=KEYS
+    ).to_frame(index=False)
+    full = grid.merge(facts, on=KEYS, how="left")
+    delivered = pd.MultiIndex.from_frame(cells[["area_code", "year"]])
+    present = pd.MultiIndex.from_frame(full[["area_code", "year"]]).isin(delivered)
+    absent = full["status"].isna()
+    full["value"] = full["value"].mask(absent & present, table_shapes()[counted.table].suppressed_value)
+    full["status"] = full["status"].mask(absent, "final").mask(absent & ~present, "missing")
+    full["origin"] = full["origin"].fillna(max(cells["origin"].unique(), key=ORIGINS.index))
+    return full
+
+
+def _with_groups(facts: pd.DataFrame) -> pd.DataFrame:
+    """Regions, and the groups that are the same municipalities as a region."""
+    parts = [facts]
+    for group in areas.aggregates():
+        twin = [code for code in facts["area_code"].unique() if areas.members(code) == areas.members(group)]
+        if twin and group not in set(facts["area_code"]):
+            parts.append(facts[facts["area_code"] == twin[0]].assign(area_code=group))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _new_codes(cells: pd.DataFrame, counted: CountedTable, years: list[int]) -> list[Break]:
+    """Codes without a single figure in the first years of the series: what is counted has been widened."""
+    begun = cells[cells["value"] > 0].groupby("code")["year"].min()
+    found = []
+    for category, codes in counted.categories.items():
+        late = {code: int(begun[code]) for code in codes if code in begun.index and begun[code] > years[0]}
+        for year in sorted(set(late.values())):
+            listed = ", ".join(code for code, first in late.items() if first == year)
+            found.append(Break(category=category, year=year, text=f"nye ydelser fra {year} (kode {listed})"))
+    return found

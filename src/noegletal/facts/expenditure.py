@@ -1,0 +1,136 @@
+"""Net operating expenditure by municipality, function and grouping, from REGK100."""
+
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+
+from analysis import accounts, areas
+from analysis.edition import Edition
+from analysis.errors import InputError
+from analysis.rows import ORIGINS
+from noegletal import rules
+from noegletal.facts import checks
+from noegletal.facts.sums import added
+from noegletal.rules import Finding
+from noegletal.sources.corrections import read_corrected
+from noegletal.sources.snapshot import TIME, raw_files, read_table, require_years
+
+THOUSAND = 1000
+# Ownership: not stated, own, self-owning or private, other public, private suppliers. REGK100 has no total.
+OWNERSHIPS = frozenset("01234")
+# Operating accounts only (no state refund, no investment), all kinds net of income, current prices.
+NET_OPERATING = {"DRANST": frozenset({"1"}), "ART": frozenset({"TOT"}), "PRISENHED": frozenset({"LOBM"})}
+KEYS = ["year", "area_code", "function", "grouping"]
+
+schema = pa.DataFrameSchema(
+    {
+        "year": pa.Column(int, pa.Check.in_range(2007, 2100)),
+        "area_code": pa.Column(str, pa.Check(lambda codes: codes.isin(areas.municipalities()))),
+        "function": pa.Column(str, pa.Check.str_matches(r"^[0-9]{5}$")),
+        "grouping": pa.Column(str, pa.Check.str_matches(r"^[0-9]{3}$")),
+        "value": pa.Column(float, nullable=True),
+        "status": pa.Column(str, pa.Check.isin(["final", "provisional", "missing"])),
+        "origin": pa.Column(str, pa.Check.isin(ORIGINS)),
+    },
+    unique=KEYS,
+    strict=True,
+)
+
+
+def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
+    """Expenditure of the edition's period in current kroner, summed over ownership, and what the checks found.
+
+    Columns: year, area_code (municipalities), function, grouping (three digits), value (kr., NaN missing), status,
+    origin. Source: REGK100, DRANST 1, ART TOT, PRISENHED LOBM (1.000 kr.). Functions outside accounts.csv are left out.
+    """
+    years = edition.tables["REGK100"].years.all
+    wanted = NET_OPERATING | {
+        "FUNKTION": frozenset(accounts.functions()),
+        "TID": frozenset(map(str, edition.period.all)),
+    }
+    rows, _ = read_corrected(raw, "REGK100", edition, wanted)
+    if rows.empty:
+        raise InputError(
+            "REGK100 holds no net operating expenditure in current prices (DRANST 1, ART TOT, PRISENHED LOBM) "
+            "of a function in accounts.csv"
+        )
+    require_years(rows, "REGK100", [year for year in years if year in edition.period.all])
+    unknown = rows[~rows["EJER"].isin(OWNERSHIPS)]
+    if len(unknown):
+        first = unknown.iloc[0]
+        raise InputError(f"{first['file']} line {first['line']}: EJER {first['EJER']!r} is not one of 0-4")
+    cells = pd.DataFrame(
+        {
+            "year": rows[TIME].astype(int),
+            "area_code": rows["OMRÅDE"],
+            "function": rows["FUNKTION"],
+            "grouping": rows["GRUPPERING"],
+            "value": rows["value"] * THOUSAND,
+            "status": rows["status"].astype("str").mask(rows["value"].isna(), "missing"),
+            "origin": rows["origin"].astype("str"),
+        }
+    )
+    findings = checks.area_totals("REGK100", cells, ["year", "function"], "kr.")
+    municipal = cells[cells["area_code"].isin(areas.municipalities())]
+    facts = added(municipal, KEYS).astype({"status": str, "origin": str})
+    findings += checks.unmapped_groupings(facts)
+    findings += checks.absent_functions(facts)
+    findings += checks.absent_municipalities("REGK100", facts, edition.period.all)
+    findings += checks.function_totals(facts, _control(raw, edition))
+    findings += checks.foreign_areas("REGK100", cells["area_code"])
+    findings += checks.unit_shift("REGK100", "amount", facts)
+    findings += checks.ownerships(municipal.assign(ownership=rows["EJER"]))
+    findings += checks.unauthorised(facts)
+    findings += _other_kinds(raw, wanted, facts)
+    return schema.validate(facts), findings
+
+
+def _other_kinds(raw: Path, wanted: dict[str, frozenset[str]], facts: pd.DataFrame) -> list[Finding]:
+    """What the checks find among gross expenditure, income and main kinds; rows at fault never stop the build."""
+    declared = rules.catalogue().kinds
+    if sum(path.stat().st_size for path in raw.glob("REGK100.*csv*")) > declared.largest_file_bytes:
+        return [checks.kinds_not_checked("filen er for stor til at blive læst to gange.")]
+    codes = frozenset({declared.gross, declared.income, *declared.main})
+    try:
+        rows, _ = read_table(raw, "REGK100", wanted | {"ART": codes})
+    except InputError as error:
+        return [checks.kinds_not_checked(f"{error}.")]
+    rows = rows[rows["OMRÅDE"].isin(areas.municipalities())]
+    others = pd.DataFrame(
+        {
+            "year": rows[TIME].astype(int),
+            "area_code": rows["OMRÅDE"],
+            "function": rows["FUNKTION"],
+            "kind": rows["ART"],
+            "value": rows["value"] * THOUSAND,
+        }
+    )
+    return checks.kind_totals(facts, others)
+
+
+def _control(raw: Path, edition: Edition) -> pd.DataFrame:
+    """Function totals of REGK31 in kroner, with the rounding each carries (`tolerance`, kr.)."""
+    columns = ["year", "area_code", "function", "value", "tolerance"]
+    if "REGK31" not in edition.tables or not raw_files(raw, "REGK31"):
+        return pd.DataFrame(columns=columns)
+    rows, _ = read_corrected(raw, "REGK31", edition, NET_OPERATING | {"FUNKTION": frozenset(accounts.functions())})
+    rows = rows[rows["OMRÅDE"].isin(areas.municipalities())]
+    totals = pd.DataFrame(
+        {
+            "year": rows[TIME].astype(int),
+            "area_code": rows["OMRÅDE"],
+            "function": rows["FUNKTION"],
+            "value": rows["value"] * THOUSAND,
+            "derived": rows["origin"].astype("str") == "derived",
+        }
+    )
+    people, _ = read_corrected(raw, "FOLK1A", edition, {"KØN": frozenset({"TOT"}), "ALDER": frozenset({"IALT"})})
+    people = people[people[TIME].str.endswith("K1")]
+    people = people.assign(year=people[TIME].str[:4].astype(int)).rename(columns={"OMRÅDE": "area_code"})
+    totals = totals.merge(
+        people[["year", "area_code", "value"]].rename(columns={"value": "people"}), on=["year", "area_code"], how="left"
+    )
+    # A total derived from whole kroner per inhabitant is right to half a krone each; both tables round to 1.000 kr.
+    totals["tolerance"] = THOUSAND + totals["people"].fillna(0) * 0.5 * totals["derived"]
+    return totals[columns]

@@ -1,0 +1,70 @@
+"""Rates that a source delivers ready-made per municipality and year."""
+
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+
+from analysis import areas
+from analysis.edition import Edition
+from analysis.errors import InputError
+from analysis.rows import ORIGINS
+from noegletal.facts import checks
+from noegletal.rules import Finding
+from noegletal.sources.corrections import read_corrected
+from noegletal.sources.snapshot import TIME, require_years, table_shapes, with_absent_rows
+
+KEYS = ["area_code", "year"]
+
+schema = pa.DataFrameSchema(
+    {
+        "area_code": pa.Column(str, pa.Check(lambda codes: codes.isin(areas.municipalities()))),
+        "year": pa.Column(int, pa.Check.in_range(2000, 2100)),
+        "value": pa.Column(float, pa.Check.ge(0), nullable=True),
+        "status": pa.Column(str, pa.Check.isin(["final", "provisional", "missing"])),
+        "origin": pa.Column(str, pa.Check.isin(ORIGINS)),
+    },
+    unique=KEYS,
+    strict=True,
+)
+
+
+def build(
+    raw: Path, edition: Edition, table: str, select: dict[str, str], ceiling: float
+) -> tuple[pd.DataFrame, list[Finding]]:
+    """One rate per municipality and year of a table, limited to the codes of `select`.
+
+    Columns: area_code, year, value (unit of the table, NaN missing), status, origin. Errors: a year of the edition
+    without rows, a rate below zero or above `ceiling`. A municipality that is nowhere in the table is missing.
+    """
+    codes = {variable: frozenset({code}) for variable, code in select.items()}
+    rows, _ = read_corrected(raw, table, edition, codes)
+    years = edition.tables[table].years.all
+    if rows.empty:
+        chosen = ", ".join(f"{variable} {code}" for variable, code in select.items())
+        raise InputError(f"{table} holds no rows with {chosen}")
+    require_years(rows, table, years)
+    impossible = rows[(rows["value"] < 0) | (rows["value"] > ceiling)]
+    if len(impossible):
+        first = impossible.iloc[0]
+        raise InputError(
+            f"{first['file']} line {first['line']}: {first['value']:g} is outside what a rate can be (0-{ceiling:g})"
+        )
+    area = table_shapes()[table].area
+    municipal = rows[rows[area].isin(areas.municipalities())]
+    full = with_absent_rows(municipal, table, [str(year) for year in years])
+    facts = pd.DataFrame(
+        {
+            "area_code": full[area].astype(str),
+            "year": full[TIME].astype(int),
+            "value": full["value"],
+            "status": full["status"].astype(str).mask(full["value"].isna(), "missing"),
+            "origin": full["origin"].astype(str),
+        }
+    )
+    present = municipal.rename(columns={area: "area_code"}).assign(year=municipal[TIME].astype(int))
+    nowhere = sorted(set(areas.municipalities()) - set(present["area_code"]))
+    findings = checks.absent_municipalities(table, present, years[:1]) if nowhere else []
+    findings += checks.foreign_areas(table, rows[area])
+    findings += checks.unit_shift(table, "rate", facts)
+    return schema.validate(facts), findings

@@ -1,0 +1,111 @@
+"""Adding figures up so that what is missing, provisional or reconstructed follows them into the sum."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from analysis import areas
+from analysis.danish import listed
+from analysis.rows import FINAL, MISSING, NOT_APPLICABLE, ORIGINS, PROVISIONAL
+
+
+def added(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Sums of `value` over `keys`; a sum with a missing member is missing, and origin is the weakest.
+
+    Requires value, status, origin; returns keys with value, status, origin.
+    """
+    absent = frame["value"].isna()
+    work = frame[keys].assign(
+        value=frame["value"].fillna(0.0),
+        absent=absent,
+        provisional=frame["status"].astype("str") == PROVISIONAL,
+        weakest=_origin_rank(frame["origin"]),
+    )
+    sums = work.groupby(keys, observed=True, sort=True).agg(
+        value=("value", "sum"), absent=("absent", "any"), provisional=("provisional", "any"), weakest=("weakest", "max")
+    )
+    sums["value"] = sums["value"].mask(sums["absent"])
+    sums["status"] = _status(sums["absent"], sums["provisional"])
+    sums["origin"] = np.asarray(ORIGINS, dtype=object)[sums["weakest"]]
+    return sums.reset_index()[[*keys, "value", "status", "origin"]]
+
+
+def with_summed_areas(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Municipal amounts together with the country, groups and regions summed from them.
+
+    Requires area_code, `keys`, value, status, origin, one row per municipality and key; returns the same with
+    `note`, which names the municipalities that make a sum missing.
+    """
+    inside = frame.merge(_membership(), on="area_code")
+    sums = added(inside.assign(area_code=inside["aggregate"]), ["area_code", *keys])
+    absent = inside[inside["value"].isna()]
+    notes = _named(absent, ["aggregate", *keys], lambda text: f"Mangler: {text}").rename(
+        columns={"aggregate": "area_code"}
+    )
+    sums = sums.merge(notes, on=["area_code", *keys], how="left")
+    return pd.concat([frame.assign(note=""), sums], ignore_index=True).fillna({"note": ""})
+
+
+def rates(numerator: pd.DataFrame, denominator: pd.DataFrame, keys: list[str], scale: float = 1.0) -> pd.DataFrame:
+    """Rates of municipalities and of areas as the sum over the sum of the members that have both.
+
+    Both frames: area_code (municipalities), `keys`, value, status, origin. Returns area_code, keys, value, status,
+    origin, note; the note of an area names the members left out. A denominator of zero is not applicable.
+    """
+    pairs = numerator.merge(denominator, on=["area_code", *keys], suffixes=("", "_below"))
+    usable = pairs["value"].notna() & pairs["value_below"].notna()
+    own = pairs.assign(aggregate=pairs["area_code"])
+    work = pd.concat([own, pairs.merge(_membership(), on="area_code")], ignore_index=True)
+    usable = work["value"].notna() & work["value_below"].notna()
+    ranks = np.maximum(_origin_rank(work["origin"]), _origin_rank(work["origin_below"]))
+    provisional = (work[["status", "status_below"]].astype("str") == PROVISIONAL).any(axis=1)
+    work = work.assign(
+        above=work["value"].where(usable),
+        below=work["value_below"].where(usable),
+        usable=usable,
+        # A member left out does not decide what the others rest on.
+        weakest=ranks.where(usable, 0),
+        weakest_of_all=ranks,
+        provisional=provisional & usable,
+    )
+    sums = work.groupby(["aggregate", *keys], observed=True).agg(
+        above=("above", "sum"),
+        below=("below", "sum"),
+        usable=("usable", "any"),
+        provisional=("provisional", "any"),
+        weakest=("weakest", "max"),
+        weakest_of_all=("weakest_of_all", "max"),
+    )
+    sums["value"] = (sums["above"] / sums["below"].where(sums["below"] > 0) * scale).where(sums["usable"])
+    sums["status"] = _status(~sums["usable"], sums["provisional"])
+    sums.loc[sums["usable"] & (sums["below"] <= 0), "status"] = NOT_APPLICABLE
+    sums["origin"] = np.asarray(ORIGINS, dtype=object)[sums["weakest"].where(sums["usable"], sums["weakest_of_all"])]
+    sums = sums.reset_index()
+    out = work[~work["usable"] & (work["aggregate"] != work["area_code"])]
+    notes = _named(out, ["aggregate", *keys], lambda text: f"Uden: {text}")
+    sums = sums.merge(notes, on=["aggregate", *keys], how="left").fillna({"note": ""})
+    return sums.rename(columns={"aggregate": "area_code"})[["area_code", *keys, "value", "status", "origin", "note"]]
+
+
+def _membership() -> pd.DataFrame:
+    pairs = [(member, area) for area in areas.aggregates() for member in areas.members(area)]
+    return pd.DataFrame(pairs, columns=["area_code", "aggregate"])
+
+
+def _origin_rank(origin: pd.Series) -> pd.Series:
+    return origin.astype("str").map({name: rank for rank, name in enumerate(ORIGINS)}).astype(int)
+
+
+def _status(absent: pd.Series, provisional: pd.Series) -> np.ndarray:
+    return np.select([absent, provisional], [MISSING, PROVISIONAL], default=FINAL)
+
+
+def _named(rows: pd.DataFrame, keys: list[str], sentence: Callable[[str], str]) -> pd.DataFrame:
+    if rows.empty:
+        return pd.DataFrame(columns=[*keys, "note"]).astype({key: rows[key].dtype for key in keys})
+    named = rows.assign(name=rows["area_code"].map(areas.names()))
+    texts = named.groupby(keys, observed=True)["name"].agg(
+        lambda names: sentence(listed(sorted(set(names), key=areas.collation_key)))
+    )
+    return texts.rename("note").reset_index()

@@ -1,0 +1,128 @@
+"""From raw tables to facts, key figures and findings on disk, all or nothing."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.edition import FACTS, FINDINGS, KEY_FIGURES, SOURCES, Edition
+from analysis.errors import InputError
+from noegletal.figures import slices
+from noegletal.figures.freshness import RECORD, SLICES, build_inputs, build_record, digest
+from noegletal.rules import Finding
+from noegletal.sources import corrections
+from noegletal.sources.snapshot import RawFile, raw_files
+
+
+def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.DataFrame, list[Finding]]:
+    """Compute facts and key figures of an edition from a raw folder and write them to `processed`.
+
+    Writes facts/*.parquet, key_figures.parquet, findings.json, sources.json (every raw file with its sidecar),
+    slices.json (what sections depend on) and build.json (what the build depends on).
+    Nothing of an earlier build changes unless all of it was computed.
+    """
+    # Loading them takes longer than a report whose key figures are there already.
+    from analysis.catalogue import Count, GivenRate, catalogue
+    from noegletal import rules
+    from noegletal.facts import checks, counts, diagnoses, expenditure, population, rates, shelters
+    from noegletal.figures import disclosure, plausibility
+    from noegletal.figures.kinds import Facts, key_figures
+
+    # Before anything is read: what changes while the build runs must make it stale.
+    inputs = build_inputs(edition, raw)
+    files = raw_files(raw)
+    delivered = {file.sidecar.table for file in files}
+    absent = [table for table in edition.tables if table not in delivered]
+    required = [table for table in absent if edition.tables[table].required]
+    if required:
+        raise InputError(f"{raw} lacks {', '.join(required)}: there is no {required[0]}.csv or {required[0]}.csv.gz")
+    findings = [checks.table_not_delivered(table) for table in absent]
+    findings += corrections.applied(raw, edition)
+    facts = {}
+    facts["expenditure"], found = expenditure.build(raw, edition)
+    findings += found
+    facts["population"], found = population.build(raw, edition)
+    findings += found
+    given, counted = {}, {}
+    for name, indicator in catalogue().indicators.items():
+        if isinstance(indicator, GivenRate) and indicator.table in delivered:
+            given[name], found = rates.build(raw, edition, indicator.table, indicator.select, indicator.ceiling)
+            findings += found
+        elif isinstance(indicator, Count):
+            parts = []
+            for table in indicator.counts:
+                if table.table in delivered:
+                    rows, found = counts.build(raw, edition, table)
+                    parts.append(rows)
+                    findings += found
+            if parts:
+                counted[name] = pd.concat(parts, ignore_index=True)
+    diagnosed, found = diagnoses.build(raw, edition)
+    findings += found
+    sheltered, found = shelters.build(raw, edition)
+    findings += found
+    booked_in = catalogue().indicators["shelter_cost"].category
+    findings += shelters.against_accounts(sheltered["shelter_expenditure"], facts["expenditure"], booked_in)
+    facts |= given | counted | {"diagnoses": diagnosed} | sheltered
+    table = key_figures(edition, Facts(facts["expenditure"], facts["population"], given, counted, diagnosed))
+    table = disclosure.suppressed(table, edition)
+    findings = disclosure.without_figures(findings, edition) + plausibility.findings(table)
+    rules.require_sound(findings)
+    _write(
+        processed, facts, table, findings, files, {"raw": str(raw.resolve()), "inputs": digest(inputs), "parts": inputs}
+    )
+    return table, findings
+
+
+def _write(
+    processed: Path,
+    facts: dict[str, pd.DataFrame],
+    table: pd.DataFrame,
+    findings: list[Finding],
+    files: list[RawFile],
+    record: dict[str, object],
+) -> None:
+    try:
+        processed.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".build-", dir=processed))
+    except OSError as error:
+        raise InputError(f"cannot write to {processed}: {error.strerror or error}") from error
+    try:
+        (staging / FACTS).mkdir()
+        for name, frame in facts.items():
+            frame.to_parquet(staging / FACTS / f"{name}.parquet", index=False)
+        table.to_parquet(staging / KEY_FIGURES, index=False)
+        (staging / FINDINGS).write_text(
+            json.dumps([finding.model_dump() for finding in findings], ensure_ascii=False, indent=1), encoding="utf-8"
+        )
+        sources = [source_record(file) for file in files]
+        (staging / SOURCES).write_text(json.dumps(sources, ensure_ascii=False, indent=1), encoding="utf-8")
+        (staging / SLICES).write_text(json.dumps(slices.digests(table, staging, sources)), encoding="utf-8")
+        (processed / FACTS).mkdir(exist_ok=True)
+        # The record goes first and comes back last: a stop in between leaves a build that counts as stale.
+        (processed / RECORD).unlink(missing_ok=True)
+        for path in sorted(staging.rglob("*")):
+            if path.is_file():
+                path.replace(processed / path.relative_to(staging))
+        (staging / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
+        (staging / RECORD).replace(processed / RECORD)
+    except OSError as error:
+        raise InputError(f"cannot write to {processed}: {error.strerror or error}; nothing was replaced") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def source_record(file: RawFile) -> dict[str, object]:
+    """A raw file the way pages and manifests show it."""
+    return {"file": file.path.name, **file.sidecar.model_dump(mode="json")}
+
+
+def build_if_stale(edition: Edition, raw: Path, processed: Path) -> bool:
+    """Build unless `processed` holds what these raw files, reference data and code give; says whether it built."""
+    corrections.refuse_expired(edition)
+    if build_record(processed).get("parts") == build_inputs(edition, raw):
+        return False
+    build_edition(edition, raw, processed)
+    return True

@@ -1,0 +1,181 @@
+"""Rules on key figures: sign, jumps from year to year, denominators, and what an earlier vintage of the data held.
+
+Each looks at the municipalities in the standard reading, says what it finds in Danish and changes nothing. A finding
+gathers a category and year and names the largest; thresholds and texts are in `data/reference/quality.yml`.
+"""
+
+import pandas as pd
+
+from analysis import accounts, areas
+from analysis.catalogue import Amount, Rate, UnitCost
+from analysis.catalogue import catalogue as indicators
+from analysis.danish import number, sentence
+from noegletal import rules
+from noegletal.rules import Finding, Jump, found, of_largest
+
+KRONER = "expenditure_current"
+CELL = ["indicator", "population_group", "category", "year"]
+
+
+def findings(table: pd.DataFrame) -> list[Finding]:
+    """What the rules find in a table of key figures (the contract's columns)."""
+    rows = _municipal(table)
+    return [*empty_denominators(rows), *negative_expenditure(rows), *jumps(rows), *costs_without_recipients(rows)]
+
+
+def _municipal(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of municipalities in the standard reading, of categories that are not sums of others."""
+    sums = accounts.categories()
+    sums = sums[(sums["used_for"] == "expenditure") & sums["category"].isin(sums["parent"])]
+    whole = table["category"].isin(sums["category"]) | (table["population_group"] == accounts.ALL_GROUPS)
+    amounts = [name for name, entry in indicators().indicators.items() if isinstance(entry, Amount)]
+    return table[
+        table["area_code"].isin(areas.municipalities())
+        & (table["variant"] == accounts.STANDARD)
+        & ~(whole & table["indicator"].isin(amounts))
+    ]
+
+
+def empty_denominators(rows: pd.DataFrame) -> list[Finding]:
+    """NAEVN-01: nobody in an age band that a key figure is divided by, where there is something to divide."""
+    used = {
+        band
+        for entry in indicators().indicators.values()
+        if isinstance(entry, Rate)
+        for band in entry.denominators[accounts.STANDARD].values()
+    }
+    people = rows[(rows["indicator"] == "population") & rows["category"].isin(used)]
+    empty = people[people["value"] == 0]
+    texts = []
+    for (band, year), hit in empty.groupby(["category", "year"]):
+        named = of_largest(sorted(map(areas.name, hit["area_code"]), key=areas.collation_key))
+        texts.append(f"Folketallet for {band} år er 0 i {year} i {named}.")
+    return [found("NAEVN-01", "FOLK1A", text) for text in texts]
+
+
+def negative_expenditure(rows: pd.DataFrame) -> list[Finding]:
+    """FORT-01: negative net expenditure in a category that was large the year before."""
+    both = _with_earlier_year(rows[rows["indicator"] == KRONER])
+    limit = rules.catalogue().thresholds.negative_after_kroner
+    wrong = both[(both["value"] < 0) & (both["earlier"] >= limit)]
+    return [
+        found("FORT-01", _tables(cell[0]), sentence(f"{_label(cell)} er negativ i {cell[3]}: {_changes(hit)}"))
+        for cell, hit in wrong.groupby(CELL, sort=False)
+    ]
+
+
+def jumps(rows: pd.DataFrame) -> list[Finding]:
+    """SPRING-01 to -04: a municipality's figure that rises or falls by a declared factor and amount in a year."""
+    return [
+        found(
+            jump.rule,
+            _tables(cell[0]),
+            sentence(f"{_label(cell)} springer fra {cell[3] - 1} til {cell[3]}: {_changes(hit)}"),
+        )
+        for jump in rules.catalogue().thresholds.jumps
+        for cell, hit in _jumping(_with_earlier_year(rows[rows["indicator"].isin(jump.indicators)]), jump)
+    ]
+
+
+def costs_without_recipients(rows: pd.DataFrame) -> list[Finding]:
+    """NAEVN-02, NAEVN-03: unit costs with nobody, or hardly anybody, to divide the expenditure by."""
+    limits = rules.catalogue().thresholds
+    entry = indicators().indicators["unit_cost"]
+    if not isinstance(entry, UnitCost):
+        return []
+    keys = ["population_group", "category", "area_code", "year"]
+    persons = rows[rows["indicator"].isin(entry.denominators)].set_index(keys)["value"].rename("persons")
+    costs = rows[rows["indicator"] == "unit_cost"].set_index(keys)["value"]
+    amounts = rows[rows["indicator"] == KRONER].set_index(keys)["value"].rename("amount")
+    table = pd.concat([costs, persons, amounts], axis=1).reset_index()
+    nobody = table[(table["persons"] == 0) & (table["amount"] >= limits.cost_without_recipients_kroner)]
+    few = table[table["value"].notna() & (table["persons"] < limits.few_recipients)]
+    said = []
+    for (group, category), hit in nobody.groupby(["population_group", "category"], sort=False):
+        named = of_largest(
+            [
+                f"{areas.name(row.area_code)} {row.year}"
+                for row in hit.sort_values("amount", ascending=False).itertuples()
+            ]
+        )
+        text = f"{accounts.label(group, category)} har udgifter, men ingen modtagere: {named}."
+        said.append(found("NAEVN-02", ", ".join(entry.sources), text))
+    for (group, category), hit in few.groupby(["population_group", "category"], sort=False):
+        names = sorted(map(areas.name, set(hit["area_code"])), key=areas.collation_key)
+        text = (
+            f"Enhedsprisen for {accounts.label(group, category)} bygger i mindst ét år på færre end "
+            f"{number(limits.few_recipients)} modtagere: {of_largest(names)}."
+        )
+        said.append(found("NAEVN-03", ", ".join(entry.sources), text))
+    return said
+
+
+def revisions(table: pd.DataFrame, earlier: pd.DataFrame) -> list[Finding]:
+    """VINT-01, VINT-02: figures of years in both vintages that have changed much, or are missing now.
+
+    Both frames have the columns of key figures; what only one of them computes is not compared.
+    """
+    keys = [*CELL, "area_code"]
+    before = _municipal(earlier).set_index(keys)["value"].rename("earlier")
+    both = _municipal(table).merge(before.reset_index(), on=keys)
+    said = []
+    for limit in rules.catalogue().thresholds.revisions:
+        mine = both[both["indicator"].isin(limit.indicators)]
+        for cell, hit in _jumping(mine.dropna(subset=["value", "earlier"]), limit):
+            text = sentence(f"{_label(cell)} {cell[3]} er ændret: {_changes(hit)}")
+            said.append(found(limit.rule, _tables(cell[0]), text))
+        gone = mine[(mine["status"] == "missing") & mine["earlier"].notna()]
+        for cell, hit in gone.groupby(CELL, sort=False):
+            names = sorted(map(areas.name, hit["area_code"]), key=areas.collation_key)
+            text = f"{_label(cell)} {cell[3]} mangler nu for {of_largest(names)}."
+            said.append(found("VINT-02", _tables(cell[0]), text))
+    return said
+
+
+def _with_earlier_year(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that have a figure the year before as well, with it as `earlier`."""
+    keys = [*CELL, "area_code"]
+    earlier = rows[[*keys, "value"]].assign(year=rows["year"] + 1).rename(columns={"value": "earlier"})
+    return rows.merge(earlier, on=keys).dropna(subset=["value", "earlier"])
+
+
+def _jumping(both: pd.DataFrame, limit: Jump) -> list[tuple[tuple[str, str, str, int], pd.DataFrame]]:
+    """Cells with the rows that rise or fall by at least the factor and the amount; a figure of or from zero counts."""
+    small = both[["value", "earlier"]].abs().min(axis=1)
+    large = both[["value", "earlier"]].abs().max(axis=1)
+    turned = both["value"] * both["earlier"] < 0
+    apart = (both["value"] - both["earlier"]).abs() >= limit.amount
+    hit = both[apart & ((large >= limit.factor * small) | turned)]
+    return list(hit.groupby(CELL, sort=False))
+
+
+def _changes(rows: pd.DataFrame) -> str:
+    """The municipalities of a cell with both figures, the largest change first."""
+    ordered = rows.assign(size=(rows["value"] - rows["earlier"]).abs()).sort_values("size", ascending=False)
+    entry = indicators().indicators[rows["indicator"].iloc[0]]
+    thousand = entry.unit == "kr"
+
+    def shown(value: float) -> str:
+        return number(value / 1000) if thousand else number(value, entry.decimals)
+
+    named = of_largest(
+        [
+            f"{areas.name(row.area_code)} (fra {shown(row.earlier)} til {shown(row.value)})"
+            for row in ordered.itertuples()
+        ]
+    )
+    return f"{named}, i t.kr." if thousand else named
+
+
+def _label(cell: tuple[str, str, str, int]) -> str:
+    indicator, group, category, _ = cell
+    name = indicators().indicators[indicator].name
+    known = accounts.categories()
+    known = known[(known["population_group"] == group) & (known["category"] == category)]
+    if category == accounts.TOTAL:
+        return name
+    return f"{name}, {known['label'].iloc[0] if len(known) else category}"
+
+
+def _tables(indicator: str) -> str:
+    return ", ".join(indicators().indicators[indicator].sources)

@@ -1,0 +1,44 @@
+"""What the page Definitioner says: every key figure of a report as the catalogue declares it."""
+
+from typing import Any
+
+from analysis.catalogue import Indicator, catalogue, source_line
+from analysis.danish import RECONSTRUCTION_MARK, STATUS_SYMBOLS
+from analysis.edition import Edition
+from analysis.rows import MISSING, SUPPRESSED
+from analysis.tables import UNIT_NAMES
+
+SYMBOLS = {
+    STATUS_SYMBOLS[MISSING]: "Tallet mangler i kilden, eller noget af det, det er lagt sammen af, mangler.",
+    STATUS_SYMBOLS[SUPPRESSED]: "Tallet vises ikke, fordi det bygger på få personer.",
+    STATUS_SYMBOLS["not_applicable"]: "Tallet giver ikke mening, for eksempel en pris pr. modtager uden modtagere.",
+    "*": "Foreløbigt tal.",
+    RECONSTRUCTION_MARK: "Tallet bygger på en tabel, der er rekonstrueret; se Datagrundlag.",
+}
+
+
+def page_context(edition: Edition) -> dict[str, Any]:
+    """The key figures that the sections of an edition read, and the symbols used."""
+    caveats = catalogue().caveats
+    return {
+        "symbols": SYMBOLS,
+        "indicators": [
+            {
+                "anchor": name,
+                "name": entry.name,
+                "definition": entry.definition,
+                "averaging": entry.averaging,
+                "unit": UNIT_NAMES[entry.unit],
+                "source": source_line(name, edition),
+                "caveats": [caveats[caveat] for caveat in entry.caveats],
+                "used_in": [plan for plan in edition.sections if name in plan.reads.indicators],
+            }
+            for name, entry in defined(edition).items()
+        ],
+    }
+
+
+def defined(edition: Edition) -> dict[str, Indicator]:
+    """The key figures that the sections of an edition read, by name, in the order of the catalogue."""
+    read = {name for plan in edition.sections for name in plan.reads.indicators}
+    return {name: entry for name, entry in catalogue().indicators.items() if name in read}

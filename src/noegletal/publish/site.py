@@ -1,0 +1,436 @@
+"""The pages of a report: a page per section, an index, the reconciliation page and the manifest."""
+
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import platform
+import shutil
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis import accounts, areas, danish
+from analysis import rows as vocabulary
+from analysis.danish import RECONSTRUCTION_MARK
+from analysis.edition import FINDINGS, KEY_FIGURES, SOURCES, Edition, SectionPlan, load_edition, project_root
+from noegletal import rules as quality_rules
+from noegletal.figures.assessment import recorded
+from noegletal.figures.freshness import Inputs
+from noegletal.folders import replaced
+from noegletal.publish import changes, definitions, provenance, search, section_pages
+from noegletal.publish.artefacts import Press
+from noegletal.publish.manifest import (
+    EXECUTED,
+    FORMATS,
+    MANIFEST,
+    OUTPUT_FACTS,
+    PACKAGE,
+    SectionRun,
+    output_files,
+    published_sections,
+    section_files,
+)
+from noegletal.publish.pages import page
+from noegletal.review.affected import AffectedOutput, affected_outputs
+from noegletal.review.reconcile import Comparison, computed_reading, counts, declarations, open_questions, published
+from noegletal.review.revisions import NotCompared, PrintedChange, Revisions
+
+PACKAGES = ("pandas", "seaborn", "statsmodels", "papermill", "jupyterlab", "matplotlib", "noegletal-hovedstaden")
+STATUS_NAMES = {
+    "match": "stemmer",
+    "deviates": "afviger",
+    "contradicts_itself": "rapporten modsiger sig selv",
+    "not_computable": "kan ikke beregnes",
+}
+UNIT_NAMES = {"mia_kr": "mia. kr.", "mio_kr": "mio. kr.", "kr": "kr.", "pct": "pct.", "antal": "antal"}
+EXTREMES = {"min": "laveste region", "max": "højeste region"}
+# The other forms of the report by file: the index leads to those that are there. The data package is that of the
+# edition and lies beside the reports.
+FILES = {
+    FORMATS["pdf"]: "Hele rapporten til udskrift (PDF)",
+    FORMATS["slides"]: "Slides, der kan rettes (PPTX)",
+    FORMATS["workbook"]: "Figurer, tabeller og nøgletal i et regneark (XLSX)",
+    f"../{PACKAGE}": "Beskrivelse af data for andre programmer (Data Package)",
+}
+BASIS_NAMES = {"genuine": "ægte tal", "fitted": "tilpasset rekonstruktion"}
+
+
+def publish(
+    edition: Edition,
+    area_code: str,
+    folder: Path,
+    runs: Mapping[str, SectionRun],
+    comparisons: list[Comparison],
+    processed: Path,
+    started: float,
+    since: Revisions | NotCompared | None = None,
+    pages: Inputs | None = None,
+    press: Press = lambda *_: {},
+) -> dict[str, str]:
+    """Bring the sections that succeeded into the report of an area and rewrite its index, all in one step.
+
+    A failed section keeps its last good page; the page, the index and the manifest say which sections are from when.
+    `since`: what differs from an earlier vintage of the data; without one its page says so. `pages`: what the
+    report depends on, kept in the manifest for the next run; without it the next run makes everything again. `press`:
+    makes the other forms of the report. Returns by form why one could not be made; empty where it was.
+    """
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    key_figures = processed / KEY_FIGURES
+    with replaced(folder) as new:
+        earlier = published_sections(new)
+        sections = {}
+        for plan in edition.sections:
+            run = runs.get(plan.notebook)
+            record = earlier.get(plan.notebook, {})
+            if run and not run.cause:
+                record = _bring_in(new, plan, run) | {"made": now}
+            record["failed"] = run.cause if run else record.get("failed", "")
+            sections[plan.notebook] = {"title": plan.title, **record}
+        _clear_unpublished(new, edition, sections)
+        context = {
+            "edition": edition,
+            "area": areas.name(area_code),
+            "sections": sections,
+            "made": now,
+            "reconstructed": any(output["origin"] == "reconstruction" for output in _outputs(sections)),
+            "mark": RECONSTRUCTION_MARK,
+        }
+        for file in FORMATS.values():
+            # One that is not asked for this time would tell of earlier figures.
+            (new / file).unlink(missing_ok=True)
+        formats = press(new, edition, area_code, sections, processed)
+        _frame_sections(new, context)
+        findings = recorded(processed)
+        severities = _by_severity(findings)
+        page(
+            new / "index.html",
+            "index.html.j2",
+            title=edition.title,
+            main_findings=_main_findings(sections),
+            counts=_counted(comparisons),
+            severities=severities,
+            earlier=changes.vintage_name(since),
+            files={name: text for name, text in FILES.items() if (new / name).is_file()},
+            **context,
+        )
+        compared = isinstance(since, Revisions)
+        outputs = affected_outputs(since, new, sections, areas.name(area_code)) if compared else []
+        changes_page(new / changes.PAGE, edition, area_code, since, outputs, sections=sections)
+        about = definitions.page_context(edition)
+        page(new / "definitioner.html", "definitioner.html.j2", title="Definitioner", **about, **context)
+        page(new / "soeg.html", "soeg.html.j2", title="Søg", **search.page_context(edition, sections), **context)
+        page(
+            new / "afstemning.html",
+            "afstemning.html.j2",
+            title="Afstemning",
+            rows=_reconciled(edition.name, tuple(comparisons)),
+            questions=_questions(edition.name, key_figures, key_figures.stat().st_mtime_ns),
+            counts=_counted(comparisons),
+            **context,
+        )
+        page(
+            new / "datakvalitet.html",
+            "datakvalitet.html.j2",
+            title="Datakvalitet",
+            severities=severities,
+            rules=_rules_with_findings(findings),
+            **context,
+        )
+        provenance.write(new, edition, area_code, sections, processed)
+        _manifest(new, edition, area_code, sections, runs, processed, started, now, pages or {}, formats)
+    return formats
+
+
+def _outputs(sections: dict[str, dict[str, object]]) -> Iterable[dict[str, str]]:
+    return (output for record in sections.values() for output in record.get("outputs", []))
+
+
+def _bring_in(folder: Path, plan: SectionPlan, run: SectionRun) -> dict[str, Any]:
+    """Copy a section's outputs into the report and write its page; returns what the manifest keeps of it."""
+    staging = run.staging
+    facts = []
+    for output in plan.outputs:
+        facts.append(json.loads((staging / OUTPUT_FACTS.format(output)).read_text(encoding="utf-8")))
+        for name in output_files(facts[-1]):
+            (folder / name).parent.mkdir(exist_ok=True)
+            shutil.copyfile(staging / name, folder / name)
+    (folder / "notebooks").mkdir(exist_ok=True)
+    shutil.copyfile(staging / EXECUTED, folder / "notebooks" / f"{plan.notebook}.ipynb")
+    shown = section_pages.body(staging / EXECUTED)
+    section_pages.write_body(folder / f"{plan.notebook}.html", shown)
+    record = {
+        "parameters": run.parameters,
+        "seconds": round(run.seconds, 2),
+        "inputs": run.inputs,
+        "outputs": facts,
+        "findings": section_pages.findings(shown),
+    }
+    files = section_files(plan.notebook, plan.outputs, record)
+    return record | {"files": {name: (folder / name).stat().st_size for name in files}}
+
+
+def _frame_sections(folder: Path, context: dict[str, Any]) -> None:
+    """Give the page of every section that was ever made its frame of today: navigation, neighbours, from when it is."""
+    sections = context["sections"]
+    made = [notebook for notebook, section in sections.items() if "made" in section]
+    for position, notebook in enumerate(made):
+        path = folder / f"{notebook}.html"
+        shown = section_pages.kept_body(path)
+        if not shown:
+            continue
+        section = sections[notebook]
+        section_pages.write(
+            path,
+            shown,
+            title=section["title"],
+            section=section,
+            previous=made[position - 1] if position else "",
+            following=made[position + 1] if position + 1 < len(made) else "",
+            **context,
+        )
+        section["files"][path.name] = path.stat().st_size
+
+
+def _main_findings(sections: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """What each section says first: the finding that is its first figure's title, and the sentence that follows it."""
+    main = []
+    for notebook, section in sections.items():
+        figures = [
+            out for out in section.get("outputs", []) if out["output"].startswith("figur") and not out["left_out"]
+        ]
+        if not figures:
+            continue
+        said = (one["text"] for one in section.get("findings", []) if one["after"].startswith("figur"))
+        first = figures[0]
+        main.append(
+            {
+                "notebook": notebook,
+                "section": section,
+                "anchor": first["output"].replace("_", "-"),
+                "title": first["title"],
+                "sentence": next(said, ""),
+            }
+        )
+    return main
+
+
+def _clear_unpublished(folder: Path, edition: Edition, sections: dict[str, dict[str, object]]) -> None:
+    """Remove what earlier runs published and the edition no longer declares or its section now leaves out."""
+    left_out = {facts["output"] for facts in _outputs(sections) if facts.get("left_out")}
+    declared = {output for plan in edition.sections for output in plan.outputs} - left_out
+    for path in [*folder.glob("figurer/*"), *folder.glob("data/*")]:
+        if path.stem not in declared:
+            path.unlink()
+    notebooks = {plan.notebook for plan in edition.sections}
+    for path in [*folder.glob("[0-9][0-9]_*.html"), *folder.glob("notebooks/*")]:
+        if path.stem not in notebooks:
+            path.unlink()
+
+
+def changes_page(
+    path: Path,
+    edition: Edition,
+    area_code: str,
+    since: Revisions | NotCompared | None,
+    outputs: list[AffectedOutput],
+    **given: object,
+) -> None:
+    """Write the page of what differs between two vintages, as seen from an area, with the outputs it reaches.
+
+    Without an earlier vintage it says so. `given`: what the template is told besides: `sections` for the navigation of
+    the report it is in, or `alone` for a page that stands outside a report.
+    """
+    context = changes.page_context(since, area_code, outputs) if since else {"before": ""}
+    if isinstance(since, Revisions):
+        context["printed"] = _printed_changes(edition, since.printed)
+    title = "Ændringer i data"
+    page(
+        path,
+        "aendringer.html.j2",
+        title=title,
+        edition=edition,
+        area=areas.name(area_code),
+        **(context | {"looked_at": True} | given),
+    )
+
+
+def _printed_changes(edition: Edition, found: list[PrintedChange]) -> list[dict[str, str]]:
+    """The printed numbers that come out otherwise, in words, with the figures as they are printed."""
+    printed = published(edition).set_index("id")
+    rows = []
+    for change in found:
+        row = printed.loc[change.id]
+        figures = [
+            "" if figure is None else danish.number(figure, change.decimals)
+            for figure in (change.printed, change.computed_before, change.computed_after)
+        ]
+        rows.append(
+            {
+                "place": change.place,
+                "what": _in_words(row),
+                "years": "-".join(dict.fromkeys([row["period_start"], row["period_end"]])),
+                "printed": figures[0],
+                "before": figures[1],
+                "after": figures[2],
+                "unit": UNIT_NAMES[row["unit"]],
+                "status_before": STATUS_NAMES[change.status_before],
+                "status_after": STATUS_NAMES[change.status_after],
+            }
+        )
+    return rows
+
+
+def _counted(comparisons: list[Comparison]) -> list[dict[str, object]]:
+    table = counts(comparisons)
+    return [
+        {"name": STATUS_NAMES[status], "genuine": table[status]["genuine"], "fitted": table[status]["fitted"]}
+        for status in STATUS_NAMES
+        if status in table
+    ]
+
+
+# The page Afstemning is the same for every area of a run.
+@lru_cache(maxsize=1)
+def _reconciled(edition: str, comparisons: tuple[Comparison, ...]) -> list[dict[str, str]]:
+    """Rows of the page Afstemning: the printed row in words, both figures in Danish, status, basis and why."""
+    printed = published(load_edition(edition)).set_index("id")
+    rows = []
+    for comparison in comparisons:
+        row = printed.loc[comparison.id]
+        decimals = int(row["decimals_printed"])
+        clashes = [printed.loc[other, "figure_or_table"] for other in row["contradicts"].split(";") if other]
+        rows.append(
+            {
+                "id": comparison.id,
+                "place": row["figure_or_table"] if row["figure_or_table"] != "tekst" else row["section"],
+                "what": _in_words(row),
+                "years": "-".join(dict.fromkeys([row["period_start"], row["period_end"]])),
+                "unit": UNIT_NAMES[row["unit"]],
+                "printed": danish.number(comparison.printed, decimals),
+                "computed": "" if comparison.computed is None else danish.number(comparison.computed, decimals + 2),
+                "tolerance": danish.number(comparison.tolerance, decimals + 1),
+                "status": comparison.status,
+                "status_name": STATUS_NAMES[comparison.status],
+                "basis": BASIS_NAMES[comparison.basis],
+                "reason": f"Strider mod {', '.join(dict.fromkeys(clashes))}, som stemmer."
+                if comparison.status == "contradicts_itself"
+                else comparison.reason,
+            }
+        )
+    return rows
+
+
+@lru_cache(maxsize=1)
+def _questions(name: str, path: Path, _changed: int) -> list[dict[str, object]]:
+    """The open questions of the printed report with what is printed and what each reading gives, in Danish."""
+    edition, table = load_edition(name), pd.read_parquet(path)
+    printed = published(edition).set_index("id")
+    questions = []
+    for question in open_questions():
+        known = [row for row in question.printed if row in printed.index]
+        shown = [
+            danish.with_unit(printed.loc[row, "value"].replace(".", ","), UNIT_NAMES[printed.loc[row, "unit"]])
+            for row in known
+        ]
+        readings = []
+        for reading in question.readings:
+            computed = computed_reading(reading, edition, table)
+            percent = computed["unit"] == "pct"
+            text = danish.percent(computed["value"], 2) if percent else danish.billions(computed["value"], 3)
+            readings.append({"name": reading.name, "value": text, "mark": computed["origin"] == "reconstruction"})
+        questions.append({"question": question.question, "printed": shown, "readings": readings})
+    return questions
+
+
+def _in_words(row: pd.Series) -> str:
+    declared = declarations()
+    group, _ = declared.group(row["population_group"])
+    category = accounts.label(group, declared.categories.get(row["category"], row["category"]))
+    area = EXTREMES.get(declared.areas.get(row["area"])) or areas.name(areas.find_area(row["area"]))
+    return f"{declared.measures[row['measure']].name}: {category}, {area}"
+
+
+def _by_severity(findings: list[quality_rules.Finding]) -> list[dict[str, object]]:
+    """Each severity in Danish with what it means, how many rules it has and how much they found."""
+    rules = quality_rules.catalogue().rules.values()
+    return [
+        {
+            "severity": severity,
+            "name": words.name,
+            "meaning": words.meaning,
+            "rules": sum(rule.severity == severity for rule in rules),
+            "findings": sum(finding.severity == severity for finding in findings),
+        }
+        for severity, words in vocabulary.SEVERITY_NAMES.items()
+    ]
+
+
+def _rules_with_findings(findings: list[quality_rules.Finding]) -> list[dict[str, object]]:
+    """Every rule in the order of quality.yml, the most serious first, with what it found."""
+    order = list(vocabulary.SEVERITY_NAMES)
+    declared = sorted(quality_rules.catalogue().rules.items(), key=lambda entry: order.index(entry[1].severity))
+    return [
+        {
+            "id": name,
+            "severity": vocabulary.SEVERITY_NAMES[rule.severity].name,
+            "scope": rule.scope,
+            "what": rule.what,
+            "explanation": rule.explanation,
+            "findings": [finding for finding in findings if finding.rule == name],
+        }
+        for name, rule in declared
+    ]
+
+
+def _manifest(
+    folder: Path,
+    edition: Edition,
+    area_code: str,
+    sections: dict[str, dict[str, object]],
+    runs: Mapping[str, SectionRun],
+    processed: Path,
+    started: float,
+    now: str,
+    pages: Inputs,
+    formats: dict[str, str],
+) -> None:
+    """Write what the report was made from and what it consists of, with a checksum for each."""
+    notebooks = project_root() / "notebooks"
+    manifest = {
+        "edition": edition.name,
+        "area_code": area_code,
+        "area": areas.name(area_code),
+        "started": datetime.datetime.fromtimestamp(started, datetime.UTC).isoformat(timespec="seconds"),
+        "finished": now,
+        "complete": all(record.get("made") and not record["failed"] for record in sections.values())
+        and not any(formats.values()),
+        "sections": sections,
+        "pages": pages,
+        "formats": formats,
+        "ran": {notebook: "failed" if run.cause else "done" for notebook, run in runs.items()},
+        "inputs": {
+            "raw": {row["file"]: row["sha256"] for row in json.loads((processed / SOURCES).read_text("utf-8"))},
+            "key_figures": _digest(processed / KEY_FIGURES),
+            "findings": _digest(processed / FINDINGS),
+            "notebooks": {
+                plan.notebook: _digest(notebooks / f"{plan.notebook}.ipynb")
+                for plan in edition.sections
+                if (notebooks / f"{plan.notebook}.ipynb").is_file()
+            },
+        },
+        "outputs": {
+            path.relative_to(folder).as_posix(): _digest(path) for path in sorted(folder.rglob("*")) if path.is_file()
+        },
+        "versions": {"python": platform.python_version()}
+        | {package: importlib.metadata.version(package) for package in PACKAGES},
+    }
+    manifest["outputs"].pop(MANIFEST, None)
+    (folder / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,493 @@
+"""A report as slides: one finding a slide, charts and tables that can be edited, in the order of the printed deck."""
+
+import io
+import math
+import re
+from collections.abc import Iterator, Sequence
+from itertools import count, dropwhile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pptx import Presentation
+from pptx.enum.lang import MSO_LANGUAGE_ID
+from pptx.enum.shapes import PP_PLACEHOLDER
+from pptx.enum.text import MSO_ANCHOR, PP_ALIGN
+from pptx.opc.constants import RELATIONSHIP_TYPE
+from pptx.opc.packuri import PackURI
+from pptx.presentation import Presentation as Deck
+from pptx.shapes.graphfrm import GraphicFrame
+from pptx.slide import Slide
+from pptx.table import _Cell
+from pptx.text.text import TextFrame
+from pptx.util import Inches, Pt
+
+from analysis import areas
+from analysis.charts.contents import Contents, from_facts
+from analysis.charts.style import (
+    HIGHLIGHT,
+    INK,
+    MUTED,
+    OFFICE_FONT,
+    SERIES,
+    SLIDE_FOOTER,
+    SLIDE_HEADINGS,
+    SLIDE_KICKER,
+    SLIDE_MARGIN,
+    SLIDE_PAPER,
+    SLIDE_TEXT,
+    SLIDE_VALUE,
+    SOFT,
+    WARNING,
+    WARNING_LINE,
+)
+from analysis.danish import RECONSTRUCTION_MARK, STATUS_SYMBOLS, listed, number
+from analysis.edition import Edition
+from analysis.errors import InputError
+from noegletal.publish.manifest import FORMATS
+from noegletal.publish.native_charts import add_chart, background, colour
+from noegletal.publish.office import LANGUAGE, author, fixed_date, lines_below, readable, symbols, without_clock
+
+SLIDES = FORMATS["slides"]
+WIDTH = SLIDE_PAPER.width - 2 * SLIDE_MARGIN
+KICKER_TOP, TITLE_TOP, TITLE_HEIGHT, BODY_TOP = 0.32, 0.62, 1.0, 1.72
+FOOT_TOP, FOOT_HEIGHT = 7.08, 0.28
+# Inches that a character of a point takes up on average, and that a line does.
+CHARACTER, LINE = 0.0076, 0.0167
+# More text than this below a chart would leave it no room; the whole text is in the notes of the speaker.
+MOST_LINES = 7
+# So many missing values are named; the rest are counted.
+MOST_NAMED = 8
+CELL_MARGIN, ROW_PADDING = 0.08, 0.09
+# The style of PowerPoint without colours and lines: headings and sums are shaded here.
+PLAIN_TABLE = "{2D5ABB26-0587-4C30-8999-92F81FD0307C}"
+TABLE_SIZES = (16, 14, 12, 11, 10)
+COVER, FINDING = 0, 5
+PRINTED = re.compile(r"^Figur (\d+)$")
+
+
+class Shown(NamedTuple):
+    """An output with the record of the section that it belongs to."""
+
+    record: dict[str, Any]
+    facts: dict[str, Any]
+
+
+def write_slides(
+    folder: Path, edition: Edition, area_code: str, sections: dict[str, dict[str, Any]], processed: Path
+) -> Path:
+    """Write `rapport.pptx` into the folder of a report: a slide for each figure and table that its facts describe.
+
+    `sections`: as in the manifest. `processed` is not read: the facts hold what the figures hold. A long table goes
+    over several slides. Errors: a folder that cannot be written to.
+    """
+    del processed
+    deck = _empty_deck(edition, area_code)
+    outputs = list(in_printed_order(sections))
+    _cover(deck, edition, area_code, outputs)
+    footer = f"{edition.title}, {areas.name(area_code)}"
+    for output in outputs:
+        for slide in _slides_of(deck, output):
+            _foot(slide, footer, len(deck.slides))
+    stream = io.BytesIO()
+    deck.save(stream)
+    path = folder / SLIDES
+    try:
+        without_clock(stream.getvalue(), path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    return path
+
+
+def in_printed_order(sections: dict[str, dict[str, Any]]) -> Iterator[Shown]:
+    """The outputs that are shown, in the order of the printed deck: its figures by number, the rest in their sections.
+
+    A table or a figure of our own follows the numbered figure before it. Sections without numbers come after those
+    with; what stands before the first numbered figure is the ground of the report and comes last.
+    """
+    placed, begun = [], False
+    for position, record in enumerate(sections.values()):
+        outputs = record.get("outputs", [])
+        numbers = [int(found[1]) if (found := PRINTED.match(facts.get("number", ""))) else None for facts in outputs]
+        last = min((found - 0.5 for found in numbers if found), default=math.inf)
+        begun = begun or last < math.inf
+        for place, (facts, found) in enumerate(zip(outputs, numbers, strict=True)):
+            last = found or last
+            if not facts.get("left_out"):
+                placed.append(((last, not begun, position, place), Shown(record, facts)))
+    return (shown for _, shown in sorted(placed, key=lambda entry: entry[0]))
+
+
+def _empty_deck(edition: Edition, area_code: str) -> Deck:
+    """A deck without slides whose layouts, fonts and colours are ours, so that what a reader adds looks the same."""
+    deck = Presentation()
+    deck.slide_width, deck.slide_height = Inches(SLIDE_PAPER.width), Inches(SLIDE_PAPER.height)
+    kept = [deck.slide_layouts[COVER], deck.slide_layouts[FINDING]]
+    for layout in list(deck.slide_layouts):
+        if layout not in kept:
+            deck.slide_layouts.remove(layout)
+    _house_theme(deck)
+    _number_parts(deck)
+    for shapes in (deck.slide_master, *kept):
+        for shape in list(shapes.placeholders):
+            _placed(shape)
+    about = deck.core_properties
+    about.title, about.author, about.language = f"{edition.title}, {areas.name(area_code)}", author(edition), LANGUAGE
+    about.last_modified_by, about.revision, about.subject = about.author, 1, areas.name(area_code)
+    about.created = about.modified = fixed_date(edition)
+    return deck
+
+
+def _number_parts(deck: Deck) -> None:
+    """Number new parts of the file one after the other; the library looks through all of them for each new one."""
+    package = deck.part.package
+    first_free, numbers = package.next_partname, {}
+
+    def next_name(template: str) -> PackURI:
+        if template not in numbers:
+            free = first_free(template)
+            numbers[template] = dropwhile(lambda number: template % number != free, count(1))
+        return PackURI(template % next(numbers[template]))
+
+    package.next_partname = next_name
+
+
+def _placed(shape: Any) -> None:
+    """Put a placeholder of master or layout where it belongs on wide paper; dates are not used."""
+    kind = shape.placeholder_format.type
+    left, width = Inches(SLIDE_MARGIN), Inches(WIDTH)
+    if kind in (PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE):
+        cover = kind is PP_PLACEHOLDER.CENTER_TITLE
+        shape.left, shape.width = left, width
+        shape.top, shape.height = (Inches(2.2), Inches(1.5)) if cover else (Inches(TITLE_TOP), Inches(TITLE_HEIGHT))
+        shape.text_frame.vertical_anchor = MSO_ANCHOR.BOTTOM if cover else MSO_ANCHOR.TOP
+    elif kind in (PP_PLACEHOLDER.SUBTITLE, PP_PLACEHOLDER.BODY):
+        shape.left, shape.width, shape.top, shape.height = left, width, Inches(3.85), Inches(2.4)
+    elif kind is PP_PLACEHOLDER.SLIDE_NUMBER:
+        shape.left, shape.width = Inches(SLIDE_PAPER.width - SLIDE_MARGIN - 1), Inches(1)
+        shape.top, shape.height = Inches(FOOT_TOP), Inches(FOOT_HEIGHT)
+    elif kind is PP_PLACEHOLDER.FOOTER:
+        shape.left, shape.width, shape.top, shape.height = left, Inches(9), Inches(FOOT_TOP), Inches(FOOT_HEIGHT)
+    else:
+        shape._element.getparent().remove(shape._element)
+
+
+def _house_theme(deck: Deck) -> None:
+    """Fonts and colours of the theme; the library leaves them as they come."""
+    theme = deck.slide_master.part.part_related_by(RELATIONSHIP_TYPE.THEME)
+    text = theme.blob.decode("utf-8")
+    text = re.sub(r'(<a:(?:major|minor)Font>\s*<a:latin typeface=")[^"]*', rf"\g<1>{OFFICE_FONT}", text)
+    tones = {"dk1": INK, "dk2": INK, "lt2": SOFT, "hlink": HIGHLIGHT}
+    tones |= {f"accent{place}": tone for place, tone in enumerate((HIGHLIGHT, *SERIES[:5]), 1)}
+    for name, tone in tones.items():
+        shade = f'<a:{name}><a:srgbClr val="{tone.removeprefix("#")}"/></a:{name}>'
+        text = re.sub(rf"<a:{name}>.*?</a:{name}>", shade, text, flags=re.DOTALL)
+    theme.blob = text.encode("utf-8")
+
+
+def _cover(deck: Deck, edition: Edition, area_code: str, outputs: Sequence[Shown]) -> None:
+    slide = deck.slides.add_slide(deck.slide_layouts[0])
+    _write(slide.shapes.title.text_frame, [edition.title], 40, bold=True, tone=INK)
+    lines = [
+        areas.name(area_code),
+        f"Regnskab {edition.period.first}-{edition.period.last}. Faste priser er i {edition.price_level}-priser.",
+    ]
+    if any(output.facts.get("origin") == "reconstruction" for output in outputs):
+        lines.append(f"{RECONSTRUCTION_MARK}, hvor det står på siden.")
+    frame = slide.placeholders[1].text_frame
+    _write(frame, lines, 20, tone=MUTED)
+    for paragraph in (*slide.shapes.title.text_frame.paragraphs, *frame.paragraphs):
+        paragraph.alignment = PP_ALIGN.LEFT
+    frame.paragraphs[0].runs[0].font.size = Pt(28)
+    band = slide.shapes.add_shape(1, 0, 0, Inches(0.22), Inches(SLIDE_PAPER.height))
+    band.fill.solid()
+    band.fill.fore_color.rgb = colour(HIGHLIGHT)
+    band.line.fill.background()
+    # It says nothing: a screen reader passes it by.
+    _described(band._element.nvSpPr.cNvPr, "", "")
+
+
+def _slides_of(deck: Deck, output: Shown) -> Iterator[Slide]:
+    """The slides of an output: one for a figure, as many as its rows need for a table."""
+    facts = output.facts
+    below = lines_below(output.record, facts)
+    contents = from_facts(facts["chart"]) if facts.get("chart") else None
+    if contents:
+        below = list(dict.fromkeys([*_in_words(contents), *below]))
+    table = _matrix_table(contents) if contents and contents.kind == "matrix" else facts.get("table")
+    room = FOOT_TOP - BODY_TOP - _height_below(below)
+    if table:
+        widths, size, pages = _laid_out(table, room)
+        for page, rows in enumerate(pages, 1):
+            slide = _finding(deck, output, below, f" ({page} af {len(pages)})" if len(pages) > 1 else "")
+            frame = _table(slide, table, rows, widths, size)
+            _described(frame._element.nvGraphicFramePr.cNvPr, _name(facts), facts.get("alt") or facts["title"])
+            if contents:
+                _shaded(frame, contents)
+            yield slide
+        return
+    slide = _finding(deck, output, below, "")
+    place = (Inches(SLIDE_MARGIN), Inches(BODY_TOP), Inches(WIDTH), Inches(room - 0.1))
+    if contents and any(value is not None for one in contents.series for value in one.values):
+        frame = add_chart(slide, contents, place)
+        _described(frame._element.nvGraphicFramePr.cNvPr, _name(facts), facts["alt"])
+    else:
+        text = "Der er ingen tal at vise." if contents else facts.get("reading") or facts.get("alt") or ""
+        _write(slide.shapes.add_textbox(*place).text_frame, [text], SLIDE_TEXT + 3, tone=INK)
+    yield slide
+
+
+def _name(facts: dict[str, Any]) -> str:
+    return facts.get("number") or facts["output"]
+
+
+def _finding(deck: Deck, output: Shown, below: Sequence[str], part: str) -> Slide:
+    """A slide with the finding as its title, the section above it, sources and notes below, all of it in the notes."""
+    facts = output.facts
+    slide = deck.slides.add_slide(deck.slide_layouts[1])
+    title = readable(facts["title"]) + part
+    _write(slide.shapes.title.text_frame, [title], _heading_size(title), bold=True, tone=INK)
+    for paragraph in slide.shapes.title.text_frame.paragraphs:
+        paragraph.alignment = PP_ALIGN.LEFT
+    kicker = " · ".join(text for text in (output.record["title"], facts.get("number")) if text)
+    _write(_box(slide, KICKER_TOP, 0.32, WIDTH - 3.3), [kicker], SLIDE_KICKER, tone=HIGHLIGHT, bold=True)
+    if facts.get("origin") == "reconstruction":
+        _mark(slide)
+    if below:
+        height = _height_below(below)
+        lines = _fitting(below)
+        _write(_box(slide, FOOT_TOP - height, height, WIDTH), lines, SLIDE_FOOTER, tone=MUTED)
+    spoken = [facts.get("reading") or "", *below]
+    slide.notes_slide.notes_text_frame.text = "\n".join(readable(line) for line in spoken if line)
+    return slide
+
+
+def _heading_size(title: str) -> int:
+    """The largest size that the title fits in, over as many lines as its box holds."""
+    for size in SLIDE_HEADINGS:
+        if _lines(title, WIDTH - 0.2, size * 1.08) * size * LINE <= TITLE_HEIGHT - 0.1:
+            return size
+    return SLIDE_HEADINGS[-1]
+
+
+def _lines(text: str, width: float, size: float) -> int:
+    """How many lines a text takes up, a little more rather than less."""
+    across = max(4, int(width / (CHARACTER * size)))
+    used, lines = 0, 1
+    for word in text.split():
+        if used and used + 1 + len(word) > across:
+            lines, used = lines + 1, 0
+        lines += (len(word) - 1) // across
+        used += (1 if used else 0) + (len(word) - 1) % across + 1
+    return lines
+
+
+def _height_below(below: Sequence[str]) -> float:
+    lines = sum(_lines(line, WIDTH, SLIDE_FOOTER) for line in _fitting(below))
+    return lines * SLIDE_FOOTER * LINE + 0.12 if lines else 0.0
+
+
+def _fitting(below: Sequence[str]) -> list[str]:
+    """The lines below that there is room for; where some are left out, the last says where they stand."""
+    kept, used = [], 0
+    for line in map(readable, below):
+        used += _lines(line, WIDTH, SLIDE_FOOTER)
+        if used > MOST_LINES:
+            return [*kept, "Flere bemærkninger står i noterne til siden."]
+        kept.append(line)
+    return kept
+
+
+def _in_words(contents: Contents) -> list[str]:
+    """What a native chart cannot show: the values that are not there, and which series stand in the background."""
+    alike = [readable(one.name) for one in background(contents)]
+    lines = [f"Grå prikker: {listed(alike)}."] if alike else []
+    meanings = symbols({gap.status if gap.status in STATUS_SYMBOLS else "missing" for gap in contents.gaps})
+    if not contents.gaps or contents.kind == "matrix":
+        return [*lines, *meanings]
+    several = len(contents.series) > 1
+    named = list(
+        dict.fromkeys(
+            readable(f"{gap.series} {gap.category}" if gap.series and several else gap.category)
+            + f" ({STATUS_SYMBOLS.get(gap.status, STATUS_SYMBOLS['missing'])})"
+            for gap in contents.gaps
+        )
+    )
+    shown = named if len(named) <= MOST_NAMED else [*named[:MOST_NAMED], f"{number(len(named) - MOST_NAMED)} mere"]
+    return [*lines, f"Uden tal: {listed(shown)}.", *meanings]
+
+
+def _mark(slide: Slide) -> None:
+    left = SLIDE_PAPER.width - SLIDE_MARGIN - 3.1
+    box = slide.shapes.add_textbox(Inches(left), Inches(KICKER_TOP), Inches(3.1), Inches(0.3))
+    box.name = RECONSTRUCTION_MARK
+    box.fill.solid()
+    box.fill.fore_color.rgb, box.line.color.rgb, box.line.width = colour(WARNING), colour(WARNING_LINE), Pt(0.75)
+    box.text_frame.margin_top = box.text_frame.margin_bottom = Inches(0.04)
+    _write(box.text_frame, [RECONSTRUCTION_MARK], SLIDE_VALUE, tone=INK, align=PP_ALIGN.CENTER)
+
+
+def _box(slide: Slide, top: float, height: float, width: float) -> TextFrame:
+    box = slide.shapes.add_textbox(Inches(SLIDE_MARGIN), Inches(top), Inches(width), Inches(height))
+    return box.text_frame
+
+
+def _write(
+    frame: TextFrame, lines: Sequence[str], size: float, *, tone: str, bold: bool = False, align: PP_ALIGN | None = None
+) -> None:
+    """Write lines as paragraphs of a text frame: Danish, wrapped, without the margins of the library."""
+    frame.word_wrap = True
+    for place, line in enumerate(lines):
+        paragraph = frame.paragraphs[0] if place == 0 else frame.add_paragraph()
+        run = paragraph.add_run()
+        run.text = readable(line)
+        font = run.font
+        font.size, font.language_id = Pt(size), MSO_LANGUAGE_ID.DANISH
+        if bold:
+            font.bold = True
+        if tone != INK:
+            # Ink is what the theme writes with.
+            font.color.rgb = colour(tone)
+        if align is not None:
+            paragraph.alignment = align
+
+
+def _described(properties: Any, name: str, text: str) -> None:
+    """The text that a screen reader says of a shape."""
+    if name:
+        properties.set("name", readable(name))
+    properties.set("descr", readable(text))
+
+
+def _foot(slide: Slide, text: str, page: int) -> None:
+    """The report and the number of the slide; placeholders of a layout are not copied to its slides."""
+    _write(_box(slide, FOOT_TOP, FOOT_HEIGHT, 9), [text], SLIDE_FOOTER, tone=MUTED)
+    frame = slide.shapes.add_textbox(
+        Inches(SLIDE_PAPER.width - SLIDE_MARGIN - 1), Inches(FOOT_TOP), Inches(1), Inches(FOOT_HEIGHT)
+    ).text_frame
+    _write(frame, [str(page)], SLIDE_FOOTER, tone=MUTED, align=PP_ALIGN.RIGHT)
+
+
+def _matrix_table(contents: Contents) -> dict[str, Any]:
+    """A shaded matrix as the texts of a table, with the symbol of its status where a cell has no figure."""
+    gaps = {(gap.category, gap.series): gap.status for gap in contents.gaps}
+    columns = [one.name for one in contents.series]
+    rows = [
+        [
+            name,
+            *(
+                number(math.nan if value is None else value, contents.decimals, gaps.get((name, column), ""))
+                for column, value in zip(columns, values, strict=True)
+            ),
+        ]
+        for name, *values in zip(contents.categories, *(one.values for one in contents.series), strict=True)
+    ]
+    return {"columns": ["", *columns], "rows": rows, "numeric": columns, "strong": [], "heading": contents.unit}
+
+
+def _shaded(frame: GraphicFrame, contents: Contents) -> None:
+    """Shade the cells of a matrix after their figures, light enough for ink."""
+    highest = max((value for one in contents.series for value in one.values if value is not None), default=0) or 1
+    for column, one in enumerate(contents.series, 1):
+        for row, value in enumerate(one.values, 1):
+            if value is not None and row < len(frame.table.rows):
+                share = max(0.0, min(1.0, value / highest)) * 0.75
+                red, green, blue = (round(255 + (part - 255) * share) for part in colour("#6BAED6"))
+                cell = frame.table.cell(row, column)
+                cell.fill.solid()
+                cell.fill.fore_color.rgb = colour(f"#{red:02X}{green:02X}{blue:02X}")
+
+
+def _laid_out(table: dict[str, Any], room: float) -> tuple[list[float], int, list[list[list[str]]]]:
+    """Widths of the columns, text size and the rows of each slide: the fewest slides, at the largest size for them."""
+    best = None
+    for size in TABLE_SIZES:
+        widths = _column_widths(table, size)
+        if widths is None and size != TABLE_SIZES[-1]:
+            continue
+        widths = widths or [WIDTH / len(table["columns"])] * len(table["columns"])
+        pages = _pages(table, widths, size, room)
+        if best is None or len(pages) < len(best[2]):
+            best = widths, size, pages
+    return best
+
+
+def _column_widths(table: dict[str, Any], size: int) -> list[float] | None:
+    """Inches for each column after what it holds; none where not even its longest words would fit."""
+    heads = [table["heading"], *table["columns"][1:]]
+    columns = list(zip(heads, *table["rows"], strict=True)) if table["rows"] else [(head,) for head in heads]
+    words = [max((len(word) for text in column for word in str(text).split()), default=1) for column in columns]
+    wanted = [max(map(len, map(str, column))) for column in columns]
+    least = [min(word, 24) * CHARACTER * size * 1.3 + 2 * CELL_MARGIN + 0.05 for word in words]
+    ideal = [
+        max(low, min(length, 80) * CHARACTER * size * 1.1 + 2 * CELL_MARGIN)
+        for low, length in zip(least, wanted, strict=True)
+    ]
+    if sum(ideal) <= WIDTH:
+        # Some of what is left over goes to the names; the rest would only tear names and figures apart.
+        return [ideal[0] + min(WIDTH - sum(ideal), 1.5), *ideal[1:]]
+    room, asked = WIDTH - sum(least), sum(ideal) - sum(least)
+    if room <= 0:
+        return None
+    return [low + (most - low) * room / asked for low, most in zip(least, ideal, strict=True)]
+
+
+def _row_height(texts: Sequence[str], widths: Sequence[float], size: int) -> float:
+    lines = max(
+        _lines(str(text), width - 2 * CELL_MARGIN, size * 1.05) for text, width in zip(texts, widths, strict=True)
+    )
+    return lines * size * LINE + ROW_PADDING
+
+
+def _pages(table: dict[str, Any], widths: Sequence[float], size: int, room: float) -> list[list[list[str]]]:
+    """The rows of a table in parts that fit on a slide with the heading, equally high where there are several."""
+    heading = _row_height([table["heading"], *table["columns"][1:]], widths, size)
+    heights = [_row_height(row, widths, size) for row in table["rows"]]
+    room -= heading + 0.1
+    pages = _filled(table["rows"], heights, room)
+    even = sum(heights) / len(pages) + max(heights, default=0) / 2
+    balanced = _filled(table["rows"], heights, min(room, even))
+    return balanced if len(balanced) == len(pages) else pages
+
+
+def _filled(rows: Sequence[list[str]], heights: Sequence[float], room: float) -> list[list[list[str]]]:
+    pages, used = [[]], 0.0
+    for row, height in zip(rows, heights, strict=True):
+        if pages[-1] and used + height > room:
+            pages.append([])
+            used = 0.0
+        pages[-1].append(row)
+        used += height
+    return pages
+
+
+def _table(
+    slide: Slide, table: dict[str, Any], rows: Sequence[Sequence[str]], widths: Sequence[float], size: int
+) -> GraphicFrame:
+    columns = [table["heading"], *table["columns"][1:]]
+    heights = [_row_height(row, widths, size) for row in (columns, *rows)]
+    frame = slide.shapes.add_table(
+        len(rows) + 1, len(columns), Inches(SLIDE_MARGIN), Inches(BODY_TOP), Inches(sum(widths)), Inches(sum(heights))
+    )
+    grid = frame.table
+    frame._element.graphic.graphicData.tbl.tblPr.find("{*}tableStyleId").text = PLAIN_TABLE
+    for column, width in enumerate(widths):
+        grid.columns[column].width = Inches(width)
+    for row, height in enumerate(heights):
+        grid.rows[row].height = Inches(height)
+    right = [name in table["numeric"] for name in table["columns"]]
+    for place, texts in enumerate((columns, *rows)):
+        strong = place == 0 or texts[0] in table["strong"]
+        for column, text in enumerate(texts):
+            cell = grid.cell(place, column)
+            _cell(cell, text, size, strong, right=right[column] and column > 0)
+    return frame
+
+
+def _cell(cell: _Cell, text: str, size: int, strong: bool, *, right: bool) -> None:
+    if strong:
+        cell.fill.solid()
+        cell.fill.fore_color.rgb = colour(SOFT)
+    cell.margin_left = cell.margin_right = Inches(CELL_MARGIN)
+    cell.margin_top = cell.margin_bottom = Inches(ROW_PADDING / 2)
+    cell.vertical_anchor = MSO_ANCHOR.MIDDLE
+    _write(cell.text_frame, [text], size, tone=INK, bold=strong, align=PP_ALIGN.RIGHT if right else PP_ALIGN.LEFT)

@@ -1,0 +1,417 @@
+"""A report as one Excel workbook: a sheet per figure and table, the key figures with filters, the definitions."""
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import xlsxwriter
+from xlsxwriter.format import Format
+from xlsxwriter.worksheet import Worksheet
+
+from analysis import areas
+from analysis.areas import areas_within
+from analysis.catalogue import catalogue, source_line
+from analysis.charts.contents import Contents, from_facts
+from analysis.charts.style import GRID, HIGHLIGHT, INK, MUTED, OFFICE_FONT, SHEET_HEADING, SHEET_TEXT, SOFT
+from analysis.danish import STATUS_SYMBOLS
+from analysis.edition import KEY_FIGURES, Edition
+from analysis.errors import InputError
+from analysis.prices import STATUS_NAMES as PRICE_STATUS_NAMES
+from analysis.tables import FORMULA_START, ORIGIN_NAMES, UNIT_NAMES, with_labels
+from noegletal.publish.manifest import FORMATS
+from noegletal.publish.office import (
+    STATUS_NAMES,
+    TEXT_STAYS_TEXT,
+    author,
+    fixed_date,
+    lines_below,
+    number_format,
+    readable,
+)
+from noegletal.review.trace_steps import GROUP_NAMES
+
+WORKBOOK = FORMATS["workbook"]
+CONTENTS, FIGURES, DEFINITIONS = "Indhold", "Nøgletal", "Definitioner"
+# What Excel takes: characters in the name of a sheet and in a cell.
+LONGEST_NAME, LONGEST_TEXT = 31, 32767
+NOT_IN_NAMES = re.compile(r"[\[\]:*?/\\']")
+WIDEST, NARROWEST = 46, 9
+NUMBER = re.compile(r"^-?\d+(,\d+)?(e[+-]?\d+)?$")
+DANISH_NUMBER = re.compile(r"^\u2212?\d{1,3}(\.\d{3})*(,\d+)?$|^\u2212?\d+(,\d+)?$")
+LEADING_ZERO = re.compile(r"^-?0\d")
+VARIANT_NAMES = {"standard": "standard", "printed_mapping": "som trykt", "age_0_17": "pr. 0-17-årig"}
+CODED = {"enhed": UNIT_NAMES, "oprindelse": ORIGIN_NAMES, "gruppe": GROUP_NAMES, "variant": VARIANT_NAMES}
+STATUSES = STATUS_NAMES | PRICE_STATUS_NAMES
+YEARS = ("år", "year")
+# Codes are texts, also those of digits alone; Excel is not to warn about them.
+CODES, EVERYWHERE = "kode", "A1:XFD1048576"
+# Figures and their heads stand to the right, with room before the text of the next column.
+SPACE_BEHIND, FIGURES_HEAD = "_-", {"align": "right", "indent": 1}
+# The height of a line of text, and room for signs, points and the empty space beside a text, in characters.
+LINE_HEIGHT, MARGIN = 1.4 * SHEET_TEXT, 3
+MOST_DECIMALS = 4
+
+Cell = str | float | None
+
+
+class Listed(NamedTuple):
+    """A sheet that the contents lead to, or an output that was left out and why."""
+
+    section: str
+    number: str
+    title: str
+    sheet: str
+    left_out: str
+
+
+def write_workbook(
+    folder: Path, edition: Edition, area_code: str, sections: dict[str, dict[str, Any]], processed: Path
+) -> Path:
+    """Write `noegletal.xlsx` into the folder of a report from its published data and the key figures of its areas.
+
+    `sections`: as in the manifest. Numbers are numbers and texts are texts: nothing in a cell is a formula or a link
+    that data could have made. What is missing or protected is an empty cell with its status beside it. Errors: a folder
+    that cannot be written to.
+    """
+    title = f"{edition.title}, {areas.name(area_code)}"
+    stream = io.BytesIO()
+    with xlsxwriter.Workbook(stream, TEXT_STAYS_TEXT) as book:
+        book.set_properties({"title": title, "author": author(edition), "created": fixed_date(edition)})
+        writer = _Writer(book)
+        contents = book.add_worksheet(CONTENTS)
+        listed = []
+        for record in sections.values():
+            for facts in record.get("outputs", []):
+                sheet = "" if facts.get("left_out") else writer.output(folder, record, facts)
+                reason = facts.get("left_out", "")
+                listed.append(Listed(record["title"], facts.get("number", ""), facts["title"], sheet, reason))
+        compared = areas_within(edition, area_code, ["compared"])
+        writer.key_figures(
+            with_labels(pd.read_parquet(processed / KEY_FIGURES, filters=[("area_code", "in", compared)]))
+        )
+        writer.definitions(edition)
+        writer.contents(contents, title, listed)
+    path = folder / WORKBOOK
+    try:
+        # The library writes its parts without a date of the clock.
+        path.write_bytes(stream.getvalue())
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    return path
+
+
+class _Writer:
+    """Writes sheets in the house style, each under a name of its own."""
+
+    def __init__(self, book: xlsxwriter.Workbook) -> None:
+        self._book = book
+        book.formats[0].set_font_name(OFFICE_FONT)
+        book.formats[0].set_font_size(SHEET_TEXT)
+        book.formats[0].set_align("top")
+        self._formats: dict[int | None, Format] = {}
+        self._names = {CONTENTS.casefold(), FIGURES.casefold(), DEFINITIONS.casefold(), "history"}
+        self._heading = self._style(bold=True, font_size=SHEET_HEADING, font_color=INK)
+        self._quiet = self._style(font_color=MUTED)
+        self._part = self._style(bold=True, font_color=HIGHLIGHT)
+        head = {"bold": True, "bg_color": SOFT, "bottom": 1, "bottom_color": GRID, "text_wrap": True, "valign": "top"}
+        self._head, self._figure_head = self._style(**head), self._style(**head | FIGURES_HEAD)
+        self._wrapped = self._style(text_wrap=True, valign="top")
+        self._link = self._style(font_color=HIGHLIGHT, underline=1)
+
+    def _style(self, **properties: object) -> Format:
+        return self._book.add_format({"font_name": OFFICE_FONT, "font_size": SHEET_TEXT, **properties})
+
+    def _number(self, decimals: int | None) -> Format:
+        """The format of a number; one without decimals given is a year, without points between thousands."""
+        if decimals not in self._formats:
+            signs = ("0" if decimals is None else number_format(decimals)).split(";")
+            shown = ";".join(sign + SPACE_BEHIND for sign in signs)
+            self._formats[decimals] = self._style(num_format=shown, valign="top")
+        return self._formats[decimals]
+
+    def output(self, folder: Path, record: dict[str, Any], facts: dict[str, Any]) -> str:
+        """A sheet with a figure or table as it is shown, and the figures behind it; returns its name."""
+        sheet = self._book.add_worksheet(self._sheet_name(facts))
+        published = _published(folder / "data" / f"{facts['output']}.csv")
+        unit = facts.get("unit") or ", ".join(dict.fromkeys(published.units))
+        sheet.write_string(0, 0, _text(facts["title"]), self._heading)
+        about = [text for text in (facts.get("number"), f"Enhed: {unit}" if unit else "") if text]
+        sheet.write_url(1, 0, f"internal:'{CONTENTS}'!A1", self._link, "Til indhold")
+        sheet.write_string(1, 1, _text(" · ".join([record["title"], *about])), self._quiet)
+        row = 2
+        symbols = [f"{symbol} {STATUS_NAMES[status]}" for status, symbol in STATUS_SYMBOLS.items()]
+        for line in [*lines_below(record, facts), f"Tegn: {'; '.join(symbols)}."]:
+            sheet.write_string(row, 0, _text(line), self._quiet)
+            row += 1
+        widths: dict[int, int] = {}
+        if facts.get("chart"):
+            drawn = from_facts(facts["chart"])
+            alike = drawn.kind != "points"
+            row = self._block(sheet, row + 1, "Som vist i figuren", *_drawn(drawn), widths, alike=alike)
+        elif facts.get("table"):
+            row = self._block(sheet, row + 1, "Som vist i tabellen", *_shown(facts["table"]), widths)
+        self._block(sheet, row + 1, "Tallene bag, i fuld præcision", published.columns, published.rows, widths)
+        for column, width in widths.items():
+            sheet.set_column(column, column, width)
+        sheet.freeze_panes(2, 1)
+        sheet.hide_gridlines(2)
+        sheet.ignore_errors({"number_stored_as_text": EVERYWHERE})
+        _one_page_wide(sheet)
+        return sheet.get_name()
+
+    def _block(
+        self,
+        sheet: Worksheet,
+        row: int,
+        name: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Cell]],
+        widths: dict[int, int],
+        *,
+        alike: bool = False,
+    ) -> int:
+        """Write a table with a name above it, its figures with `alike` decimals; returns the row after it."""
+        known = [cell for cells in rows for cell in cells if isinstance(cell, float)]
+        shared = _decimals("", known) if alike else None
+        sheet.write_string(row, 0, name, self._part)
+        row += 1
+        for place, column in enumerate(columns):
+            cells = [cells[place] for cells in rows]
+            figures = any(isinstance(cell, float) for cell in cells)
+            sheet.write_string(row, place, _text(column), self._figure_head if figures else self._head)
+            longest = max(len(column), self._column(sheet, row + 1, place, column, cells, shared))
+            widths[place] = max(widths.get(place, NARROWEST), min(longest + MARGIN, WIDEST))
+        for offset, cells in enumerate(rows, row + 1):
+            longest = max((len(cell) for cell in cells if isinstance(cell, str)), default=0)
+            if longest > WIDEST:
+                sheet.set_row(offset, LINE_HEIGHT * math.ceil(longest / WIDEST))
+        return row + 1 + len(rows)
+
+    def _column(
+        self, sheet: Worksheet, row: int, place: int, name: str, cells: Sequence[Cell], shared: int | None
+    ) -> int:
+        """Write the cells of a column; returns how many characters the longest of them has."""
+        known = [cell for cell in cells if isinstance(cell, float)]
+        decimals = _decimals(name, known) if shared is None else shared
+        style, longest = self._number(decimals), 0
+        for offset, cell in enumerate(cells):
+            if isinstance(cell, float):
+                sheet.write_number(row + offset, place, cell, style)
+                longest = max(longest, len(f"{cell:,.{decimals or 0}f}"))
+            elif cell:
+                sheet.write_string(row + offset, place, cell, self._wrapped if len(cell) > WIDEST else None)
+                longest = max(longest, len(cell))
+        return longest
+
+    def key_figures(self, rows: pd.DataFrame) -> None:
+        """The key figures as an Excel table that can be filtered."""
+        sheet = self._book.add_worksheet(FIGURES)
+        entries = catalogue().indicators
+        indicators, units = rows["indicator"].tolist(), rows["unit"].tolist()
+        values = rows["value"].tolist()
+        texts = {
+            "Nøgletal": [entries[name].name if name in entries else name for name in indicators],
+            "Område": rows["area"].tolist(),
+            "Områdekode": rows["area_code"].tolist(),
+            "Gruppe": [GROUP_NAMES.get(group, group) for group in rows["population_group"].tolist()],
+            "Kategori": rows["label"].tolist(),
+            "År": None,
+            "Variant": [VARIANT_NAMES.get(variant, variant) for variant in rows["variant"].tolist()],
+            "Værdi": None,
+            "Enhed": [UNIT_NAMES.get(unit, unit) for unit in units],
+            "Status": [_status(status) for status in rows["status"].tolist()],
+            "Oprindelse": [ORIGIN_NAMES.get(origin, origin) for origin in rows["origin"].tolist()],
+            "Note": rows["note"].tolist(),
+        }
+        headings = list(texts)
+        for place, (heading, column) in enumerate(texts.items()):
+            sheet.write_string(0, place, heading, self._figure_head if column is None else self._head)
+            if column is not None:
+                write = sheet.write_string
+                for row, text in enumerate(map(_text, column), 1):
+                    if text:
+                        write(row, place, text)
+            shown = [f"{value:,.2f}" for value in values if value == value] if heading == "Værdi" else column or []
+            longest = max(map(len, [heading, *shown]))
+            sheet.set_column(place, place, max(NARROWEST, min(longest + MARGIN, WIDEST)))
+        year, plain = headings.index("År"), self._number(None)
+        for row, figure in enumerate(rows["year"].tolist(), 1):
+            sheet.write_number(row, year, figure, plain)
+        place = headings.index("Værdi")
+        styles = {name: self._number(entries[name].decimals) for name in set(indicators) if name in entries}
+        for row, (name, value) in enumerate(zip(indicators, values, strict=True), 1):
+            if value == value:
+                sheet.write_number(row, place, value, styles.get(name, plain))
+        sheet.ignore_errors({"number_stored_as_text": EVERYWHERE})
+        if len(rows):
+            header = [
+                {"header": name, "header_format": self._figure_head if column is None else self._head}
+                for name, column in texts.items()
+            ]
+            looks = {"name": "Noegletal", "style": "Table Style Light 1", "columns": header}
+            sheet.add_table(0, 0, len(rows), len(headings) - 1, looks)
+        sheet.freeze_panes(1, 0)
+        sheet.repeat_rows(0)
+        _one_page_wide(sheet)
+
+    def definitions(self, edition: Edition) -> None:
+        """What each key figure of the catalogue is, how it is averaged, where it is from and what it cannot say."""
+        sheet = self._book.add_worksheet(DEFINITIONS)
+        widths = {"Nøgletal": 34, "Enhed": 18, "Definition": 70, "Gennemsnit": 44, "Kilde": 36, "Forbehold": 80}
+        sheet.write_row(0, 0, list(widths), self._head)
+        for place, width in enumerate(widths.values()):
+            sheet.set_column(place, place, width)
+        for row, (name, entry) in enumerate(catalogue().indicators.items(), 1):
+            caveats = " ".join(catalogue().caveats[caveat] for caveat in entry.caveats)
+            unit = UNIT_NAMES.get(entry.unit, entry.unit)
+            texts = [entry.name, unit, entry.definition, entry.averaging, source_line(name, edition), caveats]
+            for place, text in enumerate(texts):
+                sheet.write_string(row, place, _text(text), self._wrapped)
+            lines = [math.ceil(len(text) / width) for text, width in zip(texts, widths.values(), strict=True)]
+            sheet.set_row(row, LINE_HEIGHT * max(lines))
+        sheet.freeze_panes(1, 1)
+        sheet.repeat_rows(0)
+        _one_page_wide(sheet)
+
+    def contents(self, sheet: Worksheet, title: str, listed: Iterable[Listed]) -> None:
+        """Every sheet with its title as a link; the links are made here, never of what data say."""
+        sheet.write_string(0, 0, _text(title), self._heading)
+        sheet.write_row(2, 0, ["Nr.", "Titel", "Afsnit", "Bemærkning"], self._head)
+        entries = [*listed, Listed("", "", "Nøgletal for området og dem, det sammenlignes med", FIGURES, "")]
+        entries.append(Listed("", "", "Definitioner af nøgletallene", DEFINITIONS, ""))
+        for row, entry in enumerate(entries, 3):
+            sheet.write_string(row, 0, _text(entry.number))
+            if entry.sheet:
+                # Excel takes no text longer than this in a link; the sheet itself has all of it.
+                sheet.write_url(row, 1, f"internal:'{entry.sheet}'!A1", self._link, _text(entry.title)[:255])
+            else:
+                sheet.write_string(row, 1, _text(entry.title))
+            sheet.write_string(row, 2, _text(entry.section))
+            sheet.write_string(row, 3, f"Vises ikke: {_text(entry.left_out)}" if entry.left_out else "", self._quiet)
+        for column, width in enumerate((12, 100, 46, 60)):
+            sheet.set_column(column, column, width)
+        sheet.freeze_panes(3, 0)
+        sheet.hide_gridlines(2)
+        _one_page_wide(sheet)
+        sheet.activate()
+
+    def _sheet_name(self, facts: dict[str, Any]) -> str:
+        """A name that Excel takes and no other sheet has: the printed number, else what the output is called."""
+        wanted = facts.get("number") or facts["output"].replace("_", " ").capitalize()
+        wanted = " ".join(NOT_IN_NAMES.sub(" ", readable(wanted)).split())[:LONGEST_NAME].strip() or "Ark"
+        name, copy = wanted, 1
+        while name.casefold() in self._names:
+            copy += 1
+            end = f" ({copy})"
+            name = wanted[: LONGEST_NAME - len(end)] + end
+        self._names.add(name.casefold())
+        return name
+
+
+def _one_page_wide(sheet: Worksheet) -> None:
+    """Print on A4, landscape, as many pages high as it takes."""
+    sheet.set_paper(9)
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+
+
+class _Published(NamedTuple):
+    columns: list[str]
+    rows: list[list[Cell]]
+    units: list[str]
+
+
+def _published(path: Path) -> _Published:
+    """The published rows of an output: numbers as numbers, codes and statuses in words, no column twice."""
+    if not path.is_file():
+        return _Published([], [], [])
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        head, *lines = list(csv.reader(file, delimiter=";")) or [[]]
+    columns = {name: [line[place] for line in lines] for place, name in enumerate(head)}
+    # The code of what stands in words beside it.
+    for code, name in (("indikator", ""), ("kategorikode", "kategori")):
+        if code in columns and (name in columns or not name):
+            codes = columns.pop(code)
+            if not name:
+                known = catalogue().indicators
+                columns = {"nøgletal": [known[one].name if one in known else one for one in codes]} | columns
+    if ("navn" in columns or "serie" in columns) and not set(columns.get("variant", [])) <= set(VARIANT_NAMES):
+        del columns["variant"]
+    units = [UNIT_NAMES.get(unit, unit) for unit in columns.get("enhed", [])]
+    cells = {name: _cells(name, texts) for name, texts in columns.items()}
+    return _Published(list(cells), [list(row) for row in zip(*cells.values(), strict=True)], units)
+
+
+def _cells(name: str, texts: Sequence[str]) -> list[Cell]:
+    if name in CODED:
+        return [_text(CODED[name].get(text, text)) for text in texts]
+    if name == "status":
+        return [_status(text) for text in texts]
+    filled = [text for text in texts if text]
+    figures = all(NUMBER.match(text) and not LEADING_ZERO.match(text) for text in filled)
+    if filled and figures and not name.endswith(CODES):
+        return [float(text.replace(",", ".")) if text else None for text in texts]
+    return [_text(_as_it_was(text)) for text in texts]
+
+
+def _as_it_was(text: str) -> str:
+    """A text without the apostrophe that guards it in a CSV, where it could be taken for a formula."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_START) else text
+
+
+def _status(status: str) -> str:
+    symbol = STATUS_SYMBOLS.get(status)
+    name = STATUSES.get(status, status)
+    return f"{symbol} {name}" if symbol else _text(name)
+
+
+def _drawn(contents: Contents) -> tuple[list[str], list[list[Cell]]]:
+    """What a chart draws as a table, in the unit shown, each number rounded by its format alone."""
+    if contents.kind == "points":
+        head = ["serie", contents.across or "år", contents.unit]
+        points = [
+            [_text(one.name), float(place), value]
+            for one in contents.series
+            for place, value in zip(one.places, one.values, strict=True)
+        ]
+        return head, points
+    names = [_text(one.name) for one in contents.series]
+    by_series = zip(*[list(one.values) for one in contents.series], strict=True)
+    rows = [[_text(name), *row] for name, row in zip(contents.categories, by_series, strict=False)]
+    return ["", *names], rows
+
+
+def _shown(table: dict[str, Any]) -> tuple[list[str], list[list[Cell]]]:
+    """A table as the page shows it; the texts of its columns of figures become the numbers that they print."""
+    head = [table["heading"], *table["columns"][1:]]
+    numeric = [name in table["numeric"] for name in table["columns"]]
+    rows = [
+        [_printed(text) if figure else _text(text) for text, figure in zip(row, numeric, strict=True)]
+        for row in table["rows"]
+    ]
+    return head, rows
+
+
+def _printed(text: str) -> Cell:
+    if not DANISH_NUMBER.match(text):
+        return _text(text)
+    return float(text.replace(".", "").replace(",", ".").replace("\u2212", "-"))
+
+
+def _decimals(name: str, values: Sequence[float]) -> int | None:
+    """As many decimals as a column needs to be read; a year has no points between its thousands."""
+    if name.casefold() in YEARS:
+        return None
+    largest = max(map(abs, values), default=0.0)
+    most = 2 if largest >= 2 else MOST_DECIMALS
+    exact = (decimals for decimals in range(most) if all(round(value, decimals) == value for value in values))
+    return next(exact, 0 if largest >= 10_000 else most)
+
+
+def _text(text: str) -> str:
+    return readable(text)[:LONGEST_TEXT]

@@ -1,0 +1,1 @@
+"""Key figures held against the printed report, against earlier data and against the rows they come from."""

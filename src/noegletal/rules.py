@@ -1,0 +1,167 @@
+"""The rules that look at the data: their declarations, what they found, and the checks of the raw figures.
+
+Rules report in Danish and never change a figure. FATAL and ERROR stop the build, WARNING and INFO do not.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from analysis.danish import listed, number
+from analysis.declared import read_declared
+from analysis.edition import reference_folder
+from analysis.errors import InputError
+from analysis.rows import Severity
+
+BLOCKING = ("FATAL", "ERROR")
+Size = Literal["amount", "count", "population", "rate"]
+
+
+class Finding(BaseModel):
+    """One thing a rule found: which rule, how serious, in which table, and a Danish sentence."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rule: str
+    severity: Severity
+    table: str
+    text: str
+
+
+class BlockedError(InputError):
+    """Rules found what would make a key figure wrong; `findings` holds everything that the checks found."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        """Say the first finding that stops the build, and how many more there are."""
+        self.findings = findings
+        stopping = [finding for finding in findings if finding.severity in BLOCKING]
+        first = stopping[0]
+        more = f" (and {len(stopping) - 1} more: run `noegletal quality`)" if len(stopping) > 1 else ""
+        super().__init__(f"{first.rule} {first.table}: {first.text}{more}")
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Rule(_Declared):
+    """A rule: how serious, where it looks, what it says and what that means; `refusals` name a reader's messages."""
+
+    severity: Severity
+    scope: str
+    what: str
+    explanation: str
+    refusals: tuple[re.Pattern[str], ...] = ()
+
+
+class Kinds(_Declared):
+    """The kinds of REGK100 beside the net, and how far they may be from adding up."""
+
+    gross: str
+    income: str
+    main: tuple[str, ...]
+    tolerance_kroner: float
+    tolerance_share: float
+    largest_file_bytes: int
+
+
+class UnitShift(_Declared):
+    """How many times larger or smaller than the year before a total may be, for a municipality of some size."""
+
+    factor: float = Field(gt=1)
+    at_least: float
+
+
+class Jump(_Declared):
+    """A change that is named: by at least this factor and this much."""
+
+    rule: str
+    indicators: tuple[str, ...]
+    factor: float = Field(gt=1)
+    amount: float
+
+
+class Unauthorised(_Declared):
+    """The grouping for accounts without authority, and the share of a municipality's expenditure it may have."""
+
+    grouping: str
+    share: float
+
+
+class Thresholds(_Declared):
+    """How much is too much, with the reasons in quality.yml."""
+
+    own_rows_share: float
+    units: dict[Size, UnitShift]
+    ownership_share: float
+    unauthorised: Unauthorised
+    negative_after_kroner: float
+    jumps: tuple[Jump, ...]
+    cost_without_recipients_kroner: float
+    few_recipients: float
+    revisions: tuple[Jump, ...]
+    named: int
+
+
+class Catalogue(_Declared):
+    """Everything declared in `data/reference/quality.yml`."""
+
+    rules: dict[str, Rule]
+    expected_areas: frozenset[str]
+    kinds: Kinds
+    thresholds: Thresholds
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Catalogue":
+        unknown = {jump.rule for jump in (*self.thresholds.jumps, *self.thresholds.revisions)} - set(self.rules)
+        if unknown:
+            raise ValueError(f"thresholds name a rule that is not declared: {', '.join(sorted(unknown))}")
+        absent = set(get_args(Size)) - set(self.thresholds.units)
+        if absent:
+            raise ValueError(f"thresholds.units lacks {', '.join(sorted(absent))}")
+        return self
+
+
+@lru_cache
+def catalogue() -> Catalogue:
+    """The rules and their thresholds; errors name the entry and the field."""
+    path = reference_folder() / "quality.yml"
+    return read_declared(path, Catalogue)
+
+
+def found(rule: str, table: str, text: str) -> Finding:
+    """A finding with the severity that quality.yml gives its rule."""
+    return Finding(rule=rule, severity=catalogue().rules[rule].severity, table=table, text=text)
+
+
+def refusal(error: InputError) -> Finding:
+    """A refusal to read or compute as a finding: the first rule of quality.yml whose `refusals` fit the message."""
+    for name, rule in catalogue().rules.items():
+        if any(pattern.search(str(error)) for pattern in rule.refusals):
+            return found(name, "", str(error))
+    raise error
+
+
+def require_sound(findings: list[Finding]) -> None:
+    """Stop a build whose figures would be wrong. Errors: a FATAL or ERROR finding; a rule that is not declared."""
+    rules = catalogue().rules
+    for finding in findings:
+        if finding.rule not in rules:
+            raise InputError(f"rule {finding.rule} is not declared in quality.yml: add it with severity and text")
+    if any(finding.severity in BLOCKING for finding in findings):
+        raise BlockedError(findings)
+
+
+def by_severity(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings with the most serious first, otherwise in the order they were found."""
+    order = get_args(Severity)
+    return sorted(findings, key=lambda finding: order.index(finding.severity))
+
+
+def of_largest(texts: list[str]) -> str:
+    """What is named of a list sorted by size: the first few, and how many more there are."""
+    named = catalogue().thresholds.named
+    return listed(texts[:named] + ([f"{number(len(texts) - named)} andre"] if len(texts) > named else []))

@@ -1,0 +1,299 @@
+"""Files that people saved or filled in become raw tables of an edition, verified before they replace anything.
+
+A table from statistikbanken.dk becomes `<TABLE>.csv.gz`, a filled-in form becomes `<TABLE>.xlsx`, each with a sidecar.
+The raw folder as it was is kept as a vintage.
+"""
+
+import datetime
+import gzip
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from analysis import accounts, areas
+from analysis.edition import Edition
+from analysis.errors import InputError
+from noegletal.rules import Finding
+from noegletal.sources.deliveries import WORKBOOK, read_form
+from noegletal.sources.fetch_plan import (
+    ABSENT_MUNICIPALITIES,
+    FUNCTIONS,
+    MUNICIPALITIES,
+    WEIGHTS,
+    few,
+    listed_periods,
+    used_codes,
+)
+from noegletal.sources.forms import load_form
+from noegletal.sources.manual_download import Download, read_download
+from noegletal.sources.replacement import JOURNAL, held, keep_vintage, replace_table, table_files, work_folder
+from noegletal.sources.snapshot import TIME, VALUE, ExactCodes, TableShape, read_table, table_shapes
+
+STAGED = "import"
+PACKED = ".csv.gz"
+# Makes facts of a delivery in a folder, and says what the rules find.
+Builder = Callable[[Path, Edition], tuple[object, list[Finding]]]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import put in the raw folder, what stood there before, and what is worth knowing."""
+
+    file: Path
+    contents: str
+    replaced: list[str]
+    vintage: Path | None
+    warnings: list[str]
+    findings: list[Finding]
+
+
+def import_table(
+    path: Path, table: str, edition: Edition, raw: Path, vintages: Path, retrieved: datetime.date | None = None
+) -> Imported:
+    """A table saved by hand from statistikbanken.dk (CSV, XLSX or PX) in place of every file of that table in `raw`.
+
+    `retrieved` is when it was saved; by default the date of the file. Errors: whatever `read_download` refuses; a table
+    the edition does not have; a period, code or area that is needed and missing; periods that the replaced table has.
+    Nothing changes then.
+    """
+    table = table.upper()
+    shape = table_shapes().get(table)
+    if table not in edition.tables or shape is None or shape.fetch is None:
+        known = [name for name in edition.tables if name in table_shapes() and table_shapes()[name].fetch]
+        raise InputError(
+            f"table {table} is not one that edition {edition.name} has from StatBank; it has {', '.join(known)} "
+            "(a delivery is imported with --form)"
+        )
+    download = read_download(path, table, _stored_labels(raw, table))
+    with _staging(raw, table) as staged:
+        target = staged / f"{table}{PACKED}"
+        _write_packed(download.rows, target)
+        _write_sidecar(target, table, PACKED, _table_facts(path, table, download, retrieved))
+        rows, _ = read_table(staged, table)
+        file = path.name
+        _require_periods(file, rows, edition, table, shape)
+        _require_codes(file, rows, table, shape)
+        warnings = _absent_areas(file, rows, shape)
+        warnings += _against_old(file, rows, raw, table, shape)
+        replaced, vintage = _replaced(raw, table, staged, PACKED, vintages)
+    contents = f"{len(rows):,} rows, {listed_periods(list(rows[TIME].unique()))}: {download.title or shape.title}"
+    return Imported(raw / target.name, contents, replaced, vintage, warnings, [])
+
+
+def import_delivery(
+    path: Path,
+    form: str,
+    edition: Edition,
+    raw: Path,
+    vintages: Path,
+    builders: Mapping[str, Builder],
+    retrieved: datetime.date | None = None,
+) -> Imported:
+    """A filled-in form in place of the workbook of its table in `raw`.
+
+    `builders`: by table what makes facts of it; it is let in when that succeeds, by rules that a form alone cannot say.
+
+    Errors: everything that `read_form` and the facts made from the workbook refuse, in Danish, a line each. Nothing
+    changes then.
+    """
+    plan = load_form(form)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist")
+    with _staging(raw, plan.table) as staged:
+        target = staged / f"{plan.table}{WORKBOOK}"
+        shutil.copyfile(path, target)
+        _write_sidecar(target, plan.table, WORKBOOK, _delivery_facts(path, form, retrieved))
+        try:
+            findings = _findings(target, plan.table, form, edition, builders.get(plan.table))
+        except InputError as error:
+            # The sender knows the file by the name that it was sent under.
+            raise InputError(str(error).replace(target.name, path.name)) from error
+        replaced, vintage = _replaced(raw, plan.table, staged, WORKBOOK, vintages)
+    return Imported(raw / target.name, plan.title, replaced, vintage, [], findings)
+
+
+def _findings(workbook: Path, table: str, form: str, edition: Edition, builder: Builder | None) -> list[Finding]:
+    """What the facts made from a workbook say of it; errors are all that is wrong with it."""
+    if builder is None:
+        read_form(workbook, form)
+        return []
+    _, findings = builder(workbook.parent, edition)
+    return [found for found in findings if found.table == table]
+
+
+# Putting in place
+
+
+@contextmanager
+def _staging(raw: Path, table: str) -> Iterator[Path]:
+    """An empty folder in the raw folder to make a table ready in; what is left of it in the end is removed."""
+    with held(raw):
+        staged = work_folder(raw, table) / STAGED
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir(parents=True)
+        try:
+            yield staged
+        finally:
+            # A replacement that has begun needs what is staged, to be finished.
+            if not (staged.parent / JOURNAL).exists():
+                shutil.rmtree(staged)
+
+
+def _replaced(raw: Path, table: str, staged: Path, suffix: str, vintages: Path) -> tuple[list[str], Path | None]:
+    """Put the staged files in place; says what stood there and where it is kept."""
+    before = [_described(path) for path in table_files(raw, table) if path.suffix != ".yml"]
+    vintage = keep_vintage(raw, vintages)
+    replace_table(raw, table, staged, suffix)
+    return before, vintage
+
+
+def _described(path: Path) -> str:
+    stem = path.name.removesuffix(path.suffix).removesuffix(".csv")
+    try:
+        sidecar = yaml.safe_load((path.parent / f"{stem}.yml").read_text(encoding="utf-8"))
+        return f"{path.name} ({sidecar['origin']}, {str(sidecar['retrieved'])[:10]})"
+    except (OSError, yaml.YAMLError, TypeError, KeyError):
+        return f"{path.name} (without a sound sidecar)"
+
+
+def _write_packed(rows: pd.DataFrame, path: Path) -> None:
+    keys = [column for column in rows.columns if column != VALUE]
+    text = rows.sort_values(keys, kind="stable").to_csv(sep=";", index=False, lineterminator="\n")
+    path.write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
+
+
+def _write_sidecar(path: Path, table: str, suffix: str, facts: dict[str, Any]) -> None:
+    content = path.read_bytes()
+    sidecar = {"table": table, **facts, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    text = yaml.safe_dump(sidecar, sort_keys=False, allow_unicode=True, width=118, default_flow_style=None)
+    (path.parent / f"{path.name.removesuffix(suffix)}.yml").write_text(text, encoding="utf-8")
+
+
+def _table_facts(path: Path, table: str, download: Download, retrieved: datetime.date | None) -> dict[str, Any]:
+    return {
+        "title": download.title or table_shapes()[table].title,
+        "source": f"Danmarks Statistik, Statistikbanken {table}, gemt i hånden fra statistikbanken.dk",
+        "licence": "CC BY 4.0 (Danmarks Statistik)",
+        "retrieved": _saved(path, retrieved),
+        "url": f"https://www.statistikbanken.dk/{table}",
+        "query": {"manual": path.name},
+        "lang": "da",
+        "origin": "statbank",
+        "status": "final",
+        "note": download.notes,
+        "rows": len(download.rows),
+        "labels": download.labels,
+    }
+
+
+def _delivery_facts(path: Path, form: str, retrieved: datetime.date | None) -> dict[str, Any]:
+    return {
+        "title": load_form(form).title,
+        "source": f"Leverance efter formularen {form}",
+        "licence": "Leverandørens vilkår",
+        "retrieved": _saved(path, retrieved),
+        "url": "",
+        "query": {"manual": path.name},
+        "lang": "da",
+        "origin": "delivery",
+        "status": "final",
+        "note": "",
+    }
+
+
+def _saved(path: Path, retrieved: datetime.date | None) -> str:
+    return (retrieved or datetime.date.fromtimestamp(path.stat().st_mtime)).isoformat()
+
+
+# What must be there
+
+
+def _stored_labels(raw: Path, table: str) -> dict[str, dict[str, str]]:
+    """The labels that StatBank gave when the table was last fetched, from its sidecar."""
+    try:
+        sidecar = yaml.safe_load((raw / f"{table}.yml").read_text(encoding="utf-8"))
+        return sidecar.get("labels") or {}
+    except (OSError, yaml.YAMLError, AttributeError):
+        return {}
+
+
+def _require_periods(file: str, rows: pd.DataFrame, edition: Edition, table: str, shape: TableShape) -> None:
+    years = edition.tables[table].years.all
+    marks = [mark for mark in shape.fetch.get(TIME, ()) if mark != WEIGHTS] or [""]
+    absent = sorted({f"{year}{mark}" for year in years for mark in marks} - set(rows[TIME]))
+    if absent:
+        raise InputError(
+            f"{file} lacks {listed_periods(absent)}, which edition {edition.name} needs of {table}; choose them in "
+            "StatBank and save the table again"
+        )
+
+
+def _require_codes(file: str, rows: pd.DataFrame, table: str, shape: TableShape) -> None:
+    """Refuse a table without a code that is used, or with one more of those that are all added up."""
+    used = used_codes(table)
+    for variable in shape.variables:
+        there = set(rows[variable])
+        asked = shape.fetch[variable]
+        exactly = set(asked.exactly) if isinstance(asked, ExactCodes) else None
+        needed = exactly or (accounts.functions() if asked == FUNCTIONS else set(asked if type(asked) is tuple else ()))
+        absent = sorted((needed | {*used.get(variable, [])}) - there)
+        if absent:
+            names = shape.labels.get(variable, {})
+            said = few([f"{code} ({names[code]})" if code in names else code for code in absent])
+            raise InputError(f"{file} lacks {variable} {said}; choose it in StatBank and save the table again")
+        if exactly and there - exactly:
+            raise InputError(
+                f"{file} has {variable} {few(sorted(there - exactly))} beside {', '.join(sorted(exactly))}, which are "
+                "added up; leave it out in StatBank and save the table again"
+            )
+        if shape.numbered.get(variable) == "age":
+            _require_ages(file, rows, variable, shape)
+
+
+def _require_ages(file: str, rows: pd.DataFrame, variable: str, shape: TableShape) -> None:
+    """Refuse single years of age that do not add up to the total: some are missing."""
+    total = next(iter(shape.labels[variable]))
+    keys = [column for column in (*shape.variables, TIME) if column != variable]
+    of_all = rows[rows[variable] == total].set_index(keys)["value"]
+    added = rows[rows[variable] != total].groupby(keys)["value"].sum()
+    if of_all.empty or not added.reindex(of_all.index).eq(of_all).all():
+        raise InputError(
+            f"{file}: the single years of {variable} do not add up to {shape.labels[variable][total]!r}; choose the "
+            "total and every single year in StatBank, and save the table again"
+        )
+
+
+def _absent_areas(file: str, rows: pd.DataFrame, shape: TableShape) -> list[str]:
+    """A warning about municipalities without rows. Errors: more of them than a table can lack, a region."""
+    municipal = shape.fetch[shape.area] == MUNICIPALITIES
+    there = set(rows[shape.area])
+    expected = areas.municipalities() if municipal else areas.regions()
+    absent = [code for code in expected if code not in there]
+    names = few([areas.name(code) for code in absent])
+    said = f"{len(absent)} of {len(expected)} areas ({names})"
+    if len(absent) > (ABSENT_MUNICIPALITIES if municipal else 0):
+        raise InputError(f"{file} lacks {said}; choose them in StatBank and save the table again")
+    return [f"no rows for {names}"] if absent else []
+
+
+def _against_old(file: str, rows: pd.DataFrame, raw: Path, table: str, shape: TableShape) -> list[str]:
+    """Warnings about codes that the replaced table has and the new one has not. Errors: periods of which that is so."""
+    try:
+        old, _ = read_table(raw, table)
+    except InputError:
+        return []
+    lost = sorted(set(old[TIME]) - set(rows[TIME]))
+    if lost:
+        raise InputError(
+            f"{file} lacks {listed_periods(lost)}, which {table} in {raw} has; save the table with these periods too, "
+            "or remove the old files first"
+        )
+    gone = {variable: sorted(set(old[variable]) - set(rows[variable])) for variable in shape.variables}
+    return [f"{variable} no longer has {few(codes)}" for variable, codes in gone.items() if codes]
