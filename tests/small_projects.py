@@ -11,8 +11,8 @@ from kernel_runs import PARAMETERS
 
 PUBLISH = """
 import pandas as pd
-from analysis import report
-afsnit = report.Section("{name}", edition, area)
+from analysis import section
+afsnit = section.Section("{name}", edition, area)
 frame = pd.DataFrame({{"Navn": ["a"], "Tal": ["{text}"]}})
 afsnit.table("tabel_{name}", frame, title="En tabel", data=frame, heading="Navn")
 """

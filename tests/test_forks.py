@@ -51,7 +51,7 @@ def test_a_fork_is_the_template_with_title_date_and_parameters(tmp_path, templat
     assert declared_parameters(made) == expected | {"edition": (str, "2025"), "area": (str, "101")}
     changed = [new.source for old, new in zip(before.cells, after.cells, strict=True) if old.source != new.source]
     assert len(changed) == 3, "the heading, the parameters and the cell that opens the analysis"
-    assert 'report.adhoc("Botilbud på Ærø", edition, area)' in changed[2]
+    assert 'section.adhoc("Botilbud på Ærø", edition, area)' in changed[2]
     assert made.read_bytes().endswith(b"}\n")
 
 
@@ -107,7 +107,7 @@ def test_a_title_cannot_leave_the_folder(tmp_path, title, name):
 
 def test_a_title_with_quotes_stays_text(tmp_path):
     made = fork(tmp_path, title='"); import os #')
-    assert 'report.adhoc("\\"); import os #", edition, area)' in cells(made, "code")[1].source
+    assert 'section.adhoc("\\"); import os #", edition, area)' in cells(made, "code")[1].source
 
 
 @pytest.mark.parametrize(

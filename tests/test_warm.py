@@ -61,7 +61,7 @@ def test_both_engines_make_the_same_section(made, plan):
 
 CELLS = [
     # Packages leave traces in the environment and the warnings; the preloader has them before the first cell.
-    "from analysis import report",
+    "from analysis import section",
     # How things are shown.
     "import pandas as pd\nwide = pd.DataFrame({f'spalte_{n}': range(70) for n in range(30)})\nprint(wide)\nwide",
     "print(pd.get_option('display.max_columns'), pd.get_option('display.width'))\npd.describe_option('display')",

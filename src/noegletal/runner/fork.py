@@ -88,7 +88,7 @@ def _forked(
         if "parameters" in cell.metadata.get("tags", []):
             cell.source = _with_defaults(cell.source, values)
         # The heading stands once more in the cell that opens the analysis.
-        cell.source = cell.source.replace(f"report.adhoc({_literal(old)}", f"report.adhoc({_literal(title)}")
+        cell.source = cell.source.replace(f"section.adhoc({_literal(old)}", f"section.adhoc({_literal(title)}")
     return notebook
 
 
