@@ -30,7 +30,7 @@ from analysis.runner.local import RunJobs
 from analysis.runner.memory import Room
 from analysis.runner.warm.engine import choose
 from analysis.slices import Slices
-from analysis.staleness import digest, library_digest
+from analysis.staleness import CHECKPOINTS, digest, library_digest
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -330,8 +330,9 @@ def _expected(plan: SectionPlan) -> set[str]:
 
 
 def _below(folder: Path, prefix: str) -> dict[str, Path]:
-    """The files of a folder and the folders in it by the name they get in a bundle."""
-    return {f"{prefix}/{path.relative_to(folder).as_posix()}": path for path in folder.rglob("*") if path.is_file()}
+    """The files of a folder and the folders in it by the name they get in a bundle; JupyterLab's copies stay here."""
+    files = [path for path in folder.rglob("*") if path.is_file() and CHECKPOINTS not in path.parts]
+    return {f"{prefix}/{path.relative_to(folder).as_posix()}": path for path in files}
 
 
 def _bundle(files: dict[str, Path]) -> bytes:
