@@ -27,7 +27,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest
 
 lab: $(STAMP)
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab .
 
 # uv comes out of the lock file too, by its hash. Bytecode is compiled here because some machines switch off the
 # writing of it, and then every start would compile anew.

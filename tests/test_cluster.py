@@ -389,6 +389,13 @@ def test_the_packages_of_the_library_count():
     assert "pytest" not in found
 
 
+def test_checkpoints_of_jupyterlab_are_not_sent(tmp_path):
+    for name in ("areas.csv", "forms/herberg.yml", ".ipynb_checkpoints/areas-checkpoint.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x", encoding="utf-8")
+    assert set(cluster._below(tmp_path, "reference")) == {"reference/areas.csv", "reference/forms/herberg.yml"}
+
+
 def bundle(*names):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:

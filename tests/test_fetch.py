@@ -754,6 +754,9 @@ def test_the_folder_as_it_was_is_kept_whole_by_date(edition, folder):
 
 def test_a_vintage_that_is_already_there_is_used_again(folder, tmp_path):
     first = keep_vintage(folder, tmp_path / "vintages")
+    # What JupyterLab leaves beside a file that is looked at.
+    (first / ".ipynb_checkpoints").mkdir()
+    (first / ".ipynb_checkpoints" / "BU43-checkpoint.csv").write_text("x", encoding="utf-8")
     assert keep_vintage(folder, tmp_path / "vintages") == first
     assert [path.name for path in (tmp_path / "vintages").iterdir()] == ["2026-11-20"]
     assert keep_vintage(tmp_path / "vintages", tmp_path / "none") is None

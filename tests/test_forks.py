@@ -66,14 +66,21 @@ def test_what_an_earlier_run_left_is_stripped(tmp_path, monkeypatch):
     for position, cell in enumerate(cell for cell in run.cells if cell.cell_type == "code"):
         cell.execution_count = position + 1
         cell.outputs = [nbformat.v4.new_output("stream", text="gammelt")]
+        cell.metadata["execution"] = {"iopub.status.idle": "2026-03-09T08:00:00Z"}
+    run.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
     parameters = next(cell for cell in run.cells if cell.metadata.get("tags"))
     parameters.source = (
         '# æøå\nthreshold: int = 5\narea: str = (\n    "hovedstaden"\n)  # kommune\nedition: str = "2025"'
     )
     nbformat.write(run, path)
+    (path.parent / ".ipynb_checkpoints").mkdir()
+    shutil.copy(path, path.parent / ".ipynb_checkpoints" / "udvikling_over_tid-checkpoint.ipynb")
     monkeypatch.setenv("NOEGLETAL_ROOT", str(project))
     made = fork(project / "adhoc", area="Ærø")
     assert all(not cell.outputs and cell.execution_count is None for cell in cells(made, "code"))
+    assert not any("execution" in cell.metadata for cell in cells(made, "code"))
+    assert "widgets" not in nbformat.read(made, as_version=4).metadata
+    assert forks.templates() == TEMPLATES
     assert cells(made, "code")[0].source == (
         '# æøå\nthreshold: int = 5\narea: str = (\n    "492"\n)  # kommune\nedition: str = "2025"'
     )

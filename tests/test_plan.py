@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import nbformat
 import pytest
 import yaml
 from conftest import ROOT, rewrite_raw
@@ -15,7 +16,7 @@ from analysis import areas
 from analysis.edition import raw_folder
 from analysis.errors import InputError
 from noegletal.figures.build import build_edition
-from noegletal.figures.freshness import build_inputs, common_inputs, section_inputs
+from noegletal.figures.freshness import build_inputs, common_inputs, folder_digest, notebook_digest, section_inputs
 from noegletal.figures.slices import Slices
 from noegletal.runner.memory import Room
 from noegletal.runner.plan import plan_area, stale_build
@@ -62,6 +63,80 @@ def test_only_the_section_whose_notebook_changed_is_run(published):
     assert "anden udgave" in published.page("02_b")
     assert "foerste udgave" in published.page("01_a")
     assert sections_of(published) == {"01_a": "", "02_b": ""}
+
+
+def saved_by_jupyterlab(path):
+    """What JupyterLab leaves when a notebook is run and saved: outputs, counts, metadata and a checkpoint."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata["language_info"] = {"name": "python", "version": "3.11.4", "file_extension": ".py"}
+    for count, cell in enumerate(notebook.cells, start=1):
+        cell.execution_count = count
+        cell.outputs = [nbformat.v4.new_output("stream", text=f"udskrift {count}")]
+        cell.metadata |= {"scrolled": True, "execution": {"iopub.status.idle": "2026-03-09T08:00:00Z"}}
+    nbformat.write(notebook, path)
+    checkpoint(path)
+
+
+def checkpoint(path):
+    copy = path.parent / ".ipynb_checkpoints" / f"{path.stem}-checkpoint{path.suffix}"
+    copy.parent.mkdir(exist_ok=True)
+    shutil.copy(path, copy)
+
+
+def test_what_jupyterlab_leaves_makes_nothing_stale_and_stops_no_run(published):
+    saved_by_jupyterlab(published.root / "notebooks" / "01_a.ipynb")
+    for name in ("notebooks/01_a.ipynb", "data/tabel_01_a.csv"):
+        checkpoint(published.report / name)
+    assert sections_of(published) == {"01_a": "", "02_b": ""}
+    result = published.run("--only", "01_a", "--force")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "udskrift" not in published.page()
+    assert published.litter() == []
+    assert sections_of(published) == {"01_a": "", "02_b": ""}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda cells: cells[1].update(source=cells[1].source + "\n"),
+        lambda cells: cells[1].metadata.update(tags=["skip-execution"]),
+        lambda cells: cells.reverse(),
+        lambda cells: cells[2].update(cell_type="raw"),
+        lambda cells: cells[2].update(attachments={"a.png": {"image/png": "iVBORw0KGgo="}}),
+        lambda cells: cells.pop(),
+    ],
+    ids=["source", "tags", "order", "type", "attachment", "cell"],
+)
+def test_what_a_notebook_does_is_what_counts(tmp_path, change):
+    path = tmp_path / "01_a.ipynb"
+    shutil.copy(ROOT / "notebooks" / "01_udgifter.ipynb", path)
+    before = notebook_digest(path)
+    notebook = nbformat.read(path, as_version=4)
+    change(notebook.cells)
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    assert notebook_digest(path) != before
+
+
+def test_files_that_are_no_notebooks_count_as_they_are(tmp_path):
+    path = tmp_path / "01_a.ipynb"
+    assert notebook_digest(path) == ""
+    texts = ["", "{", "[]", '{"cells": 1}', '{"cells": [{}]}', '{"cells": [{"cell_type": "code", "source": 1}]}']
+    found = set()
+    for text in texts:
+        path.write_text(text, encoding="utf-8")
+        found.add(notebook_digest(path))
+    assert len(found) == len(texts)
+
+
+def test_checkpoints_are_no_files_of_a_folder(tmp_path):
+    (tmp_path / "templates").mkdir()
+    for name in ("a.py", "templates/b.html"):
+        (tmp_path / name).write_text("x", encoding="utf-8")
+    patterns = ("**/*.py", "templates/**/*")
+    before = folder_digest(tmp_path, patterns)
+    for name in ("a.py", "templates/b.html"):
+        checkpoint(tmp_path / name)
+    assert folder_digest(tmp_path, patterns) == before
 
 
 def test_parameters_and_what_is_read_count(published):

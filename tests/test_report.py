@@ -293,7 +293,7 @@ def test_manifest(report):
     assert list(manifest["sections"]) == [plan.notebook for plan in load_edition("2025").sections]
     assert manifest["sections"]["01_udgifter"]["parameters"] == {"edition": "2025", "area": report.name}
     assert set(manifest["inputs"]["raw"]) == {
-        path.name for path in (ROOT / "data/raw/2025").iterdir() if path.suffix != ".yml"
+        path.name for path in (ROOT / "data/raw/2025").iterdir() if path.is_file() and path.suffix != ".yml"
     }
     listed = {path.relative_to(report).as_posix() for path in report.rglob("*") if path.is_file()} - {"manifest.json"}
     assert set(manifest["outputs"]) == listed

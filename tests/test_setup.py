@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -16,17 +17,24 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 ADDRESS = re.compile(r"(https?|ftp|git|file)://|--(extra-)?index-url|--find-links|--trusted-host", re.IGNORECASE)
 # A home or work folder of a machine, on Unix or Windows; the folders of every Linux (/dev, /proc, /usr) are no one's.
 MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(home|root|Users|work|mnt|opt|srv|private|tmp|var)/[\w.-]+|\b[A-Z]:\\\w+")
-NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
 
 
-def committed_files():
+def committed_files(root=ROOT):
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
+        cwd=root,
         capture_output=True,
         check=True,
     )
-    return [ROOT / name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
+    return [root / name for name in listed.stdout.decode().split("\0") if name and (root / name).is_file()]
+
+
+def notebooks_in(root):
+    """The notebooks that git has or would take: what it ignores, as JupyterLab's checkpoints, is none."""
+    return sorted(path for path in committed_files(root) if path.suffix == ".ipynb")
+
+
+NOTEBOOKS = notebooks_in(ROOT)
 
 
 def requirements(lines):
@@ -89,16 +97,27 @@ def test_notebooks_are_thin_and_without_outputs(path):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
-    assert notebook.metadata["language_info"] == {"name": "python"}
+    assert notebook.metadata["language_info"]["name"] == "python"
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.metadata.get("tags") for cell in code].count(["parameters"]) == 1
     for cell in code:
-        assert not cell.outputs
+        assert not cell.outputs, "see docs/yearly-update.md for how they are cleared"
         assert cell.execution_count is None
         assert not re.search(
             r"^\s*(def|class|try|async)\b|filterwarnings|open\(|Path\(|\bimport os\b", cell.source, re.M
         )
     assert notebook.cells[0].source.startswith("# ")
+
+
+def test_checkpoints_of_jupyterlab_are_no_notebooks_of_the_project(tmp_path):
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    for name in ("01_a", ".ipynb_checkpoints/01_a-checkpoint", "templates/.ipynb_checkpoints/b-checkpoint"):
+        path = tmp_path / "notebooks" / f"{name}.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}", encoding="utf-8")
+    assert notebooks_in(tmp_path) == [tmp_path / "notebooks" / "01_a.ipynb"]
+    assert len(NOTEBOOKS) == len({path.stem for path in NOTEBOOKS}) > 9
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from analysis.errors import InputError
+from analysis.staleness import CHECKPOINTS
 
 STAGING, NEW, OLD = "staging", "new", "old"
 
@@ -32,7 +33,7 @@ def replaced(folder: Path) -> Iterator[Path]:
         old = folder.parent / f".{folder.name}.{os.getpid()}.{OLD}"
         try:
             if folder.is_dir():
-                shutil.copytree(folder, new)
+                shutil.copytree(folder, new, ignore=shutil.ignore_patterns(CHECKPOINTS))
             else:
                 new.mkdir(parents=True)
             yield new

@@ -17,6 +17,8 @@ from analysis.errors import InputError
 RECORD = "build.json"
 SLICES = "slices.json"
 LOCK = "requirements.lock"
+# Where JupyterLab puts a copy of every file that it opens, in whatever folder.
+CHECKPOINTS = ".ipynb_checkpoints"
 SOURCE = Path(__file__).parents[2]
 # The code whose change can change facts and key figures; what a notebook shows; the pages and files of a report.
 BUILD_CODE = (
@@ -76,7 +78,7 @@ def section_inputs(
     """
     there = _slices(processed / SLICES, (processed / SLICES).stat().st_mtime_ns)
     inputs = {
-        "notebook": file_digest(project_root() / "notebooks" / f"{plan.notebook}.ipynb"),
+        "notebook": notebook_digest(project_root() / "notebooks" / f"{plan.notebook}.ipynb"),
         "parameters": digest(parameters),
         "section": digest(plan.model_dump(mode="json", exclude={"reads"})),
         **common,
@@ -119,10 +121,33 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
+def notebook_digest(path: Path) -> str:
+    """The checksum of what a notebook does: its cells in order, each with type, source, attachments and tags.
+
+    Outputs, execution counts and all other metadata are what a run or an editor leaves in it. What cannot be read as a
+    notebook counts as the bytes it is.
+    """
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return digest(
+            [
+                [
+                    cell["cell_type"],
+                    "".join(cell["source"]),
+                    cell.get("attachments", {}),
+                    cell["metadata"].get("tags", []),
+                ]
+                for cell in cells
+            ]
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return file_digest(path)
+
+
 def folder_digest(folder: Path, patterns: tuple[str, ...], without: tuple[str, ...] = ()) -> str:
-    """One checksum of the files of a folder that fit the patterns, by name and content."""
+    """One checksum of the files of a folder that fit the patterns, by name and content, without checkpoints."""
     found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
-    paths = sorted(path for path in found if path.name not in without)
+    paths = sorted(path for path in found if path.name not in without and CHECKPOINTS not in path.parts)
     return digest([(path.relative_to(folder).as_posix(), file_digest(path)) for path in paths])
 
 

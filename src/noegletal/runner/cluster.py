@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.edition import Edition, SectionPlan, project_root, reference_folder
 from analysis.errors import InputError
-from noegletal.figures.freshness import code_digest, digest
+from noegletal.figures.freshness import CHECKPOINTS, code_digest, digest
 from noegletal.figures.slices import Slices
 from noegletal.folders import explained
 from noegletal.publish.manifest import EXECUTED, OUTPUT_FACTS, output_files
@@ -330,8 +330,9 @@ def _expected(plan: SectionPlan) -> set[str]:
 
 
 def _below(folder: Path, prefix: str) -> dict[str, Path]:
-    """The files of a folder and the folders in it by the name they get in a bundle."""
-    return {f"{prefix}/{path.relative_to(folder).as_posix()}": path for path in folder.rglob("*") if path.is_file()}
+    """The files of a folder and the folders in it by the name they get in a bundle; JupyterLab's copies stay here."""
+    files = [path for path in folder.rglob("*") if path.is_file() and CHECKPOINTS not in path.parts]
+    return {f"{prefix}/{path.relative_to(folder).as_posix()}": path for path in files}
 
 
 def _bundle(files: dict[str, Path]) -> bytes:

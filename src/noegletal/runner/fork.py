@@ -81,10 +81,12 @@ def _forked(
     old = heading.removeprefix("# ")
     made = f"Oprettet {format_date(day, 'd. MMMM y', locale=LOCALE)} for {areas.name(values['area'])}"
     first.source = f"# {title}\n\n{made} ud fra skabelonen `{template}`.\n\n{rest.strip()}".strip()
+    notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
         cell.outputs, cell.execution_count = [], None
+        cell.metadata.pop("execution", None)
         if "parameters" in cell.metadata.get("tags", []):
             cell.source = _with_defaults(cell.source, values)
         # The heading stands once more in the cell that opens the analysis.

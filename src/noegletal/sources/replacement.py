@@ -137,7 +137,7 @@ def keep_vintage(raw: Path, vintages: Path) -> Path | None:
 
     A vintage that is already there with the same content is used again.
     """
-    files = sorted(path for path in raw.iterdir() if path.is_file() and not path.name.startswith("."))
+    files = _visible(raw)
     if not any(path.name.endswith(SUFFIXES) for path in files):
         return None
     vintages.mkdir(parents=True, exist_ok=True)
@@ -171,9 +171,12 @@ def _newest_retrieval(files: list[Path]) -> str:
     return max(days, default=datetime.date.today()).isoformat()
 
 
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+
+
 def _same(folder: Path, files: list[Path]) -> bool:
-    names = [path.name for path in files]
-    if not folder.is_dir() or sorted(path.name for path in folder.iterdir()) != names:
+    if not folder.is_dir() or [path.name for path in _visible(folder)] != [path.name for path in files]:
         return False
     return all(filecmp.cmp(folder / path.name, path, shallow=False) for path in files)
 
