@@ -9,7 +9,8 @@ from scipy.optimize import linprog
 
 from analysis import areas
 from analysis.errors import InputError
-from analysis.herberg import flows, need, queueing, spread, stays
+from analysis.herberg import flows, need, queueing, spread
+from analysis.herberg import stays as stay_lengths
 from analysis.herberg import use as shelter_use
 from analysis.herberg.flows import ELSEWHERE, TOTAL, UNKNOWN
 from analysis.herberg.use import Level
@@ -107,7 +108,7 @@ def test_census_by_cluster_adds_up_to_the_kkr():
 
 def test_a_kkr_outside_the_extract_is_not_an_empty_one():
     assert shelter_use.census(stays(SMALL), "083").empty
-    assert stays.length_of_stay(stays(SMALL), "083") is None
+    assert stay_lengths.length_of_stay(stays(SMALL), "083") is None
 
 
 def test_a_stay_that_covers_the_whole_window_counts_every_night():
@@ -384,7 +385,9 @@ def drawn_stays(seed, mean=60.0, per_day=6.0, days=365, before=900):
 
 
 def test_mean_length_of_finished_stays_is_their_average():
-    found = stays.length_of_stay(stays([("a", KBH, KBH, 1, 3), ("b", KBH, KBH, 2, 8), ("c", KBH, KBH, 4, 5)]), HOME)
+    found = stay_lengths.length_of_stay(
+        stays([("a", KBH, KBH, 1, 3), ("b", KBH, KBH, 2, 8), ("c", KBH, KBH, 4, 5)]), HOME
+    )
     assert found.mean == pytest.approx((2 + 6 + 1) / 3)
     assert (found.horizon, found.open_share, found.departures) == (6, 0, 3)
 
@@ -392,7 +395,7 @@ def test_mean_length_of_finished_stays_is_their_average():
 def test_open_and_early_stays_by_hand():
     # b is followed from its 5th night and leaves after 7; c is still there after 3 nights or more.
     rows = stays([("a", KBH, KBH, 1, 3), ("b", KBH, KBH, -4, 4), ("c", KBH, KBH, 8, None), ("d", KBH, KBH, 1, 6)])
-    found = stays.length_of_stay(rows, HOME)
+    found = stay_lengths.length_of_stay(rows, HOME)
     # Nights 0-2 all: at 2 one of a, c, d leaves (2/3 left); at 5 d, the only one followed, leaves, so nobody is left
     # to follow although b stayed for 8: restricted to 5 nights.
     assert found.mean == pytest.approx(2 + 3 * 2 / 3)
@@ -402,35 +405,35 @@ def test_open_and_early_stays_by_hand():
 def test_a_stay_still_running_is_followed_to_the_last_departure_that_could_be_seen():
     # c arrived two days before the last: it has not left after 2 nights, and nobody knows whether it does after 3.
     rows = stays([("a", KBH, KBH, 1, 4), ("b", KBH, KBH, 1, 7), ("c", KBH, KBH, 8, None)])
-    assert stays.length_of_stay(rows, HOME).mean == pytest.approx(3 + 3 * 1 / 2)
+    assert stay_lengths.length_of_stay(rows, HOME).mean == pytest.approx(3 + 3 * 1 / 2)
 
 
 def test_the_mean_length_of_exponential_stays_is_found_through_a_window():
     # Rounded up to whole nights an exponential stay is geometric.
     expected = 1 / (1 - math.exp(-1 / 60))
-    found = [stays.length_of_stay(drawn_stays(seed), HOME).mean for seed in range(6)]
+    found = [stay_lengths.length_of_stay(drawn_stays(seed), HOME).mean for seed in range(6)]
     assert np.mean(found) == pytest.approx(expected, rel=0.03)
     # What the adjustment is for: of the stays that begin and end inside the window, the long ones are missing.
     whole = drawn_stays(0, days=120)
     inside = whole[whole["left"].notna() & (whole["arrived"] >= whole["first"])]
     assert (inside["left"] - inside["arrived"]).dt.days.mean() < 0.7 * expected
-    assert stays.length_of_stay(whole, HOME).mean == pytest.approx(expected, rel=0.1)
+    assert stay_lengths.length_of_stay(whole, HOME).mean == pytest.approx(expected, rel=0.1)
 
 
 def test_the_steady_state_is_arrivals_times_length_and_agrees_with_the_census():
     rows = drawn_stays(1)
-    state = stays.steady_state(rows, HOME)
+    state = stay_lengths.steady_state(rows, HOME)
     assert state.occupied == pytest.approx(state.arrivals_per_day * state.length.mean)
     assert state.low < state.occupied < state.high
     assert state.occupied == pytest.approx(shelter_use.census(rows, HOME)["occupied"].mean(), rel=0.05)
-    assert state == stays.steady_state(rows, HOME)
+    assert state == stay_lengths.steady_state(rows, HOME)
 
 
 def test_the_interval_of_the_steady_state_holds_the_truth_about_as_often_as_promised():
     truth = 6 / (1 - math.exp(-1 / 60))
     held = []
     for seed in range(12):
-        state = stays.steady_state(drawn_stays(100 + seed), HOME)
+        state = stay_lengths.steady_state(drawn_stays(100 + seed), HOME)
         held.append(state.low <= truth <= state.high)
     assert 0.6 <= np.mean(held) <= 0.98
 
@@ -445,8 +448,8 @@ def test_nights_beyond_a_limit_by_hand():
             ("c", KBH, KBH, 5, 7),  # ... so both nights here are beyond
         ]
     )
-    assert stays.nights_beyond(rows, 4).tolist() == [0, 4, 4, 0, 2]
-    freed = stays.freed_places(rows, HOME, (4, 400), (0.25, 0.5, 1.0))
+    assert stay_lengths.nights_beyond(rows, 4).tolist() == [0, 4, 4, 0, 2]
+    freed = stay_lengths.freed_places(rows, HOME, (4, 400), (0.25, 0.5, 1.0))
     four = freed[freed["limit"] == 4].set_index("case")
     assert four["places"].to_dict() == pytest.approx({"upper_bound": 1.0, "low": 0.25, "middle": 0.5, "high": 1.0})
     assert (freed.loc[freed["limit"] == 400, "places"] == 0).all()
@@ -455,31 +458,33 @@ def test_nights_beyond_a_limit_by_hand():
 def test_the_count_begins_again_a_year_after_the_first_admission():
     whole = stays([("a", KBH, KBH, 1, None)], last="2026-02-28")
     # Two years of 365 nights, 120 of them within the limit in each.
-    assert stays.nights_beyond(whole, 120).tolist() == [2 * (365 - 120)]
+    assert stay_lengths.nights_beyond(whole, 120).tolist() == [2 * (365 - 120)]
     # A year that ends between two stays begins again with the second stay and not at the anniversary.
     parts = stays([("a", KBH, KBH, 1, 101), ("a", KBH, KBH, 400, 500)], last="2026-02-28")
-    assert stays.nights_beyond(parts, 90).tolist() == [10, 10]
+    assert stay_lengths.nights_beyond(parts, 90).tolist() == [10, 10]
     late = stays([("a", KBH, KBH, 1, 101), ("a", KBH, KBH, 301, 401)], last="2026-02-28")
     # 65 nights of the second stay fall in the first year, all beyond; the other 35 begin a new year.
-    assert stays.nights_beyond(late, 90).tolist() == [10, 65]
+    assert stay_lengths.nights_beyond(late, 90).tolist() == [10, 65]
 
 
 def test_nights_beyond_do_not_depend_on_the_order_of_rows():
     rows = drawn_stays(2).assign(person=lambda frame: frame.index % 300)
     rows = rows.assign(person=rows["person"].astype(str)).drop_duplicates(["person", "arrived"])
     shuffled = rows.sample(frac=1, random_state=1)
-    pd.testing.assert_series_equal(stays.nights_beyond(rows, 30), stays.nights_beyond(shuffled, 30).reindex(rows.index))
+    pd.testing.assert_series_equal(
+        stay_lengths.nights_beyond(rows, 30), stay_lengths.nights_beyond(shuffled, 30).reindex(rows.index)
+    )
 
 
 @pytest.mark.parametrize(("limits", "leaving"), [((0,), (0, 0, 0)), ((90,), (0.5, 0.2, 0.8)), ((90,), (0.2, 0.5, 1.2))])
 def test_limits_and_shares_that_make_no_sense(limits, leaving):
     with pytest.raises(InputError):
-        stays.freed_places(stays(SMALL), HOME, limits, leaving)
+        stay_lengths.freed_places(stays(SMALL), HOME, limits, leaving)
 
 
 def test_housing_first_frees_the_remaining_stay_up_to_all_long_stays():
     rows = drawn_stays(3)
-    freed = stays.housing_first(rows, HOME, (0, 10, 1e6), 90)
+    freed = stay_lengths.housing_first(rows, HOME, (0, 10, 1e6), 90)
     # Exponential stays have no memory: as much remains after 90 nights as from the start.
     assert freed["remaining"].iloc[0] == pytest.approx(60, rel=0.15)
     assert freed["places"].tolist()[:2] == [0, pytest.approx(10 * freed["remaining"].iloc[0] / 365)]
@@ -490,11 +495,11 @@ def test_housing_first_frees_the_remaining_stay_up_to_all_long_stays():
 
 
 def test_housing_first_without_long_stays_frees_nothing():
-    freed = stays.housing_first(stays(SMALL), HOME, (10,), 300)
+    freed = stay_lengths.housing_first(stays(SMALL), HOME, (10,), 300)
     assert freed["places"].tolist() == [0]
     assert freed["remaining"].isna().all()
     with pytest.raises(InputError, match="negative"):
-        stays.housing_first(stays(SMALL), HOME, (-1,), 90)
+        stay_lengths.housing_first(stays(SMALL), HOME, (-1,), 90)
 
 
 # Places today
@@ -597,7 +602,7 @@ def test_need_by_four_methods(inputs):
     assert found.loc["rates", ["low", "middle", "high"]].tolist() == [
         math.ceil(value) for value in (min(rates), np.median(rates), max(rates))
     ]
-    state = stays.steady_state(inputs["stays"], HOME)
+    state = stay_lengths.steady_state(inputs["stays"], HOME)
     assert found.loc["arrivals", "middle"] == math.ceil(state.occupied / 0.9)
 
 
@@ -829,8 +834,8 @@ def test_nothing_delivered_gives_empty_frames_and_no_error():
     assert flows.flows(none, HOME, 5).empty
     assert flows.flow_totals(none, HOME, 5).empty
     assert flows.balance(none, HOME, 5).empty
-    assert stays.freed_places(none, HOME, (90,), (0.1, 0.2, 0.3)).empty
-    assert stays.housing_first(none, HOME, (10,), 90).empty
+    assert stay_lengths.freed_places(none, HOME, (90,), (0.1, 0.2, 0.3)).empty
+    assert stay_lengths.housing_first(none, HOME, (10,), 90).empty
     assert shelter_use.monthly_use(empty("shelter_registrations"), HOME).empty
     assert shelter_use.follow_up(empty("shelter_registrations"), empty("shelter_decisions"), HOME).empty
     assert need.private_share(empty("shelter_places")).empty

@@ -14,7 +14,7 @@ from analysis import catalogue
 from analysis.errors import InputError
 from analysis.herberg import sliders as what_if
 from analysis.section import Section
-from noegletal.runner import fork
+from noegletal.runner import fork as forks
 from noegletal.runner.parameters import declared_parameters
 from warmkernel.engine import KERNEL_ENVIRONMENT, choose, client_options
 from warmkernel.sockets import kernel_transport
@@ -25,7 +25,7 @@ TEMPLATES = [SLIDERS, "kommune_mod_gruppe", "udvikling_over_tid"]
 
 
 def fork(folder, title="Botilbud på Ærø", template="udvikling_over_tid", area="koebenhavn", edition="2025", today=DAY):
-    return fork.new_analysis(title, template, area, edition, folder, today)
+    return forks.new_analysis(title, template, area, edition, folder, today)
 
 
 def cells(path, kind):
@@ -33,7 +33,7 @@ def cells(path, kind):
 
 
 def test_the_templates_there_are():
-    assert fork.templates() == TEMPLATES
+    assert forks.templates() == TEMPLATES
 
 
 @pytest.mark.parametrize("template", TEMPLATES)

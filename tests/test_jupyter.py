@@ -21,10 +21,11 @@ from kernel_runs import wait_for
 
 from analysis.areas import find_area
 from analysis.edition import load_edition
-from analysis.runner.execute import EXECUTED, Job, run
-from analysis.runner.warm.engine import choose
-from analysis.slices import Slices
-from analysis.staleness import notebook_digest
+from noegletal.figures.freshness import notebook_digest
+from noegletal.figures.slices import Slices
+from noegletal.publish.manifest import EXECUTED
+from noegletal.runner.execute import Job, run
+from warmkernel.engine import choose
 
 pytestmark = pytest.mark.xdist_group("jupyter")
 SECTION, AREA = "01_udgifter", "Ballerup"

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from analysis.errors import InputError
-from analysis.staleness import CHECKPOINTS
 
+# Where JupyterLab puts a copy of every file that it opens, in whatever folder.
+CHECKPOINTS = ".ipynb_checkpoints"
 STAGING, NEW, OLD = "staging", "new", "old"
 
 

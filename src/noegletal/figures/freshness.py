@@ -13,12 +13,11 @@ from typing import Any
 from analysis.areas import areas_within
 from analysis.edition import Edition, SectionPlan, project_root, reference_folder
 from analysis.errors import InputError
+from noegletal.folders import CHECKPOINTS
 
 RECORD = "build.json"
 SLICES = "slices.json"
 LOCK = "requirements.lock"
-# Where JupyterLab puts a copy of every file that it opens, in whatever folder.
-CHECKPOINTS = ".ipynb_checkpoints"
 SOURCE = Path(__file__).parents[2]
 # The code whose change can change facts and key figures; what a notebook shows; the pages and files of a report.
 BUILD_CODE = (

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.edition import Edition, SectionPlan, project_root, reference_folder
 from analysis.errors import InputError
-from noegletal.figures.freshness import CHECKPOINTS, code_digest, digest
+from noegletal.figures.freshness import code_digest, digest
 from noegletal.figures.slices import Slices
-from noegletal.folders import explained
+from noegletal.folders import CHECKPOINTS, explained
 from noegletal.publish.manifest import EXECUTED, OUTPUT_FACTS, output_files
 from noegletal.runner.engine import choose
 from noegletal.runner.execute import Job, Outcome, run
