@@ -29,11 +29,12 @@ from typer.testing import CliRunner
 from analysis import accounts, areas
 from analysis.build import build_edition
 from analysis.cli import app
-from analysis.edition import TableNeed, Years
+from analysis.edition import TableNeed, Years, editions, load_edition
 from analysis.errors import InputError
 from analysis.fetch import fetch_edition
-from analysis.fetch_plan import plan_table
-from analysis.sources import statbank
+from analysis.fetch_plan import fetched_tables, how_renewed, plan_table, tables_not_fetched
+from analysis.indicators import GivenRate, catalogue
+from analysis.sources import snapshot, statbank
 from analysis.sources.replacement import JOURNAL, held, keep_vintage, recover, replace_table, work_folder
 from analysis.sources.snapshot import raw_files, read_table, table_shapes
 from analysis.sources.statbank import Patience, Request
@@ -323,6 +324,10 @@ def test_quarters_are_those_that_the_edition_and_its_weights_need(edition):
     # BU43 is of 31 December: the day before the first quarter of the next year.
     assert plan.periods == ["2022K1", "2022K4", "2023K1", "2023K4", "2024K1", "2025K1"]
     assert list(plan.codes["ALDER"]) == ["IALT", "0", "1"]
+    # What UND2 counts is of 1 January, whether the edition has a rate beside it or not.
+    wanted = edition_of(edition, FOLK1A=(2022, 2023), UND2=(2020, 2023))
+    with StatBank({"FOLK1A": persons(["IALT", "0", "1"], quarters)}) as bank, statbank.connection(bank.url) as link:
+        assert plan_table(link, wanted, "FOLK1A").periods[:3] == ["2020K1", "2021K1", "2022K1"]
 
 
 def test_a_gap_in_the_ages_is_refused(edition):
@@ -394,6 +399,38 @@ def test_a_variable_that_tables_yml_does_not_know_and_one_that_is_gone(edition):
     rows = [f"{code};{measure};M;2020;5" for code in areas.municipalities() for measure in MEASURES]
     with StatBank({"ISBU02": table_from_csv([header, *rows], table="ISBU02")}) as bank:
         assert "the variable KØN" in planned_cause(bank, edition_of(edition, ISBU02=(2020, 2020)), "ISBU02")
+
+
+def test_every_table_of_an_edition_says_how_it_is_renewed():
+    for name in editions():
+        plan = load_edition(name)
+        said = {table: how_renewed(table) for table in plan.tables}
+        assert set(said) - set(tables_not_fetched(plan)) == set(fetched_tables(plan))
+        assert said["HERBERG_OPHOLD"] == "it is a delivery: `noegletal import FILE --form herberg_ophold`"
+        assert "computed from UND2 and FOLK1A, so renew those" in said["UND2_PR_1000"]
+        assert "`noegletal import FILE --table HAND05`" in said["HAND05"]
+    with pytest.raises(InputError, match=r"nothing says how table NO1 is renewed: declare it in .*tables.yml"):
+        how_renewed("NO1")
+
+
+def test_a_table_is_replaced_by_what_its_figures_are_counted_from():
+    known = catalogue().indicators
+    for name, shape in table_shapes().items():
+        rates = [entry for entry in known.values() if isinstance(entry, GivenRate) and entry.table == name]
+        counted = {count.table for entry in rates if entry.prefer for count in known[entry.prefer].counts}
+        assert bool(shape.replaced_by) == bool(counted), name
+        assert counted <= set(shape.replaced_by), name
+        assert all(table_shapes()[table].fetch for table in shape.replaced_by), name
+
+
+def test_a_declared_table_that_does_not_say_how_it_is_renewed_is_refused(tmp_path, monkeypatch):
+    text = (ROOT / "data" / "reference" / "tables.yml").read_text(encoding="utf-8")
+    line = "  replaced_by: [UND2, FOLK1A]\n"
+    assert line in text
+    (tmp_path / "tables.yml").write_text(text.replace(line, ""), encoding="utf-8")
+    monkeypatch.setattr(snapshot, "reference_folder", lambda: tmp_path)
+    with pytest.raises(InputError, match=r"tables.yml: UND2_PR_1000: .*by either `fetch` or `replaced_by`"):
+        table_shapes.__wrapped__()
 
 
 def test_every_declared_table_names_each_of_its_variables():
@@ -1144,6 +1181,14 @@ def test_a_dry_run_prints_the_requests_and_fetches_no_data(folder):
     assert (asked["table"], asked["rows"], asked["cells"]) == ("ISBU02", 98 * 4 * 5, 98 * 4 * 5 * 4)
     assert asked["request"]["format"] == "BULK"
     assert content(folder) == before
+
+
+def test_a_dry_run_says_how_the_other_tables_are_renewed(folder):
+    with StatBank({"ISBU02": children(YEARS)}) as bank:
+        done = command("--dry-run", "--url", bank.url, "--raw", folder)
+    assert "UND2_PR_1000 is not fetched: it is derived: its figures are computed from UND2 and FOLK1A" in done.stderr
+    assert "KOMPONENT is not fetched: it is a delivery: `noegletal import FILE --form komponent`" in done.stderr
+    assert [asked["table"] for asked in json.loads(done.stdout)] == ["ISBU02"]
 
 
 def test_a_dry_run_says_what_cannot_be_asked_for(folder):

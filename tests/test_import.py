@@ -645,11 +645,16 @@ def test_codes_that_are_added_up_must_be_all_of_them(owners, said, tmp_path, edi
     assert not (tmp_path / "raw").exists()
 
 
-@pytest.mark.parametrize("table", ["KOMPONENT", "UND2_PR_1000", "NO1"])
-def test_only_the_edition_s_tables_of_statbank(table, tmp_path, edition):
-    with pytest.raises(
-        InputError, match=f"table {table} is not one that edition 2025 has from StatBank; it has REGK100"
-    ):
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("KOMPONENT", "is not imported as a table of StatBank: .*`noegletal import FILE --form komponent`"),
+        ("UND2_PR_1000", "is not imported as a table of StatBank: .* from UND2 and FOLK1A, so renew those instead"),
+        ("NO1", "is not one that edition 2025 has from StatBank; it has REGK100"),
+    ],
+)
+def test_only_the_edition_s_tables_of_statbank(table, said, tmp_path, edition):
+    with pytest.raises(InputError, match=f"table {table} {said}"):
         import_table(tmp_path / "t.csv", table, edition, tmp_path, tmp_path)
 
 

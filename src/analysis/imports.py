@@ -27,6 +27,7 @@ from analysis.fetch_plan import (
     MUNICIPALITIES,
     WEIGHTS,
     few,
+    how_renewed,
     listed_periods,
     used_codes,
 )
@@ -69,11 +70,12 @@ def import_table(
     """
     table = table.upper()
     shape = table_shapes().get(table)
-    if table not in edition.tables or shape is None or shape.fetch is None:
+    if table in edition.tables and (shape is None or shape.fetch is None):
+        raise InputError(f"table {table} is not imported as a table of StatBank: {how_renewed(table)}")
+    if table not in edition.tables:
         known = [name for name in edition.tables if name in table_shapes() and table_shapes()[name].fetch]
         raise InputError(
-            f"table {table} is not one that edition {edition.name} has from StatBank; it has {', '.join(known)} "
-            "(a delivery is imported with --form)"
+            f"table {table} is not one that edition {edition.name} has from StatBank; it has {', '.join(known)}"
         )
     download = read_download(path, table, _stored_labels(raw, table))
     with _staging(raw, table) as staged:

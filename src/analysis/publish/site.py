@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import shutil
 from collections.abc import Iterable
@@ -334,6 +335,9 @@ def _questions(name: str, path: Path, _changed: int) -> list[dict[str, object]]:
     questions = []
     for question in open_questions():
         known = [row for row in question.printed if row in printed.index]
+        if not known:
+            # Of the printed report of another edition.
+            continue
         shown = [
             danish.with_unit(printed.loc[row, "value"].replace(".", ","), UNIT_NAMES[printed.loc[row, "unit"]])
             for row in known
@@ -419,9 +423,9 @@ def _manifest(
             "key_figures": _digest(processed / KEY_FIGURES),
             "findings": _digest(processed / FINDINGS),
             "notebooks": {
-                plan.notebook: _digest(notebooks / f"{plan.notebook}.ipynb")
+                plan.notebook: _digest(path)
                 for plan in edition.sections
-                if (notebooks / f"{plan.notebook}.ipynb").is_file()
+                if (path := notebooks / f"{plan.notebook}.ipynb").is_file() and os.access(path, os.R_OK)
             },
         },
         "outputs": {

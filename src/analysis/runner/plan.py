@@ -13,7 +13,7 @@ from analysis.comparison import subject
 from analysis.edition import Edition, SectionPlan, project_root
 from analysis.errors import InputError
 from analysis.publish.manifest import DATA, FORMATS, MANIFEST, PACKAGE, PAGES, read_manifest, section_files
-from analysis.runner.parameters import checked_parameters
+from analysis.runner.parameters import NotebookError, checked_parameters
 from analysis.staleness import (
     Inputs,
     build_inputs,
@@ -33,7 +33,8 @@ NAMED = 4
 class Planned:
     """A section of a report: what runs it, what it depends on, and why it is stale (empty: it is not).
 
-    `area_code`: what it is run for, the area of the report or the KKR that it lies in.
+    `area_code`: what it is run for, the area of the report or the KKR that it lies in. `broken`: why its notebook
+    cannot be run at all (empty: it can).
     """
 
     plan: SectionPlan
@@ -43,6 +44,7 @@ class Planned:
     inputs: Inputs
     stale: str
     seconds: float
+    broken: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,12 +173,12 @@ def plan_area(
     sections = []
     for plan in _chosen(edition, only):
         about = subject(edition, plan, area_code)
-        notebook, parameters = _prepared(edition, plan, about)
+        notebook, parameters, broken = _prepared(edition, plan, about)
         inputs = section_inputs(edition, plan, about, parameters, processed, common)
         record = published.get(plan.notebook, {})
-        stale = "asked for with --force" if force else _why(plan, record, inputs, folder)
+        stale = broken or ("asked for with --force" if force else _why(plan, record, inputs, folder))
         seconds = float(record.get("seconds", 0.0))
-        sections.append(Planned(plan, about, notebook, parameters, inputs, stale, seconds))
+        sections.append(Planned(plan, about, notebook, parameters, inputs, stale, seconds, broken))
     # A section that was never made has no inputs, and stands in the manifest all the same.
     of_all = {name: record["inputs"] for name, record in published.items() if record.get("inputs")}
     of_all |= {section.plan.notebook: section.inputs for section in sections}
@@ -199,12 +201,16 @@ def _chosen(edition: Edition, only: list[str]) -> list[SectionPlan]:
     return [edition.section(notebook) for notebook in only] if only else edition.sections
 
 
-def _prepared(edition: Edition, plan: SectionPlan, area_code: str) -> tuple[Path, dict[str, Any]]:
+def _prepared(edition: Edition, plan: SectionPlan, area_code: str) -> tuple[Path, dict[str, Any], str]:
+    """The notebook of a section, its parameters, and why it cannot be run at all, which is no trouble of the others."""
     notebook = project_root() / "notebooks" / f"{plan.notebook}.ipynb"
-    if not notebook.is_file():
+    if not notebook.exists():
         raise InputError(f"editions/{edition.name}.yml names section {plan.notebook}, but notebooks/ has no such file")
     given = {"edition": edition.name, "area": areas.slug(area_code), **plan.parameters}
-    return notebook, checked_parameters(notebook, given)
+    try:
+        return notebook, checked_parameters(notebook, given), ""
+    except NotebookError as error:
+        return notebook, given, str(error)
 
 
 def _why(plan: SectionPlan, record: dict[str, Any], inputs: Inputs, folder: Path) -> str:
