@@ -292,7 +292,7 @@ def _against_old(file: str, rows: pd.DataFrame, raw: Path, table: str, shape: Ta
     if lost:
         raise InputError(
             f"{file} lacks {listed_periods(lost)}, which {table} in {raw} has; save the table with these periods too, "
-            "or remove the old files first"
+            "or first move the old files out of that folder"
         )
     gone = {variable: sorted(set(old[variable]) - set(rows[variable])) for variable in shape.variables}
     return [f"{variable} no longer has {few(codes)}" for variable, codes in gone.items() if codes]

@@ -186,7 +186,10 @@ def _computed(row: pd.Series, declared: Declared, table: pd.DataFrame) -> tuple[
         rows = measures.growth(rows, first, last)
     elif measure.derive == "change":
         rows = measures.change(rows, first, last)
-    result = rows[rows["year"] == last].sort_values("value").iloc[-1 if extreme == "max" else 0]
+    # A missing one comes out at either end: it may be the extreme.
+    highest = extreme == "max"
+    ordered = rows[rows["year"] == last].sort_values("value", na_position="last" if highest else "first")
+    result = ordered.iloc[-1 if highest else 0]
     if pd.isna(result["value"]):
         return None, f"{indicator} mangler for {row['area']}, {row['category']}: {result['note']}"
     return result, ""
