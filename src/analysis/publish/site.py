@@ -92,7 +92,7 @@ def publish(
             if outcome and outcome.succeeded:
                 record["failed"] = ""
             sections[plan.notebook] = {"title": plan.title, **record}
-        _clear_unpublished(new, edition, sections)
+        _clear_unpublished(new, sections)
         context = {
             "edition": edition,
             "area": areas.name(area_code),
@@ -220,16 +220,17 @@ def _main_findings(sections: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     return main
 
 
-def _clear_unpublished(folder: Path, edition: Edition, sections: dict[str, dict[str, object]]) -> None:
-    """Remove what earlier runs published and the edition no longer declares or its section now leaves out."""
-    left_out = {facts["output"] for facts in _outputs(sections) if facts.get("left_out")}
-    declared = {output for plan in edition.sections for output in plan.outputs} - left_out
+def _clear_unpublished(folder: Path, sections: dict[str, dict[str, Any]]) -> None:
+    """Remove what earlier runs published and no section's page shows any longer.
+
+    What the edition no longer declares stays with the last good page of its section until that is made again.
+    """
+    shown = {file for facts in _outputs(sections) for file in output_files(facts)}
     for path in [*folder.glob("figurer/*"), *folder.glob("data/*")]:
-        if path.stem not in declared:
+        if path.relative_to(folder).as_posix() not in shown:
             path.unlink()
-    notebooks = {plan.notebook for plan in edition.sections}
     for path in [*folder.glob("[0-9][0-9]_*.html"), *folder.glob("notebooks/*")]:
-        if path.stem not in notebooks:
+        if path.stem not in sections:
             path.unlink()
 
 
