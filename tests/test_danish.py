@@ -1,5 +1,6 @@
 """Danish numbers and sentences."""
 
+import datetime
 import math
 
 import pandas as pd
@@ -34,6 +35,11 @@ def test_number(value, decimals, text):
 @pytest.mark.parametrize(("status", "symbol"), [("missing", ".."), ("suppressed", "•"), ("not_applicable", ".")])
 def test_no_number_shows_why(status, symbol):
     assert danish.number(math.nan, 1, status) == symbol
+
+
+@pytest.mark.parametrize("kept", [datetime.date(2026, 11, 29), "2026-11-29", "2026-11-29T22:49:02Z"])
+def test_a_day_is_the_same_from_a_date_and_from_what_files_keep(kept):
+    assert danish.day(kept) == f"29.{NBSP}november{NBSP}2026"
 
 
 def test_units_hold_on_to_their_number():

@@ -7,9 +7,11 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import socketserver
+import subprocess
 import sys
 import threading
 import time
@@ -17,16 +19,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 
+import httpx
 import pandas as pd
 import pytest
 import yaml
 from conftest import REFERENCE, ROOT, rewrite_raw, write_raw
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_projects import Project
 from statbank_server import StatBank, table_from_csv
+from test_pdf import poppler
 from typer.testing import CliRunner
 
-from analysis import accounts, areas
+from analysis import accounts, areas, danish
 from analysis.build import build_edition
 from analysis.cli import app
 from analysis.edition import TableNeed, Years, editions, load_edition
@@ -34,6 +39,7 @@ from analysis.errors import InputError
 from analysis.fetch import fetch_edition
 from analysis.fetch_plan import fetched_tables, how_renewed, plan_table, tables_not_fetched
 from analysis.indicators import GivenRate, catalogue
+from analysis.publish.manifest import FORMATS, PACKAGE
 from analysis.sources import snapshot, statbank
 from analysis.sources.replacement import JOURNAL, held, keep_vintage, recover, replace_table, work_folder
 from analysis.sources.snapshot import raw_files, read_table, table_shapes
@@ -973,6 +979,51 @@ def test_key_figures_of_fetched_data_are_those_of_the_source(edition, source, tm
     assert len(both) > 5_000
     pd.testing.assert_series_equal(both["value"], both["value_before"], check_names=False, rtol=0, atol=0)
     assert set(after.loc[after["indicator"] == "expenditure", "origin"]) == {"statbank"}
+
+
+@pytest.mark.needs("pango", "poppler")
+def test_what_fetch_and_import_write_goes_through_every_form_of_a_report(source, tmp_path):
+    project = Project(tmp_path / "project", tmp_path / "processed")
+    raw, saved = tmp_path / "live", tmp_path / "saved.csv"
+    years = {"first": 2024, "last": 2024}
+    declared = yaml.safe_load(project.edition.read_text(encoding="utf-8"))
+    embedded = yaml.safe_load((ROOT / "editions" / "2025.yml").read_text(encoding="utf-8"))
+    declared |= {
+        "period": years,
+        "tables": {name: {"years": years} for name in ("REGK100", "FOLK1A", "ISBU02", "KOMPONENT")},
+        "disclosure": declared["disclosure"] | {"sources": {"KOMPONENT": "persons"}},
+        "sections": [plan for plan in embedded["sections"] if plan["notebook"] == "00_datagrundlag"],
+    }
+    project.edition.write_text(yaml.safe_dump(declared, allow_unicode=True), encoding="utf-8")
+    shutil.copy(ROOT / "notebooks" / "00_datagrundlag.ipynb", project.root / "notebooks")
+
+    def done(*arguments):
+        options = ["--edition", "2025", "--raw", raw]
+        result = CliRunner().invoke(app, [*map(str, [*arguments, *options])], env={"NOEGLETAL_ROOT": str(project.root)})
+        assert result.exit_code == 0, result.output + repr(result.exception)
+
+    with StatBank({name: as_statbank(source, name) for name in ("REGK100", "FOLK1A", "ISBU02")}) as bank:
+        done("fetch", "--table", "REGK100", "--table", "FOLK1A", "--url", bank.url)
+        every = "lang=da&valuePresentation=Code&KOMMUNEDK=*&INDSATSER=*&Tid=*"
+        saved.write_bytes(httpx.get(f"{bank.url}/data/ISBU02/CSV?{every}").content)
+    done("import", saved, "--table", "ISBU02")
+    done("import", source / "KOMPONENT.xlsx", "--form", "komponent")
+    result = subprocess.run(
+        project.command("--raw", str(raw), formats=()), env=os.environ | {"NOEGLETAL_ROOT": str(project.root)},
+        capture_output=True, text=True, timeout=400,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert {file for file in FORMATS.values() if (project.report / file).is_file()} == set(FORMATS.values())
+    assert (project.out / "2025" / PACKAGE).is_file()
+
+    sidecars = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(raw.glob("*.yml"))]
+    days = {danish.day(str(sidecar["retrieved"])) for sidecar in sidecars}
+    assert len(sidecars) == 4
+    shown = (project.report / "00_datagrundlag.html").read_text(encoding="utf-8")
+    printed = poppler("pdftotext", project.report / FORMATS["pdf"], "-")
+    for text in (shown, printed.replace("\n", " ")):
+        assert all(day.replace("\u00a0", " ") in text.replace("\u00a0", " ") for day in days)
+        assert not re.search(r"\d{4}-\d\d-\d\dT\d\d:\d\d", text)
 
 
 # --- exchanges that were recorded

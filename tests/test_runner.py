@@ -12,6 +12,7 @@ from kernel_runs import wait_for
 from small_projects import PUBLISH, notebook
 
 from analysis.errors import InputError
+from analysis.publish.folder import explained
 from analysis.publish.manifest import PAGES
 from analysis.runner.parameters import checked_parameters, declared_parameters
 
@@ -146,6 +147,56 @@ def test_a_first_run_with_a_failure_still_publishes_the_rest(project):
     assert "ZeroDivisionError" in result.stdout
     assert not (project.report / "01_a.html").exists()
     assert "foerste udgave" in project.page("02_b")
+
+
+def renamed(project):
+    """Let the edition file call the output of 01_a otherwise than its notebook."""
+    edition = yaml.safe_load(project.edition.read_text(encoding="utf-8"))
+    edition["sections"][0]["outputs"] = ["tabel_ny"]
+    project.edition.write_text(yaml.safe_dump(edition), encoding="utf-8")
+    return "output 'tabel_01_a' is not declared for 01_a in the edition file"
+
+
+def removed(*names):
+    def remove(project):
+        for name in names:
+            (project.report / name).unlink()
+        project.section("01_a", "raise ValueError('noget gik galt')")
+        return "ValueError: noget gik galt"
+
+    return remove
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [(renamed, True), (removed("data/tabel_01_a.csv"), True), (removed("01_a.html"), False)],
+    ids=["no longer declared", "its file removed", "its page removed"],
+)
+def test_an_output_that_is_gone_costs_its_own_section_alone(published, change, kept):
+    cause = change(published)
+    published.section("02_b", PUBLISH.format(name="02_b", text="anden udgave"))
+    result = published.run("--format", "workbook")
+    assert result.returncode == 1
+    assert cause in result.stdout
+    assert result.stderr == ""
+    assert "1 sections done, 1 failed" in result.stdout
+    assert "was not made" not in result.stdout
+    assert "anden udgave" in published.page("02_b")
+    assert "kunne ikke dannes i seneste kørsel" in published.page("index")
+    assert (published.report / "01_a.html").is_file() == kept
+    assert not kept or "foerste udgave" in published.page("01_a")
+
+
+def test_what_is_no_longer_declared_goes_when_its_section_is_made_again(published):
+    renamed(published)
+    published.section("01_a", PUBLISH.format(name="01_a", text="anden udgave").replace("tabel_01_a", "tabel_ny"))
+    assert published.run().returncode == 0
+    assert {path.name for path in published.report.glob("data/*")} == {"tabel_ny.csv", "tabel_02_b.csv"}
+
+
+def test_a_file_that_is_missing_is_named(tmp_path):
+    with pytest.raises(InputError, match="cannot make the report in .*tabel.csv is missing"), explained(tmp_path):
+        (tmp_path / "tabel.csv").read_bytes()
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])

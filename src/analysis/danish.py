@@ -111,8 +111,10 @@ def period(text: str) -> str:
     return format_date(datetime.date(int(year), part, 1), "MMMM y", locale=LOCALE)
 
 
-def day(date: datetime.date) -> str:
-    """A date in words, such as 20. november 2026."""
+def day(date: datetime.date | str) -> str:
+    """A date in words, such as 20. november 2026; also of a text as files keep it: a date, or a moment."""
+    if isinstance(date, str):
+        date = datetime.datetime.fromisoformat(date)
     return format_date(date, "long", locale=LOCALE).replace(" ", NO_BREAK)
 
 

@@ -28,7 +28,7 @@ from analysis.publish.manifest import (
     OUTPUT_FACTS,
     PACKAGE,
     output_files,
-    published_sections,
+    read_manifest,
     section_files,
 )
 from analysis.publish.pages import page
@@ -37,7 +37,7 @@ from analysis.revisions import NotCompared, PrintedChange, Revisions
 from analysis.runner.execute import EXECUTED, Outcome
 from analysis.runner.plan import PlannedArea
 from analysis.slices import FINDINGS, KEY_FIGURES, SOURCES
-from analysis.staleness import Inputs
+from analysis.staleness import Inputs, digest, package_version
 
 PACKAGES = ("pandas", "seaborn", "statsmodels", "papermill", "jupyterlab", "matplotlib", "noegletal-hovedstaden")
 STATUS_NAMES = {
@@ -76,24 +76,31 @@ def publish(
     A failed section keeps its last good page; the page, the index and the manifest say which sections are from when.
     `since`: what differs from an earlier vintage of the data; without one its page says so. `planned`: what the
     report depends on, kept in the manifest for the next run; without it the next run makes everything again. `press`:
-    makes the other forms of the report. Returns by form why one could not be made; empty where it was.
+    makes the other forms of the report; those it does not make stay, and the index and the manifest say which are older
+    than the pages. Returns by form why one could not be made; empty where it was.
     """
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     key_figures = processed / KEY_FIGURES
     with replaced(folder) as new:
-        earlier = published_sections(new)
+        manifest = read_manifest(new)
+        earlier = manifest.get("sections", {})
         sections = {}
         for plan in edition.sections:
             outcome = next((outcome for outcome in outcomes if outcome.job.plan.notebook == plan.notebook), None)
-            record = earlier.get(plan.notebook, {})
+            # A page of the last good run that someone removed is none to keep.
+            there = (new / f"{plan.notebook}.html").is_file()
+            record = earlier.get(plan.notebook, {}) if there else {}
             if outcome and outcome.succeeded:
                 record = _bring_in(new, plan, outcome) | {"made": now}
                 record["inputs"] = next((p.inputs for p in planned.sections if p.plan == plan), {}) if planned else {}
             record["failed"] = outcome.cause if outcome and not outcome.succeeded else record.get("failed", "")
             if outcome and outcome.succeeded:
                 record["failed"] = ""
+            if "outputs" in record:
+                # Pages and forms read the files of an output: without them nothing can be said of it.
+                record["outputs"] = [facts for facts in record["outputs"] if _whole(new, facts)]
             sections[plan.notebook] = {"title": plan.title, **record}
-        _clear_unpublished(new, edition, sections)
+        _clear_unpublished(new, sections)
         context = {
             "edition": edition,
             "area": areas.name(area_code),
@@ -102,10 +109,8 @@ def publish(
             "reconstructed": any(output["origin"] == "reconstruction" for output in _outputs(sections)),
             "mark": RECONSTRUCTION_MARK,
         }
-        for file in FORMATS.values():
-            # One that is not asked for this time would tell of earlier figures.
-            (new / file).unlink(missing_ok=True)
         formats = press(new, edition, area_code, sections, processed)
+        forms = _forms(new, formats, manifest, _content(edition, sections, processed), now)
         _frame_sections(new, context)
         findings = recorded(processed)
         severities = _by_severity(findings)
@@ -118,6 +123,7 @@ def publish(
             severities=severities,
             earlier=changes.vintage_name(since),
             files={name: text for name, text in FILES.items() if (new / name).is_file()},
+            older={FORMATS[name]: form["made"] for name, form in forms.items() if form["older"]},
             **context,
         )
         compared = isinstance(since, Revisions)
@@ -145,8 +151,40 @@ def publish(
         )
         provenance.write(new, edition, area_code, sections, processed)
         pages = planned.pages if planned else {}
-        _manifest(new, edition, area_code, sections, outcomes, processed, started, now, pages, formats)
+        _manifest(new, edition, area_code, sections, outcomes, processed, started, now, pages, formats, forms)
     return formats
+
+
+def _whole(folder: Path, facts: dict[str, Any]) -> bool:
+    return all((folder / name).is_file() for name in output_files(facts))
+
+
+def _content(edition: Edition, sections: dict[str, dict[str, Any]], processed: Path) -> str:
+    """The checksum of what every form of a report is made from; the same when the same figures are made again."""
+    shown = {
+        notebook: [record.get(name) for name in ("inputs", "outputs", "findings", "failed")]
+        for notebook, record in sections.items()
+    }
+    return digest([package_version(processed), edition.model_dump(mode="json"), shown])
+
+
+def _forms(
+    folder: Path, formats: dict[str, str], manifest: dict[str, Any], content: str, now: str
+) -> dict[str, dict[str, Any]]:
+    """The forms that are there, by name: when each was made, of which content, and whether the pages have another.
+
+    `formats`: as `press` gives it. `manifest`: what the report said of itself before.
+    """
+    known = manifest.get("forms", {})
+    forms = {}
+    for name, file in FORMATS.items():
+        if not (folder / file).is_file():
+            continue
+        made = {"made": now, "content": content}
+        if formats.get(name, "not asked for"):
+            made = known.get(name, {"made": manifest.get("finished", now), "content": ""})
+        forms[name] = made | {"older": made["content"] != content}
+    return forms
 
 
 def _outputs(sections: dict[str, dict[str, object]]) -> Iterable[dict[str, str]]:
@@ -221,16 +259,17 @@ def _main_findings(sections: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     return main
 
 
-def _clear_unpublished(folder: Path, edition: Edition, sections: dict[str, dict[str, object]]) -> None:
-    """Remove what earlier runs published and the edition no longer declares or its section now leaves out."""
-    left_out = {facts["output"] for facts in _outputs(sections) if facts.get("left_out")}
-    declared = {output for plan in edition.sections for output in plan.outputs} - left_out
+def _clear_unpublished(folder: Path, sections: dict[str, dict[str, Any]]) -> None:
+    """Remove what earlier runs published and no section's page shows any longer.
+
+    What the edition no longer declares stays with the last good page of its section until that is made again.
+    """
+    shown = {file for facts in _outputs(sections) for file in output_files(facts)}
     for path in [*folder.glob("figurer/*"), *folder.glob("data/*")]:
-        if path.stem not in declared:
+        if path.relative_to(folder).as_posix() not in shown:
             path.unlink()
-    notebooks = {plan.notebook for plan in edition.sections}
     for path in [*folder.glob("[0-9][0-9]_*.html"), *folder.glob("notebooks/*")]:
-        if path.stem not in notebooks:
+        if path.stem not in sections:
             path.unlink()
 
 
@@ -403,6 +442,7 @@ def _manifest(
     now: str,
     pages: Inputs,
     formats: dict[str, str],
+    forms: dict[str, dict[str, Any]],
 ) -> None:
     """Write what the report was made from and what it consists of, with a checksum for each."""
     notebooks = project_root() / "notebooks"
@@ -417,6 +457,7 @@ def _manifest(
         "sections": sections,
         "pages": pages,
         "formats": formats,
+        "forms": forms,
         "ran": {outcome.job.plan.notebook: "done" if outcome.succeeded else "failed" for outcome in outcomes},
         "inputs": {
             "raw": {row["file"]: row["sha256"] for row in json.loads((processed / SOURCES).read_text("utf-8"))},

@@ -4,6 +4,7 @@ Loads neither pandas nor Jupyter, so that a run with nothing to do ends at once.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -193,7 +194,8 @@ def plan_area(
     wanted = manifest.get("formats", {}) if formats is None else formats
     files = [*PAGES, MANIFEST, *(file for name, file in FORMATS.items() if name in wanted)]
     absent = [name for name in files if not (folder / name).is_file()]
-    stale = "never made" if not manifest else _missing(absent) or _listed(changed(manifest.get("pages", {}), pages))
+    stale = "never made" if not manifest else _missing(absent) or _unmade(manifest, wanted)
+    stale = stale or _listed(changed(manifest.get("pages", {}), pages))
     return PlannedArea(area_code, folder, sections, pages, stale)
 
 
@@ -234,6 +236,14 @@ def _listed(names: list[str]) -> str:
         return ""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"changed: {', '.join(names[:NAMED])}{more}"
+
+
+def _unmade(manifest: dict[str, Any], wanted: Iterable[str]) -> str:
+    """Which forms that are wanted are there from an earlier run: not asked for in the last one, or failed in it."""
+    older = {name for name, form in manifest.get("forms", {}).items() if form["older"]}
+    failed = {name for name, cause in manifest.get("formats", {}).items() if cause}
+    names = [file for name, file in FORMATS.items() if name in wanted and name in older | failed]
+    return f"from an earlier run: {', '.join(names)}" if names else ""
 
 
 def _missing(names: list[str]) -> str:
