@@ -4,13 +4,15 @@ import shutil
 
 import pandas as pd
 import pytest
-from conftest import ROOT, rewrite_raw, write_raw
+from conftest import ROOT, noegletal, rewrite_raw, write_raw
 
 from analysis import accounts, areas
 from analysis.catalogue import CountedTable, catalogue
 from analysis.errors import InputError
 from noegletal.facts import counts
 from noegletal.figures.build import build_edition
+from noegletal.review.trace import asked, trace
+from noegletal.review.trace_evidence import Evidence
 
 HAND = CountedTable(
     table="HAND05",
@@ -189,6 +191,48 @@ def test_children_notified_prefers_genuine_counts(raw_with, edition, tmp_path, k
     assert preferred["value"] == pytest.approx(one(key_figures, **choice)["value"], rel=0.01)
     assert counted > 1000
     assert one(table, indicator="children_notified_per_1000", area_code="101", year=2025)["origin"] == "derived"
+
+
+def test_counts_alone_give_the_rate_that_they_replace(raw_with, edition, tmp_path):
+    """UND2_PR_1000 cannot be renewed: with UND2 and population nothing is missing without it, also not its section."""
+    raw = raw_with("UND1", "UND2", "UND2_PR_1000", "BU43")
+    out = tmp_path / "out"
+    build_edition(edition, raw, out)
+    for path in raw.glob("UND2_PR_1000.*"):
+        path.unlink()
+    table, findings = build_edition(edition, raw, out)
+    missed = {finding.table for finding in findings if finding.rule == "DAEK-02"}
+    assert "KRISE1" in missed and "UND2_PR_1000" not in missed
+    assert not (out / "facts" / "children_notified_per_1000.parquet").exists(), "of the first build"
+    rates = pick(table, indicator="children_notified_per_1000")
+    assert set(rates["year"]) == set(range(2015, 2025))
+    evidence = Evidence(edition, raw, out)
+    for area_code in ("101", "hovedstaden", "000"):
+        question = asked(evidence, "children_notified_per_1000", area_code, "i_alt", 2023)
+        found = trace(evidence, question)
+        assert found.agrees and found.chain.value > 0
+    assert "UND2.csv.gz" in {file["file"] for file in found.files}
+    done = noegletal(
+        "report", "--edition", "2025", "--only", "04_underretninger", "--format", "site",
+        "--raw", raw, "--processed", out, "--out", tmp_path / "reports",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown = pd.read_csv(tmp_path / "reports/2025/hovedstaden/data/tabel_kommuner.csv", sep=";", decimal=",")
+    assert len(shown) == 29 * (10 + 11), "each of the two measures has the years of its own source"
+
+
+def test_without_counts_the_rate_that_they_replace_is_missed(raw_with, edition, tmp_path):
+    table, findings = build_edition(edition, raw_with(), tmp_path / "out")
+    assert "children_notified_per_1000" not in set(table["indicator"])
+    missed = {finding.table for finding in findings if finding.rule == "DAEK-02"}
+    assert {"UND2", "UND2_PR_1000"} <= missed
+
+
+def test_a_table_that_the_edition_no_longer_names_is_left_where_it_is(raw_with, edition, tmp_path):
+    needs = {name: need for name, need in edition.tables.items() if name != "UND2_PR_1000"}
+    shorter = edition.model_copy(update={"tables": needs})
+    table, _ = build_edition(shorter, raw_with("UND2_PR_1000"), tmp_path / "out")
+    assert "children_notified_per_1000" not in set(table["indicator"])
 
 
 def test_children_by_number_of_notifications_add_up(key_figures):

@@ -1,5 +1,6 @@
 """Danish numbers and sentences."""
 
+import datetime
 import math
 
 import pandas as pd
@@ -36,6 +37,11 @@ def test_no_number_shows_why(status, symbol):
     assert danish.number(math.nan, 1, status) == symbol
 
 
+@pytest.mark.parametrize("kept", [datetime.date(2026, 11, 29), "2026-11-29", "2026-11-29T22:49:02Z"])
+def test_a_day_is_the_same_from_a_date_and_from_what_files_keep(kept):
+    assert danish.day(kept) == f"29.{NBSP}november{NBSP}2026"
+
+
 def test_units_hold_on_to_their_number():
     assert danish.percent(12.34, 1) == f"12,3{NBSP}pct."
     assert danish.billions(20.434e9) == f"20,4{NBSP}mia.{NBSP}kr."
@@ -49,7 +55,8 @@ def test_units_hold_on_to_their_number():
         (16.9, 0, f"steget 17{NBSP}pct."),
         (-7.2, 0, f"faldet 7{NBSP}pct."),
         (0.4, 0, "uændret"),
-        (math.nan, 0, "ikke opgjort"),
+        (math.nan, 0, "uden opgjort ændring"),
+        (None, 0, "uden opgjort ændring"),
     ],
 )
 def test_change_follows_the_data(value, decimals, text):
@@ -81,6 +88,60 @@ def test_rank():
     assert danish.rank(17, [10, 12]) == "den højeste"
     assert danish.rank(9, [10, 12]) == "den laveste"
     assert danish.rank(11, [10, 12]) == "nr. 2 af 3 regnet fra den højeste"
+
+
+def test_no_rank_of_a_missing_figure_and_a_reservation_where_others_are_missing():
+    assert danish.rank(math.nan, [10, 12]) == "uden plads i rækken"
+    assert danish.rank(9, [math.nan]) == "uden plads i rækken"
+    assert danish.rank(17, [10, math.nan], of=" af regionerne") == f"den højeste af regionerne{danish.OF_KNOWN}"
+    assert danish.rank(11, [10, 12, math.nan]) == f"nr. 2 af 3 regnet fra den højeste{danish.OF_KNOWN}"
+
+
+@pytest.mark.parametrize(
+    ("growth", "text"),
+    [
+        (12.34, f"er 12,3{NBSP}pct. højere end i 2020"),
+        (-7.0, f"er 7,0{NBSP}pct. lavere end i 2020"),
+        (0.04, "er på niveau med 2020"),
+        (math.nan, "kan ikke sammenlignes med 2020, fordi tal mangler"),
+    ],
+)
+def test_apart_says_no_direction_of_a_missing_figure(growth, text):
+    assert danish.apart(growth, 1, base=2020) == text
+
+
+@pytest.mark.parametrize(("value", "other"), [(math.nan, 1.0), (1.0, math.nan), (None, None)])
+def test_nothing_compares_with_a_missing_figure(value, other):
+    assert danish.compared(value, other) == danish.NOT_COMPARABLE
+
+
+@pytest.mark.parametrize(
+    ("value", "growths", "text"),
+    [
+        (12.0, [12.0, 3.0], "størst vækst i a"),
+        (-12.0, [-12.0, -3.0], "størst fald i a"),
+        (12.0, [12.0, math.nan], f"størst vækst i a{danish.OF_KNOWN}"),
+        (0.2, [0.2, 0.1], "ingen ændring på en hel procent"),
+        (math.nan, [math.nan], f"ændringen {danish.NOT_KNOWN}"),
+    ],
+)
+def test_the_largest_change_is_of_known_figures(value, growths, text):
+    assert danish.largest_change("a", value, growths) == text
+
+
+@pytest.mark.parametrize(
+    ("growths", "falling", "risen"),
+    [
+        ([1.0, 2.0], "ingen typer falder", "steget i alle typer"),
+        ([-1.0, 2.0], "fald i a", "steget i 1 af 2 typer"),
+        ([-1.0, math.nan], f"fald i a{danish.OF_KNOWN}", f"steget i 0 af 1 typer{danish.OF_KNOWN}"),
+        ([1.0, math.nan], f"ingen typer falder{danish.OF_KNOWN}", f"steget i 1 af 1 typer{danish.OF_KNOWN}"),
+        ([math.nan] * 2, f"ændringen {danish.NOT_KNOWN}", "uden opgjort ændring i typer"),
+    ],
+)
+def test_what_falls_and_rises_is_counted_among_known_figures(growths, falling, risen):
+    assert danish.falling(["a", "b"], growths, "typer") == falling
+    assert danish.risen(growths, "typer") == risen
 
 
 def test_lists():

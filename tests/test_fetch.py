@@ -7,9 +7,11 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import socketserver
+import subprocess
 import sys
 import threading
 import time
@@ -17,24 +19,29 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 
+import httpx
 import pandas as pd
 import pytest
 import yaml
 from conftest import REFERENCE, ROOT, rewrite_raw, write_raw
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_projects import Project
 from statbank_server import StatBank, table_from_csv
+from test_pdf import poppler
 from typer.testing import CliRunner
 
-from analysis import accounts, areas
-from analysis.edition import TableNeed, Years
+from analysis import accounts, areas, danish
+from analysis.catalogue import GivenRate, catalogue
+from analysis.edition import TableNeed, Years, editions, load_edition
 from analysis.errors import InputError
 from noegletal.cli import app
 from noegletal.figures.build import build_edition
+from noegletal.publish.manifest import FORMATS, PACKAGE
 from noegletal.review.vintage_figures import kept_vintages
-from noegletal.sources import statbank
+from noegletal.sources import snapshot, statbank
 from noegletal.sources.fetch import fetch_edition
-from noegletal.sources.fetch_plan import plan_table
+from noegletal.sources.fetch_plan import fetched_tables, how_renewed, plan_table, tables_not_fetched
 from noegletal.sources.replacement import JOURNAL, held, keep_vintage, recover, replace_table, work_folder
 from noegletal.sources.snapshot import raw_files, read_table, table_shapes
 from noegletal.sources.statbank import Patience, Request
@@ -323,6 +330,10 @@ def test_quarters_are_those_that_the_edition_and_its_weights_need(edition):
     # BU43 is of 31 December: the day before the first quarter of the next year.
     assert plan.periods == ["2022K1", "2022K4", "2023K1", "2023K4", "2024K1", "2025K1"]
     assert list(plan.codes["ALDER"]) == ["IALT", "0", "1"]
+    # What UND2 counts is of 1 January, whether the edition has a rate beside it or not.
+    wanted = edition_of(edition, FOLK1A=(2022, 2023), UND2=(2020, 2023))
+    with StatBank({"FOLK1A": persons(["IALT", "0", "1"], quarters)}) as bank, statbank.connection(bank.url) as link:
+        assert plan_table(link, wanted, "FOLK1A").periods[:3] == ["2020K1", "2021K1", "2022K1"]
 
 
 def test_a_gap_in_the_ages_is_refused(edition):
@@ -394,6 +405,38 @@ def test_a_variable_that_tables_yml_does_not_know_and_one_that_is_gone(edition):
     rows = [f"{code};{measure};M;2020;5" for code in areas.municipalities() for measure in MEASURES]
     with StatBank({"ISBU02": table_from_csv([header, *rows], table="ISBU02")}) as bank:
         assert "the variable KØN" in planned_cause(bank, edition_of(edition, ISBU02=(2020, 2020)), "ISBU02")
+
+
+def test_every_table_of_an_edition_says_how_it_is_renewed():
+    for name in editions():
+        plan = load_edition(name)
+        said = {table: how_renewed(table) for table in plan.tables}
+        assert set(said) - set(tables_not_fetched(plan)) == set(fetched_tables(plan))
+        assert said["HERBERG_OPHOLD"] == "it is a delivery: `noegletal import FILE --form herberg_ophold`"
+        assert "computed from UND2 and FOLK1A, so renew those" in said["UND2_PR_1000"]
+        assert "`noegletal import FILE --table HAND05`" in said["HAND05"]
+    with pytest.raises(InputError, match=r"nothing says how table NO1 is renewed: declare it in .*tables.yml"):
+        how_renewed("NO1")
+
+
+def test_a_table_is_replaced_by_what_its_figures_are_counted_from():
+    known = catalogue().indicators
+    for name, shape in table_shapes().items():
+        rates = [entry for entry in known.values() if isinstance(entry, GivenRate) and entry.table == name]
+        counted = {count.table for entry in rates if entry.prefer for count in known[entry.prefer].counts}
+        assert bool(shape.replaced_by) == bool(counted), name
+        assert counted <= set(shape.replaced_by), name
+        assert all(table_shapes()[table].fetch for table in shape.replaced_by), name
+
+
+def test_a_declared_table_that_does_not_say_how_it_is_renewed_is_refused(tmp_path, monkeypatch):
+    text = (ROOT / "data" / "reference" / "tables.yml").read_text(encoding="utf-8")
+    line = "  replaced_by: [UND2, FOLK1A]\n"
+    assert line in text
+    (tmp_path / "tables.yml").write_text(text.replace(line, ""), encoding="utf-8")
+    monkeypatch.setattr(snapshot, "reference_folder", lambda: tmp_path)
+    with pytest.raises(InputError, match=r"tables.yml: UND2_PR_1000: .*by either `fetch` or `replaced_by`"):
+        table_shapes.__wrapped__()
 
 
 def test_every_declared_table_names_each_of_its_variables():
@@ -938,6 +981,51 @@ def test_key_figures_of_fetched_data_are_those_of_the_source(edition, source, tm
     assert set(after.loc[after["indicator"] == "expenditure", "origin"]) == {"statbank"}
 
 
+@pytest.mark.needs("pango", "poppler")
+def test_what_fetch_and_import_write_goes_through_every_form_of_a_report(source, tmp_path):
+    project = Project(tmp_path / "project", tmp_path / "processed")
+    raw, saved = tmp_path / "live", tmp_path / "saved.csv"
+    years = {"first": 2024, "last": 2024}
+    declared = yaml.safe_load(project.edition.read_text(encoding="utf-8"))
+    embedded = yaml.safe_load((ROOT / "editions" / "2025.yml").read_text(encoding="utf-8"))
+    declared |= {
+        "period": years,
+        "tables": {name: {"years": years} for name in ("REGK100", "FOLK1A", "ISBU02", "KOMPONENT")},
+        "disclosure": declared["disclosure"] | {"sources": {"KOMPONENT": "persons"}},
+        "sections": [plan for plan in embedded["sections"] if plan["notebook"] == "00_datagrundlag"],
+    }
+    project.edition.write_text(yaml.safe_dump(declared, allow_unicode=True), encoding="utf-8")
+    shutil.copy(ROOT / "notebooks" / "00_datagrundlag.ipynb", project.root / "notebooks")
+
+    def done(*arguments):
+        options = ["--edition", "2025", "--raw", raw]
+        result = CliRunner().invoke(app, [*map(str, [*arguments, *options])], env={"NOEGLETAL_ROOT": str(project.root)})
+        assert result.exit_code == 0, result.output + repr(result.exception)
+
+    with StatBank({name: as_statbank(source, name) for name in ("REGK100", "FOLK1A", "ISBU02")}) as bank:
+        done("fetch", "--table", "REGK100", "--table", "FOLK1A", "--url", bank.url)
+        every = "lang=da&valuePresentation=Code&KOMMUNEDK=*&INDSATSER=*&Tid=*"
+        saved.write_bytes(httpx.get(f"{bank.url}/data/ISBU02/CSV?{every}").content)
+    done("import", saved, "--table", "ISBU02")
+    done("import", source / "KOMPONENT.xlsx", "--form", "komponent")
+    result = subprocess.run(
+        project.command("--raw", str(raw), formats=()), env=os.environ | {"NOEGLETAL_ROOT": str(project.root)},
+        capture_output=True, text=True, timeout=400,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert {file for file in FORMATS.values() if (project.report / file).is_file()} == set(FORMATS.values())
+    assert (project.out / "2025" / PACKAGE).is_file()
+
+    sidecars = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(raw.glob("*.yml"))]
+    days = {danish.day(str(sidecar["retrieved"])) for sidecar in sidecars}
+    assert len(sidecars) == 4
+    shown = (project.report / "00_datagrundlag.html").read_text(encoding="utf-8")
+    printed = poppler("pdftotext", project.report / FORMATS["pdf"], "-")
+    for text in (shown, printed.replace("\n", " ")):
+        assert all(day.replace("\u00a0", " ") in text.replace("\u00a0", " ") for day in days)
+        assert not re.search(r"\d{4}-\d\d-\d\dT\d\d:\d\d", text)
+
+
 # --- exchanges that were recorded
 
 
@@ -1144,6 +1232,14 @@ def test_a_dry_run_prints_the_requests_and_fetches_no_data(folder):
     assert (asked["table"], asked["rows"], asked["cells"]) == ("ISBU02", 98 * 4 * 5, 98 * 4 * 5 * 4)
     assert asked["request"]["format"] == "BULK"
     assert content(folder) == before
+
+
+def test_a_dry_run_says_how_the_other_tables_are_renewed(folder):
+    with StatBank({"ISBU02": children(YEARS)}) as bank:
+        done = command("--dry-run", "--url", bank.url, "--raw", folder)
+    assert "UND2_PR_1000 is not fetched: it is derived: its figures are computed from UND2 and FOLK1A" in done.stderr
+    assert "KOMPONENT is not fetched: it is a delivery: `noegletal import FILE --form komponent`" in done.stderr
+    assert [asked["table"] for asked in json.loads(done.stdout)] == ["ISBU02"]
 
 
 def test_a_dry_run_says_what_cannot_be_asked_for(folder):

@@ -225,7 +225,7 @@ def test_a_fork_runs_from_the_adhoc_folder(project, processed, template, area):
     assert {"koebenhavn": "København", "hovedstaden": "Hovedstaden"}[area] in shown
     for part in ('class="definitions"', 'class="caveats"', 'class="provenance"', "Prøve"):
         assert part in shown
-    for stray in (" nan", "None", "ikke opgjort"):
+    for stray in (" nan", "None", "uden opgjort ændring"):
         assert stray not in shown
     said = "".join(output.data["text/html"] for output in outputs if 'class="finding"' in output.data["text/html"])
     verdict = {

@@ -6,6 +6,7 @@ import subprocess
 
 import psutil
 import pytest
+from bs4 import BeautifulSoup
 from small_projects import PUBLISH
 
 from noegletal.publish.manifest import FORMATS, PACKAGE
@@ -40,14 +41,41 @@ def test_everything_is_made_by_default_and_again_only_when_it_must(published):
     assert forms(published) == set(FORMATS)
     assert package.stat().st_mtime_ns == made, "the data package is that of the build, which is the same"
 
-    # What is not asked for may not stay and tell of earlier figures.
+
+def older(project):
+    """The forms that the manifest calls older than the pages; the index must say the same of the same files."""
+    manifest = json.loads((project.report / "manifest.json").read_text(encoding="utf-8"))
+    names = {name for name, form in manifest["forms"].items() if form["older"]}
+    index = BeautifulSoup((project.report / "index.html").read_text(encoding="utf-8"), "html.parser")
+    marked = [link["href"] for link in index.find_all("a", download=True) if "ældre end siderne" in link.parent.text]
+    assert marked == [file for name, file in FORMATS.items() if name in names]
+    return names
+
+
+def test_forms_that_are_not_asked_for_stay_and_say_when_the_pages_are_newer(published):
+    assert run(published, "--format", "slides").returncode == 0
+    slides = (published.report / FORMATS["slides"]).read_bytes()
+    assert published.run("--force").returncode == 0
+    assert forms(published) == {"slides"}
+    assert older(published) == set(), "the same figures were made again"
+
     published.section("01_a", PUBLISH.format(name="01_a", text="anden udgave"))
-    result = run(published, "--format", "site", "--format", "workbook")
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert forms(published) == {"workbook"}
+    assert published.run().returncode == 0
+    assert (published.report / FORMATS["slides"]).read_bytes() == slides
+    assert older(published) == {"slides"}
+    assert "nothing changed since it was made" in published.run().stdout
+
+    result = run(published, "--format", "slides")
+    assert "0 sections done, 0 failed, 2 unchanged" in result.stdout, result.stdout + result.stderr
+    assert (published.report / FORMATS["slides"]).read_bytes() != slides
+    assert older(published) == set()
+    assert published.litter() == []
 
 
 def test_a_form_that_cannot_be_made_is_told_and_leaves_the_rest(published, tmp_path):
+    assert run(published, "--format", "pdf").returncode == 0
+    printed = (published.report / FORMATS["pdf"]).read_bytes()
+    published.section("01_a", PUBLISH.format(name="01_a", text="anden udgave"))
     blocked = tmp_path / "blocked" / "weasyprint"
     blocked.mkdir(parents=True)
     (blocked / "__init__.py").write_text(NO_PANGO, encoding="utf-8")
@@ -56,14 +84,17 @@ def test_a_form_that_cannot_be_made_is_told_and_leaves_the_rest(published, tmp_p
     assert result.returncode == 1, result.stdout + result.stderr
     assert "pdf was not made: " in result.stdout
     assert "libpango-1.0-0" in result.stdout
-    assert forms(published) == {"slides", "workbook"}
+    assert forms(published) == set(FORMATS)
+    assert (published.report / FORMATS["pdf"]).read_bytes() == printed
+    assert older(published) == {"pdf"}
     manifest = json.loads((published.report / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["complete"] is False
     assert published.litter() == []
 
     result = run(published)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert forms(published) == set(FORMATS)
+    assert (published.report / FORMATS["pdf"]).read_bytes() != printed
+    assert older(published) == set()
 
 
 def test_no_process_outlives_a_killed_run(published):

@@ -4,6 +4,7 @@ import csv
 import datetime
 import hashlib
 import itertools
+import re
 import shutil
 from decimal import Decimal
 
@@ -121,6 +122,15 @@ def matrix(rows, across=(TIME,), *, blank=True, top=()):
     return cells
 
 
+def on_own_lines(cells, stubs, above=2):
+    """The cells of a matrix as StatBank's CSV with heading has them: each outer label on a line of its own."""
+    apart = cells[:above]
+    for row in cells[above:]:
+        apart += [[*[" "] * place, row[place]] for place in range(stubs - 1) if row[place]]
+        apart.append([*[" "] * (stubs - 1), *row[stubs - 1 :]])
+    return apart
+
+
 def matrix_csv(path, cells, *, delimiter=";", encoding="utf-8-sig", notes=NOTES):
     with path.open("w", encoding=encoding, newline="") as stream:
         csv.writer(stream, delimiter=delimiter).writerows([*cells, [], *[[text] for text in notes]])
@@ -208,6 +218,11 @@ FORMATS = {
     "matrix csv, codes, labels repeated": lambda folder, table, rows: matrix_csv(
         folder / "t.csv", matrix(combined(table, rows), blank=False), delimiter=","
     ),
+    "matrix csv, each label on a line of its own": lambda folder, table, rows: matrix_csv(
+        folder / "t.csv",
+        on_own_lines(matrix(labelled(table, rows), top=[TITLE]), len(table_shapes()[table].variables)),
+        encoding="cp1252",
+    ),
     "xlsx": lambda folder, table, rows: xlsx(folder / "t.xlsx", matrix(labelled(table, rows), top=[TITLE, ""])),
     "px": lambda folder, table, rows: px(folder / "t.px", table, rows),
     "px without codes, utf-8": lambda folder, table, rows: px(
@@ -217,7 +232,7 @@ FORMATS = {
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@pytest.mark.parametrize("table", ["HAND05", "UND1", "REGK31"])
+@pytest.mark.parametrize("table", ["HAND05", "UND1", "REGK31", "KRISE1"])
 def test_a_table_in_every_format_is_the_table_it_was_made_from(kind, table, tmp_path):
     rows = shipped(table)
     download = read_download(FORMATS[kind](tmp_path, table, rows), table)
@@ -283,10 +298,7 @@ def test_two_rows_of_headings_and_a_label_on_a_line_of_its_own(tmp_path):
     rows = labelled("ISBU02", small())
     both = matrix(rows, across=("INDSATSER", TIME))
     same(numbers(read_download(xlsx(tmp_path / "t.xlsx", both), "ISBU02").rows), numbers(small()))
-    cells = matrix(rows)
-    apart = [cells[0]]
-    for row in cells[1:]:
-        apart += [[row[0], "", "", ""], ["", *row[1:]]] if row[0] else [row]
+    apart = on_own_lines(matrix(rows), 2, above=1)
     same(numbers(read_download(matrix_csv(tmp_path / "t.csv", apart), "ISBU02").rows), numbers(small()))
 
 
@@ -453,6 +465,14 @@ def shifted_label(cells):
     cells[5][1] = ""
 
 
+def line_left_empty(cells):
+    cells.insert(4, [""] * len(cells[0]))
+
+
+def outer_labels_in_one_column(cells):
+    cells[1:2] = [["København", ""], ["Frederiksberg", ""], ["", *cells[1][1:]]]
+
+
 MATRICES = [
     (blank_cell, "line 3 field 3: the cell is empty"),
     (no_inner_label, "line 3 field 2: the row has numbers and no label"),
@@ -460,6 +480,8 @@ MATRICES = [
     (stub_left_out, "1 columns of labels and 1 rows of headings; ISBU02 has KOMMUNEDK, INDSATSER and TID"),
     (no_heading, "to the right of the headings"),
     (shifted_label, "the row has numbers and no label"),
+    (line_left_empty, "which ends before line 5; save the table again as PX"),
+    (outer_labels_in_one_column, "which ends before line 2; save the table again as PX"),
 ]
 
 
@@ -470,6 +492,7 @@ def test_a_matrix_that_is_not_whole_is_refused(change, said, tmp_path):
     with pytest.raises(InputError) as caught:
         read_download(matrix_csv(tmp_path / "t.csv", cells), "ISBU02")
     assert said in str(caught.value)
+    assert not re.search("delete|remove", str(caught.value)), "what cannot be read may be a good file"
 
 
 def test_refusals_of_whole_files(tmp_path):
@@ -646,11 +669,16 @@ def test_codes_that_are_added_up_must_be_all_of_them(owners, said, tmp_path, edi
     assert not (tmp_path / "raw").exists()
 
 
-@pytest.mark.parametrize("table", ["KOMPONENT", "UND2_PR_1000", "NO1"])
-def test_only_the_edition_s_tables_of_statbank(table, tmp_path, edition):
-    with pytest.raises(
-        InputError, match=f"table {table} is not one that edition 2025 has from StatBank; it has REGK100"
-    ):
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("KOMPONENT", "is not imported as a table of StatBank: .*`noegletal import FILE --form komponent`"),
+        ("UND2_PR_1000", "is not imported as a table of StatBank: .* from UND2 and FOLK1A, so renew those instead"),
+        ("NO1", "is not one that edition 2025 has from StatBank; it has REGK100"),
+    ],
+)
+def test_only_the_edition_s_tables_of_statbank(table, said, tmp_path, edition):
+    with pytest.raises(InputError, match=f"table {table} {said}"):
         import_table(tmp_path / "t.csv", table, edition, tmp_path, tmp_path)
 
 

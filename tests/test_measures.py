@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from analysis import measures
+from analysis.danish import OF_KNOWN
 
 
 def rows(**columns):
@@ -78,6 +79,14 @@ def test_without_a_known_growth_the_title_is_about_the_first():
     assert found["year"] == 2023
     with pytest.raises(IndexError):
         measures.leading(rows(year=[], value=[]))
+
+
+def test_extremes_are_of_known_figures_and_say_so():
+    ends = measures.extremes(rows(year=[2021, 2022, 2023], value=[3.0, 1.0, 2.0]))
+    assert (ends.lowest["year"], ends.highest["year"], ends.reservation) == (2022, 2021, "")
+    ends = measures.extremes(rows(year=[2021, 2022, 2023], value=[3.0, None, 2.0]))
+    assert (ends.lowest["year"], ends.highest["year"], ends.reservation) == (2023, 2021, OF_KNOWN)
+    assert measures.extremes(rows(year=[2021, 2022], value=[3.0, None])) is None, "one alone does not stand out"
 
 
 def test_single_wants_exactly_one_row():

@@ -2,15 +2,21 @@
 
 import csv
 import json
+import re
 import shutil
 
 import pandas as pd
 import pytest
 from conftest import REFERENCE, ROOT
+from typer.testing import CliRunner
 
+from analysis.edition import load_edition
 from analysis.errors import InputError
+from noegletal.cli import app
+from noegletal.publish import site
 from noegletal.review import reconcile
 from noegletal.review.reconcile import compare, computed_reading, counts, open_questions, published
+from noegletal.review.revisions import printed_changes
 
 CARRIED = ROOT / "data" / "reference" / "published" / "noegletalsrapport_2025.csv"
 CONTRADICTIONS = {
@@ -85,6 +91,72 @@ def test_what_is_not_there_is_not_computable(edition, processed, tmp_path):
     absent = [result for result in compare(edition, tmp_path) if result.status == "not_computable"]
     assert len(absent) == 3
     assert all("expenditure_per_capita findes ikke" in result.reason and result.computed is None for result in absent)
+
+
+# What every new edition goes through before it is printed: its line in the edition file, and the file that it names.
+UNPRINTED = {
+    "a file that is not there": ("ny.csv", None, "there is no ny.csv in data/reference/published/ yet"),
+    "a file with a header": (
+        "ny.csv",
+        ",".join(reconcile.PRINTED_COLUMNS) + "\n",
+        "no printed number stands in .*ny.csv",
+    ),
+    "no line": (None, None, "editions/2025.yml names no printed report yet"),
+    "an empty line": ("", None, "editions/2025.yml names no printed report yet"),
+}
+
+
+@pytest.fixture(params=UNPRINTED)
+def unprinted(request, tmp_path, monkeypatch):
+    """An edition in one of these states, in a project of its own, and what is said of it."""
+    name, content, said = UNPRINTED[request.param]
+    shutil.copytree(ROOT / "data" / "reference", tmp_path / "data" / "reference")
+    if content is not None:
+        (tmp_path / "data" / "reference" / "published" / name).write_text(content, encoding="utf-8")
+    text = (ROOT / "editions" / "2025.yml").read_text(encoding="utf-8")
+    line = f"published: {CARRIED.name}\n"
+    assert line in text
+    (tmp_path / "editions").mkdir()
+    new = "" if name is None else f"published: {name}\n"
+    (tmp_path / "editions" / "2025.yml").write_text(text.replace(line, new), encoding="utf-8")
+    monkeypatch.setenv("NOEGLETAL_ROOT", str(tmp_path))
+    site._reconciled.cache_clear()
+    site._questions.cache_clear()
+    yield load_edition("2025"), said
+    site._reconciled.cache_clear()
+    site._questions.cache_clear()
+
+
+def test_before_print_there_is_nothing_to_check(unprinted, tmp_path):
+    _, said = unprinted
+    arguments = ["check", "--edition", "2025", "--processed", str(tmp_path / "none")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert re.fullmatch(f"Nothing to check: {said}.*\n", result.output)
+    result = CliRunner().invoke(app, [*arguments, "--json"])
+    assert (result.exit_code, json.loads(result.output)) == (0, [])
+
+
+def test_before_print_reports_and_differences_are_made(unprinted, processed, tmp_path):
+    edition, _ = unprinted
+    comparisons = compare(edition, processed)
+    assert comparisons == []
+    assert printed_changes(edition, comparisons, comparisons) == []
+    site.publish(edition, "101", tmp_path / "report", [], comparisons, processed, 0.0)
+    page = (tmp_path / "report" / "afstemning.html").read_text(encoding="utf-8")
+    assert "Der er endnu ingen trykte tal at afstemme med." in page
+    assert "<table" not in page and "på flere måder" not in page and "Trykt:" not in page
+    assert "der er endnu ingen trykte tal" in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_printed_file_without_its_columns_is_one_sentence(edition, monkeypatch, tmp_path):
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / CARRIED.name).write_text("id,value\nn1,5\n", encoding="utf-8")
+    monkeypatch.setattr("analysis.reconcile.reference_folder", lambda: tmp_path)
+    with pytest.raises(
+        InputError, match=rf"{CARRIED.name} line 1 has no column notebook, .*contradicts; it has id, value"
+    ):
+        published(edition)
 
 
 def test_a_contradiction_with_an_unknown_row_is_refused(edition, monkeypatch, tmp_path):

@@ -12,6 +12,7 @@ from kernel_runs import wait_for
 from small_projects import PUBLISH, notebook
 
 from analysis.errors import InputError
+from noegletal.folders import explained
 from noegletal.publish.manifest import PAGES
 from noegletal.runner.parameters import checked_parameters, declared_parameters
 
@@ -69,6 +70,65 @@ def test_bad_sections_leave_the_rest_done_and_their_last_good_pages(project):
     assert (aside / "02_raises.txt").exists()
 
 
+# What a notebook can be that is none: its bytes, and what is said of it.
+SOUND = '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+BROKEN = {
+    "a git conflict": (f"{{\n<<<<<<< HEAD\n{SOUND[1:]}".encode(), "Invalid JSON"),
+    "empty": (b"", "Invalid JSON"),
+    "a mark": (b"\xef\xbb\xbf" + SOUND.encode(), "Invalid JSON"),
+    "other letters": ('{"cells": "æ"}'.encode("cp1252"), "Invalid JSON"),
+    "a list": (b"[]", "file: Input should be an object"),
+    "no cells": (SOUND.replace("cells", "celler").encode(), "cells: Field required"),
+    "no metadata": (SOUND.replace('"metadata": {},', "").encode(), "metadata: Field required"),
+    "no version": (SOUND.replace("nbformat", "format").encode(), "nbformat: Field required"),
+    "cells without what they are": (SOUND.replace("[]", "[{}]").encode(), "cells.0.cell_type: Field required"),
+    "no parameters": (SOUND.encode(), "0 code cells tagged `parameters`"),
+    "a directory": (None, "cannot be read: Is a directory"),
+}
+
+
+def broken(path, content):
+    path.unlink(missing_ok=True)
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("state", BROKEN)
+def test_a_broken_notebook_is_one_sentence_with_its_name(tmp_path, state):
+    content, said = BROKEN[state]
+    with pytest.raises(InputError, match=f"^a.ipynb .*{said}") as caught:
+        declared_parameters(broken(tmp_path / "a.ipynb", content))
+    assert "\n" not in str(caught.value)
+
+
+def test_broken_notebooks_leave_the_rest_done_and_their_last_good_pages(published):
+    """A section in each of three states, one of them with a page of an earlier run, and a sound one."""
+    states = dict(zip(["01_a", "03_c", "04_d"], ["a git conflict", "a list", "a directory"], strict=True))
+    published.sections(*states, "02_b")
+    for name, state in states.items():
+        broken(published.root / "notebooks" / f"{name}.ipynb", BROKEN[state][0])
+    published.section("02_b", PUBLISH.format(name="02_b", text="anden udgave"))
+    result = published.run()
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    assert "1 sections done, 3 failed" in result.stdout
+    assert "anden udgave" in published.page("02_b")
+    assert "foerste udgave" in published.page("01_a"), "the last good page stays"
+    command = ["status" if word == "report" else word for word in published.command(formats=[])]
+    environment = os.environ | {"NOEGLETAL_ROOT": str(published.root)}
+    status = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert status.returncode == 0, status.stderr
+    for name, state in states.items():
+        said = f"{name}.ipynb cannot be read"
+        assert said in result.stdout, state
+        assert f"  {name}: {said}" in status.stdout, state
+    assert "  02_b" not in status.stdout
+    assert published.litter() == []
+
+
 def test_a_cell_that_hangs_is_stopped_and_kept(published):
     edition = yaml.safe_load(published.edition.read_text(encoding="utf-8")) | {"cell_timeout_seconds": 3}
     published.edition.write_text(yaml.safe_dump(edition), encoding="utf-8")
@@ -87,6 +147,56 @@ def test_a_first_run_with_a_failure_still_publishes_the_rest(project):
     assert "ZeroDivisionError" in result.stdout
     assert not (project.report / "01_a.html").exists()
     assert "foerste udgave" in project.page("02_b")
+
+
+def renamed(project):
+    """Let the edition file call the output of 01_a otherwise than its notebook."""
+    edition = yaml.safe_load(project.edition.read_text(encoding="utf-8"))
+    edition["sections"][0]["outputs"] = ["tabel_ny"]
+    project.edition.write_text(yaml.safe_dump(edition), encoding="utf-8")
+    return "output 'tabel_01_a' is not declared for 01_a in the edition file"
+
+
+def removed(*names):
+    def remove(project):
+        for name in names:
+            (project.report / name).unlink()
+        project.section("01_a", "raise ValueError('noget gik galt')")
+        return "ValueError: noget gik galt"
+
+    return remove
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [(renamed, True), (removed("data/tabel_01_a.csv"), True), (removed("01_a.html"), False)],
+    ids=["no longer declared", "its file removed", "its page removed"],
+)
+def test_an_output_that_is_gone_costs_its_own_section_alone(published, change, kept):
+    cause = change(published)
+    published.section("02_b", PUBLISH.format(name="02_b", text="anden udgave"))
+    result = published.run("--format", "workbook")
+    assert result.returncode == 1
+    assert cause in result.stdout
+    assert result.stderr == ""
+    assert "1 sections done, 1 failed" in result.stdout
+    assert "was not made" not in result.stdout
+    assert "anden udgave" in published.page("02_b")
+    assert "kunne ikke dannes i seneste kørsel" in published.page("index")
+    assert (published.report / "01_a.html").is_file() == kept
+    assert not kept or "foerste udgave" in published.page("01_a")
+
+
+def test_what_is_no_longer_declared_goes_when_its_section_is_made_again(published):
+    renamed(published)
+    published.section("01_a", PUBLISH.format(name="01_a", text="anden udgave").replace("tabel_01_a", "tabel_ny"))
+    assert published.run().returncode == 0
+    assert {path.name for path in published.report.glob("data/*")} == {"tabel_ny.csv", "tabel_02_b.csv"}
+
+
+def test_a_file_that_is_missing_is_named(tmp_path):
+    with pytest.raises(InputError, match="cannot make the report in .*tabel.csv is missing"), explained(tmp_path):
+        (tmp_path / "tabel.csv").read_bytes()
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
@@ -210,6 +320,8 @@ def test_wrong_parameters(tmp_path, given, message):
         ('edition = "2025"', "parameters", "must be `name: type = value`"),
         ('edition: list = ["2025"]', "parameters", "must be `name: type = value`"),
         ('threshold: int = "5"', "parameters", "declared int, its default is '5'"),
+        ("threshold: int = len('5')", "parameters", "declared int, its default is len"),
+        ("threshold: int =", "parameters", "a.ipynb: the cell tagged `parameters` is not Python"),
     ],
 )
 def test_wrong_parameter_cells(tmp_path, cell, tag, message):

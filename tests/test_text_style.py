@@ -86,6 +86,10 @@ FORBIDDEN = {
         r"\b\d{4}(M\d\d|K\d|Q\d|U\d\d)\b",
         "Belægningen er steget fra 2019M01.",
     ),
+    "a date of a program": (
+        r"\b\d{4}-\d\d-\d\d",
+        "Tallene er hentet den 2026-11-29T22:49:02Z.",
+    ),
     "a word twice": (
         r"\b([a-zæøå]{2,}) \1\b",
         "Udgifterne er er steget.",

@@ -1,11 +1,14 @@
 """Areas, accounts, prices and editions: the vocabulary that data files declare."""
 
+import csv
+
 import pandas as pd
 import pytest
 from conftest import ROOT
+from pydantic import BaseModel
 
 from analysis import accounts, areas, prices
-from analysis.declared import read_rows
+from analysis.declared import read_declared, read_rows
 from analysis.edition import Edition, load_edition
 from analysis.errors import InputError
 from analysis.prices import deflators, price_index
@@ -157,7 +160,79 @@ def test_a_wrong_line_of_the_price_index_is_named(tmp_path, monkeypatch, right, 
 def test_an_empty_declared_table_is_one_sentence(tmp_path):
     (tmp_path / "areas.csv").write_text("")
     with pytest.raises(InputError, match="areas.csv line 0: the file is empty"):
-        read_rows(tmp_path / "areas.csv")
+        read_rows(tmp_path / "areas.csv", [])
+
+
+# How a file of the repository comes back from Excel: the bytes of its text, and what separates its cells.
+SAVED = {
+    "windows": ("cp1252", ","),
+    "windows semicolons": ("cp1252", ";"),
+    "mark": ("utf-8-sig", ","),
+    "mark and semicolons": ("utf-8-sig", ";"),
+}
+
+
+@pytest.mark.parametrize("saved", SAVED)
+@pytest.mark.parametrize("name", ["accounts", "areas", "categories", "price_index"])
+def test_a_declared_table_is_read_as_excel_saves_it(tmp_path, name, saved):
+    encoding, separator = SAVED[saved]
+    rows = read_rows(ROOT / "data" / "reference" / f"{name}.csv", [])
+    with (tmp_path / f"{name}.csv").open("w", encoding=encoding, newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), delimiter=separator, lineterminator="\r\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    assert any(letter in str(rows) for letter in "æøå")
+    assert read_rows(tmp_path / f"{name}.csv", list(rows[0])) == rows
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a;b\n1;2;3\n", "line 2: 3 cells where there are 2 columns; a cell with a semicolon must stand in quotation"),
+        (b"a,c\n1,2\n", "line 1 has no column b; it has a, c"),
+        (b"b,a\nS\xc3\xa6rlig,1\nS\xe6rlig,2\n", "line 3 holds letters that are neither UTF-8 nor those of Windows"),
+        ("b\ta\n1\t2\n".encode("utf-16"), "line 1 holds letters that are neither UTF-8 nor those of Windows"),
+        (b"b,a\n\x81,1\n", "line 2 holds letters that are neither UTF-8 nor those of Windows"),
+        (None, "cannot be read: Is a directory"),
+    ],
+)
+def test_a_declared_table_that_cannot_be_read_is_one_sentence(tmp_path, content, said):
+    path = tmp_path / "areas.csv"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=f"^areas.csv {said}"):
+        read_rows(path, ["b"])
+
+
+def test_a_declared_table_that_is_not_there_is_one_sentence(tmp_path):
+    with pytest.raises(InputError, match=r"^areas.csv cannot be read: No such file"):
+        read_rows(tmp_path / "areas.csv", [])
+
+
+def test_declared_data_is_read_with_a_mark_and_in_windows_letters(tmp_path):
+    class Named(BaseModel):
+        name: str
+
+    path = tmp_path / "a.yml"
+    for encoding in ("utf-8", "utf-8-sig", "cp1252"):
+        path.write_text("name: Bornholms Ø\n", encoding=encoding)
+        assert read_declared(path, Named).name == "Bornholms Ø"
+    path.write_bytes(b"name: \xff\xfe\x00")
+    with pytest.raises(InputError, match=r"^a.yml line 1 holds letters"):
+        read_declared(path, Named)
+
+
+def test_a_grouping_without_its_zeros_is_named(tmp_path, monkeypatch):
+    """Excel takes them away, and no account would be counted where the rule says."""
+    text = (ROOT / "data" / "reference" / "accounts.csv").read_text(encoding="utf-8")
+    assert "\n52820,003," in text
+    (tmp_path / "accounts.csv").write_text(text.replace("\n52820,003,", "\n52820,3,", 1), encoding="utf-8")
+    accounts.categories()
+    monkeypatch.setattr(accounts, "reference_folder", lambda: tmp_path)
+    with pytest.raises(InputError, match=r"accounts.csv line 2: grouping '3' must be \* or three digits"):
+        accounts.account_rules.__wrapped__()
 
 
 def test_unknown_edition():

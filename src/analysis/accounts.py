@@ -1,5 +1,6 @@
 """The account plan: which category a function and grouping belongs to, and how categories add up."""
 
+import re
 from functools import lru_cache
 
 import pandas as pd
@@ -13,6 +14,13 @@ TOTAL = "i_alt"
 OUTSIDE = "uden_for_afgraensning"
 ALL_GROUPS = "alle"
 ANY_GROUPING = "*"
+CATEGORY_COLUMNS = ("population_group", "category", "parent", "label", "colour", "used_for")
+RULE_COLUMNS = (
+    "function", "grouping", "population_group", "category", "variant", "valid_from", "valid_to", "law", "label",
+    "source", "note",
+)  # fmt: skip
+# Excel takes the zeros in front of a code away, and no account would have it then.
+GROUPING_PATTERN = re.compile(r"\*|\d{3}")
 
 
 @lru_cache
@@ -22,7 +30,7 @@ def categories() -> pd.DataFrame:
     Columns: population_group, category, parent (the category it is part of, or empty), label, colour, used_for
     (expenditure, notifications, population, diagnosis). The row order is the order in tables and legends.
     """
-    return pd.DataFrame(read_rows(reference_folder() / "categories.csv"), dtype=str)
+    return pd.DataFrame(read_rows(reference_folder() / "categories.csv", CATEGORY_COLUMNS), dtype=str)
 
 
 @lru_cache
@@ -41,13 +49,17 @@ def account_rules() -> pd.DataFrame:
     label, source, note, line. Errors name the line and the rule that is broken.
     """
     path = reference_folder() / "accounts.csv"
-    rules = pd.DataFrame(read_rows(path), dtype=str)
+    rules = pd.DataFrame(read_rows(path, RULE_COLUMNS), dtype=str)
     rules["line"] = rules.index + 2
     known = categories()
     known = known[known["used_for"] == "expenditure"]
     leaves = known[~known["category"].isin(known["parent"])]
     pairs = set(zip(leaves["population_group"], leaves["category"], strict=True))
     for rule in rules.itertuples():
+        if not GROUPING_PATTERN.fullmatch(rule.grouping):
+            raise InputError(
+                f"{path.name} line {rule.line}: grouping {rule.grouping!r} must be {ANY_GROUPING} or three digits"
+            )
         if (rule.population_group, rule.category) not in pairs:
             raise InputError(
                 f"{path.name} line {rule.line}: category {rule.category!r} of {rule.population_group!r} "

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COUNTRY = "000"
+COLUMNS = ("area_code", "name", "type", "region_code", "landsdel_code", "groups", "slug", "locative")
 
 
 @lru_cache
 def _areas() -> dict[str, dict[str, str]]:
     """The rows of `data/reference/areas.csv` by area code; a code or a folder name that stands twice is an error."""
     path = reference_folder() / "areas.csv"
-    rows = read_rows(path)
+    rows = read_rows(path, COLUMNS)
     for column in ("area_code", "slug"):
         seen: set[str] = set()
         for row in rows:

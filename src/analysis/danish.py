@@ -3,6 +3,7 @@
 import datetime
 import math
 import re
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import NamedTuple
@@ -17,6 +18,10 @@ NO_BREAK = "\u00a0"
 RECONSTRUCTION_MARK = "Bygger på rekonstruerede data"
 # What a cell shows where there is no figure to show.
 STATUS_SYMBOLS = {"missing": "..", "suppressed": "•", "not_applicable": "."}
+# What is said instead of a direction, and what is added to a rank or an extreme, where figures are missing.
+NOT_COMPARABLE = "ikke sammenlignelig med"
+NOT_KNOWN = "kan ikke opgøres, fordi tal mangler"
+OF_KNOWN = " (blandt dem, der er tal for)"
 
 
 # Spaces at which no line may end: after a number and before its unit, and in mio. kr. and mia. kr.
@@ -35,7 +40,7 @@ def rounded(value: float, decimals: int = 0) -> Decimal:
 
 def number(value: float, decimals: int = 0, status: str = "final") -> str:
     """A Danish number such as 1.234,5; a missing one is shown by the symbol of its status."""
-    if value is None or math.isnan(value):
+    if missing(value):
         return STATUS_SYMBOLS.get(status, STATUS_SYMBOLS["missing"])
     return _number(float(value), decimals)
 
@@ -52,7 +57,7 @@ def _number(value: float, decimals: int) -> str:
 
 def exact(value: float | None) -> str:
     """A figure with as many decimals as it has, at most six, such as 12,5; a missing one is its symbol."""
-    if value is None or math.isnan(value):
+    if missing(value):
         return STATUS_SYMBOLS["missing"]
     return number(value, len(f"{value:.6f}".rstrip("0").partition(".")[2]))
 
@@ -106,8 +111,10 @@ def period(text: str) -> str:
     return format_date(datetime.date(int(year), part, 1), "MMMM y", locale=LOCALE)
 
 
-def day(date: datetime.date) -> str:
-    """A date in words, such as 20. november 2026."""
+def day(date: datetime.date | str) -> str:
+    """A date in words, such as 20. november 2026; also of a text as files keep it: a date, or a moment."""
+    if isinstance(date, str):
+        date = datetime.datetime.fromisoformat(date)
     return format_date(date, "long", locale=LOCALE).replace(" ", NO_BREAK)
 
 
@@ -136,10 +143,20 @@ def sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
+def missing(value: float | None) -> bool:
+    """Whether there is no figure, of which no direction, rank or extreme can be said."""
+    return value is None or math.isnan(value)
+
+
+def reservation(values: Iterable[float]) -> str:
+    """What a rank, an extreme or a count among figures must add where some of them are missing; else nothing."""
+    return OF_KNOWN if any(missing(value) for value in values) else ""
+
+
 def change(value: float, decimals: int = 0, *, plural: bool = False) -> str:
     """How much something has changed: steget 17 pct., faldet 7 pct., or uændret (of several things: uændrede)."""
-    if value is None or math.isnan(value):
-        return "ikke opgjort"
+    if missing(value):
+        return "uden opgjort ændring"
     if rounded(value, decimals) == 0:
         return "uændrede" if plural else "uændret"
     return f"{'steget' if value > 0 else 'faldet'} {percent(abs(value), decimals)}"
@@ -150,10 +167,19 @@ def changed(subject: str, value: float, decimals: int = 0, *, since: int) -> str
     return sentence(f"{subject} er {change(value, decimals, plural=True)} siden {since}")
 
 
+def apart(growth: float, decimals: int = 0, *, base: int) -> str:
+    """How far a figure stands from that of a year, without saying that it moved: er 7 pct. lavere end i 2020."""
+    if missing(growth):
+        return f"kan ikke sammenlignes med {base}, fordi tal mangler"
+    if rounded(growth, decimals) == 0:
+        return f"er på niveau med {base}"
+    return f"er {percent(abs(growth), decimals)} {'højere' if growth > 0 else 'lavere'} end i {base}"
+
+
 def compared(value: float, other: float, decimals: int = 0) -> str:
     """How one figure stands to another at printed precision: højere end, lavere end, på niveau med."""
-    if math.isnan(value) or math.isnan(other):
-        return "ikke sammenlignelig med"
+    if missing(value) or missing(other):
+        return NOT_COMPARABLE
     difference = rounded(value, decimals) - rounded(other, decimals)
     if difference == 0:
         return "på niveau med"
@@ -170,14 +196,47 @@ def split_by_comparison(
     return {relation: listed(members) for relation, members in groups.items()}
 
 
-def rank(value: float, others: list[float]) -> str:
-    """The place of a figure among others: det højeste, det laveste, or hverken ... eller."""
-    if all(value > other for other in others):
-        return "den højeste"
-    if all(value < other for other in others):
-        return "den laveste"
-    above = sum(other > value for other in others)
-    return f"nr. {above + 1} af {len(others) + 1} regnet fra den højeste"
+def largest_change(name: str, value: float, growths: Iterable[float]) -> str:
+    """What a growth is that leads the others: størst vækst i dagbehandling, or størst fald."""
+    if missing(value):
+        return f"ændringen {NOT_KNOWN}"
+    if rounded(value) == 0:
+        return f"ingen ændring på en hel procent{reservation(growths)}"
+    return f"størst {'vækst' if value > 0 else 'fald'} i {name}{reservation(growths)}"
+
+
+def falling(names: Sequence[str], growths: Sequence[float], kind: str) -> str:
+    """Which of some things fall: fald i opholdssteder, or ingen typer falder (`kind`)."""
+    if all(map(missing, growths)):
+        return f"ændringen {NOT_KNOWN}"
+    fallen = [name for name, growth in zip(names, growths, strict=True) if not missing(growth) and growth < 0]
+    return (f"fald i {listed(fallen)}" if fallen else f"ingen {kind} falder") + reservation(growths)
+
+
+def risen(growths: Iterable[float], kind: str) -> str:
+    """In how many of some things (`kind`) a figure has risen: steget i alle grupper, steget i 3 af 5 grupper."""
+    all_of_them = list(growths)
+    known = [growth for growth in all_of_them if not missing(growth)]
+    if not known:
+        return f"uden opgjort ændring i {kind}"
+    up = sum(growth > 0 for growth in known)
+    if up == len(all_of_them):
+        return f"steget i alle {kind}"
+    return f"steget i {number(up)} af {number(len(known))} {kind}{reservation(all_of_them)}"
+
+
+def rank(value: float, others: Iterable[float], of: str = "") -> str:
+    """The place of a figure among others: den højeste, den laveste (af regionerne), or nr. 2 af 5."""
+    among = list(others)
+    known = [other for other in among if not missing(other)]
+    if missing(value) or not known:
+        return "uden plads i rækken"
+    if all(value > other for other in known):
+        return f"den højeste{of}{reservation(among)}"
+    if all(value < other for other in known):
+        return f"den laveste{of}{reservation(among)}"
+    above = sum(other > value for other in known)
+    return f"nr. {above + 1} af {len(known) + 1} regnet fra den højeste{reservation(among)}"
 
 
 def described(kind: str, data: pd.DataFrame, unit: str, decimals: int = 1) -> str:

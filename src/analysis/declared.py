@@ -1,6 +1,9 @@
 """Declared files: YAML and CSV of the repository, read, or one sentence on what is wrong with them."""
 
 import csv
+import io
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +15,11 @@ from analysis.errors import InputError
 Declared = TypeVar("Declared", bound=BaseModel)
 # The same loader in C where PyYAML was built with it: every notebook reads the catalogue of indicators.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Excel saves CSV in either way, depending on which of its two kinds is chosen; Danish Excel separates by semicolons.
+WINDOWS = "cp1252"
+SEPARATORS = {",": "comma", ";": "semicolon"}
+# The Danish letters of UTF-8; as Windows letters they would be read, and read wrongly.
+DANISH_UTF8 = re.compile(rb"\xc3[\x80-\xbf]")
 
 
 def plain(text: str) -> Any:
@@ -22,27 +30,57 @@ def plain(text: str) -> Any:
 def read_declared(path: Path, model: type[Declared]) -> Declared:
     """The content of a YAML file as its model; errors name the file, the field and the problem."""
     try:
-        return model(**plain(path.read_text(encoding="utf-8")))
+        return model.model_validate(plain(text_of(path)))
     except (ValidationError, TypeError, yaml.YAMLError) as error:
         raise InputError(f"{path.name}: {first_problem(error)}") from error
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV of the repository as texts by column. Errors: a line with other cells than the first has."""
-    with path.open(encoding="utf-8", newline="") as stream:
-        lines = csv.reader(stream, strict=True)
-        rows = []
-        try:
-            columns = next(lines)
-            for cells in lines:
-                if len(cells) != len(columns):
-                    raise InputError(
-                        f"{path.name} line {lines.line_num}: {len(cells)} cells where there are {len(columns)} columns"
-                        "; a cell with a comma must stand in quotation marks"
-                    )
-                rows.append(dict(zip(columns, cells, strict=True)))
-        except (csv.Error, StopIteration) as error:
-            raise InputError(f"{path.name} line {lines.line_num}: {str(error) or 'the file is empty'}") from error
+def text_of(path: Path) -> str:
+    """The text of a declared file: UTF-8, with or without its mark, or Windows letters.
+
+    Errors: it cannot be read, or is neither.
+    """
+    try:
+        content = path.read_bytes()
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path.name} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+    try:
+        text = content.decode(WINDOWS)
+    except UnicodeDecodeError:
+        text = ""
+    if not text or "\0" in text or DANISH_UTF8.search(content):
+        raise InputError(
+            f"{path.name} line {line} holds letters that are neither UTF-8 nor those of Windows; save the file as UTF-8"
+        )
+    return text
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a CSV of the repository as texts by column, separated by commas or, as Danish Excel does, semicolons.
+
+    Errors: one of `columns` is not there, a line with other cells than the first has.
+    """
+    text = text_of(path)
+    first = text.partition("\n")[0]
+    separator = max(SEPARATORS, key=first.count)
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
+    rows = []
+    try:
+        header = next(lines)
+        if absent := [column for column in columns if column not in header]:
+            raise InputError(f"{path.name} line 1 has no column {', '.join(absent)}; it has {', '.join(header)}")
+        for cells in lines:
+            if len(cells) != len(header):
+                raise InputError(
+                    f"{path.name} line {lines.line_num}: {len(cells)} cells where there are {len(header)} columns"
+                    f"; a cell with a {SEPARATORS[separator]} must stand in quotation marks"
+                )
+            rows.append(dict(zip(header, cells, strict=True)))
+    except (csv.Error, StopIteration) as error:
+        raise InputError(f"{path.name} line {lines.line_num}: {str(error) or 'the file is empty'}") from error
     return rows
 
 

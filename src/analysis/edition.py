@@ -8,7 +8,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from analysis.declared import first_problem, plain
+from analysis.declared import first_problem, plain, text_of
 from analysis.errors import InputError
 
 ROOT_VARIABLE = "NOEGLETAL_ROOT"
@@ -105,7 +105,8 @@ class Edition(_Strict):
     price_index: str
     home_area: str
     comparison_areas: list[str]
-    published: str
+    # The printed numbers, a file in data/reference/published/; a new edition has none yet.
+    published: str | None = None
     cell_timeout_seconds: int = 300
     disclosure: Disclosure = Disclosure()
     tables: dict[str, TableNeed]
@@ -171,6 +172,6 @@ def load_edition(name: str) -> Edition:
         raise InputError(f"edition {name!r} does not exist; editions/ has: {', '.join(editions())}")
     path = project_root() / "editions" / f"{name}.yml"
     try:
-        return Edition(name=name, **plain(path.read_text(encoding="utf-8")))
+        return Edition(name=name, **plain(text_of(path)))
     except (ValidationError, TypeError, yaml.YAMLError) as error:
         raise InputError(f"editions/{path.name} is not a valid edition: {first_problem(error)}") from error

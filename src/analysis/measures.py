@@ -1,11 +1,12 @@
 """What is computed from key figures: growth, change, share, index and what drives a growth, on unrounded values."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from analysis.danish import rounded
+from analysis.danish import reservation, rounded
 from analysis.rows import FINAL, MISSING, NOT_APPLICABLE, ORIGINS, PROVISIONAL, SUPPRESSED
 
 POPULATION, RECIPIENTS, UNIT_COST, PRICES = "Befolkning", "Modtagere pr. indbygger", "Enhedspris", "Prisniveau"
@@ -132,6 +133,20 @@ def leading(growths: pd.DataFrame) -> pd.Series:
         return growths.iloc[0]
     least, most = (rounded(value) for value in known["value"].iloc[[0, -1]])
     return known.iloc[0 if most <= 0 and least < 0 else -1]
+
+
+class Extremes(NamedTuple):
+    """The rows with the lowest and the highest value, and what a sentence on them must add where some are missing."""
+
+    lowest: pd.Series
+    highest: pd.Series
+    reservation: str
+
+
+def extremes(rows: pd.DataFrame, column: str = "value") -> Extremes | None:
+    """The ends of some rows, by the column given; none where fewer than two are known, so that nothing stands out."""
+    known = rows.dropna(subset=column).sort_values(column, kind="stable")
+    return Extremes(known.iloc[0], known.iloc[-1], reservation(rows[column])) if len(known) > 1 else None
 
 
 def single(rows: pd.DataFrame, **choice: object) -> float:

@@ -9,6 +9,7 @@ from analysis.edition import Edition, reference_folder
 from analysis.errors import InputError
 
 YEAR, VALUE = re.compile(r"\d{4}"), re.compile(r"(?!0+(\.0*)?$)\d+(\.\d+)?")
+COLUMNS = ("index", "year", "value", "status", "source", "reason")
 STATUS_NAMES = {"assumed": "antaget", "published": "offentliggjort"}
 
 
@@ -18,7 +19,7 @@ def price_index() -> pd.DataFrame:
     Columns: index, year, value, status (published, assumed), source, reason. Errors name the line: a year, a value or
     a status that is none, and a year that stands twice.
     """
-    rows = read_rows(reference_folder() / "price_index.csv")
+    rows = read_rows(reference_folder() / "price_index.csv", COLUMNS)
     for line, row in enumerate(rows, 2):
         if not YEAR.fullmatch(row["year"]) or not VALUE.fullmatch(row["value"]) or row["status"] not in STATUS_NAMES:
             raise InputError(

@@ -269,8 +269,14 @@ class Section:
         )
 
     def say(self, *sentences: str) -> None:
-        """Show sentences as one paragraph that ends with a full stop; numbers come from data through `danish`."""
-        text = danish.sentence(" ".join(part for part in sentences if part))
+        """Show sentences as one paragraph that ends with a full stop; numbers come from data through `danish`.
+
+        Where there is nothing to say, as of missing figures, there is no paragraph.
+        """
+        said = [part for part in sentences if part]
+        if not said:
+            return
+        text = danish.sentence(" ".join(said))
         self._sentences += 1
         display(HTML(f'<p class="finding" id="saetning-{self._sentences}">{html.escape(text)}</p>'))
 

@@ -283,14 +283,18 @@ def check(
 
     `genuine` comparisons rest on real figures; `fitted` ones on the embedded reconstruction, which was fitted to
     these very numbers, so that they test the calculation and not the report. Exits with 1 when a number deviates.
+    Of an edition without printed numbers it says that there is nothing to check.
 
     Example: noegletal check --edition 2025 --json
     """
     from analysis.edition import load_edition, processed_folder, raw_folder
     from noegletal.figures.build import build_if_stale, build_record
-    from noegletal.review.reconcile import compare
+    from noegletal.review.reconcile import compare, nothing_printed
 
     plan = load_edition(edition)
+    if reason := nothing_printed(plan):
+        print("[]" if as_json else f"Nothing to check: {reason}")  # noqa: T201
+        return
     target = processed or processed_folder(edition)
     built_from = build_record(target).get("raw")
     source = raw or (Path(built_from) if built_from and Path(built_from).is_dir() else raw_folder(edition))
@@ -375,6 +379,8 @@ def fetch(
             for asked in planned.requests
         ]  # fmt: skip
         print(json.dumps(requests, ensure_ascii=False, indent=1))  # noqa: T201
+        for name, reason in ({} if table else tables_not_fetched(plan)).items():
+            print(f"{name} is not fetched: {reason}", file=sys.stderr)  # noqa: T201
         for outcome in failed:
             print(f"Error: {outcome.cause}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(1 if failed else 0)

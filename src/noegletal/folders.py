@@ -80,6 +80,10 @@ def explained(folder: Path) -> Iterator[None]:
     """Turn what the system says of a folder that cannot be written into one sentence."""
     try:
         yield
+    except FileNotFoundError as error:
+        raise InputError(
+            f"cannot make the report in {folder}: {error.filename} is missing; the last good report is untouched"
+        ) from error
     except OSError as error:
         # Copying a tree reports a list of (source, target, reason); the first reason says it.
         reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror or error

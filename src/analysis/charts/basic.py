@@ -218,7 +218,7 @@ def lines(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: i
         )
         last = data.dropna(subset="value").sort_values("year").drop_duplicates("series", keep="last")
         if zero:
-            axes.set_ylim(bottom=0, top=max(data["value"].max() * 1.08, 1e-9))
+            axes.set_ylim(bottom=0, top=_largest(data["value"]) * 1.08)
         low, high = axes.get_ylim()
         labels = [
             textwrap.fill(f"{shortened(row.series)} {number(row.value, decimals)}", 24) for row in last.itertuples()
@@ -290,7 +290,7 @@ def stacked_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, d
             label = number(total, decimals, gaps[year,])
             axes.text(position, top + 0.015 * span, label, ha="center", va="bottom", fontweight="bold")
         axes.set_xticks(positions, [str(year) for year in wide.index])
-        axes.set(xlabel="", ylabel=unit, ylim=(below.min() * 1.1, above.max() * 1.12))
+        axes.set(xlabel="", ylabel=unit, ylim=(below.min() * 1.1, _largest(above) * 1.12))
         axes.grid(visible=False, axis="x")
         handles, labels = axes.get_legend_handles_labels()
         if len(labels) > 1:
@@ -400,6 +400,8 @@ def spread(data: pd.DataFrame, references: dict[str, tuple[str, str]], *, unit: 
         ends = []
         for series, (colour, dashes) in references.items():
             line = data[data["series"] == series].sort_values("year")
+            if line["value"].isna().all():
+                continue
             sns.lineplot(
                 data=line.assign(run=_runs), x="year", y="value", units="run", color=colour, linestyle=dashes,
                 # A year between two missing ones is a point, not a line.
@@ -408,7 +410,7 @@ def spread(data: pd.DataFrame, references: dict[str, tuple[str, str]], *, unit: 
             line = line.dropna(subset="value")
             if len(line):
                 ends.append((series, colour, line["year"].iloc[-1], line["value"].iloc[-1]))
-        axes.set_ylim(bottom=0, top=max(data["value"].max() * 1.06, 1e-9))
+        axes.set_ylim(bottom=0, top=_largest(data["value"]) * 1.06)
         top = axes.get_ylim()[1]
         spots = spaced([value for *_, value in ends], top * 0.07, 0, top * 0.98)
         for (series, colour, year, value), spot in zip(ends, spots, strict=True):
@@ -422,6 +424,12 @@ def spread(data: pd.DataFrame, references: dict[str, tuple[str, str]], *, unit: 
         numbers_on(axes.yaxis, tick_decimals(axes))
     figure.contents = _spread_contents(dots, data, references, unit, decimals)
     return figure
+
+
+def _largest(values: pd.Series) -> float:
+    """The largest of some values, and one where none is known or above zero: an axis needs a length."""
+    largest = values.max()
+    return float(largest) if largest > 0 else 1.0
 
 
 def _spread_contents(
@@ -455,7 +463,7 @@ def ranked_dots(
             first, rows, s=26, facecolor="white", edgecolor=tones, linewidth=1.4, label=str(years[0]), zorder=3
         )
         axes.scatter(last, rows, s=34, color=tones, label=str(years[1]), zorder=3)
-        top = np.nanmax(wide.to_numpy())
+        top = _largest(data["value"])
         for row, value, other in zip(rows, last, first, strict=True):
             if not np.isnan(value):
                 axes.text(

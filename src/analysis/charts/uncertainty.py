@@ -506,7 +506,8 @@ def _make_room(
     Texts keep their size when the scale changes, so that they are measured once and the limits then moved until all of
     them fit. `least`: the margin to both sides as a share of the span.
     """
-    low, high = min(values, default=0.0), max(values, default=1.0)
+    known = [value for value in values if not np.isnan(value)]
+    low, high = min(known, default=0.0), max(known, default=1.0)
     if low == high:
         low, high = low - max(abs(low), 1) * 0.05, high + max(abs(high), 1) * 0.05
     low, high = low - least * (high - low), high + least * (high - low)

@@ -13,7 +13,7 @@ from noegletal.figures import slices
 from noegletal.figures.freshness import RECORD, SLICES, build_inputs, build_record, digest
 from noegletal.rules import Finding
 from noegletal.sources import corrections
-from noegletal.sources.snapshot import RawFile, raw_files
+from noegletal.sources.snapshot import RawFile, raw_files, table_shapes
 
 
 def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.DataFrame, list[Finding]]:
@@ -33,12 +33,12 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
     # Before anything is read: what changes while the build runs must make it stale.
     inputs = build_inputs(edition, raw)
     files = raw_files(raw)
-    delivered = {file.sidecar.table for file in files}
+    delivered = {file.sidecar.table for file in files} & set(edition.tables)
     absent = [table for table in edition.tables if table not in delivered]
     required = [table for table in absent if edition.tables[table].required]
     if required:
         raise InputError(f"{raw} lacks {', '.join(required)}: there is no {required[0]}.csv or {required[0]}.csv.gz")
-    findings = [checks.table_not_delivered(table) for table in absent]
+    findings = [checks.table_not_delivered(table) for table in absent if not _replaced(table, delivered)]
     findings += corrections.applied(raw, edition)
     facts = {}
     facts["expenditure"], found = expenditure.build(raw, edition)
@@ -76,6 +76,12 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
     return table, findings
 
 
+def _replaced(table: str, delivered: set[str]) -> bool:
+    """Whether a table that is not there is not missed, because its figures are computed from others that are."""
+    shape = table_shapes().get(table)
+    return shape is not None and bool(shape.replaced_by) and delivered.issuperset(shape.replaced_by)
+
+
 def _write(
     processed: Path,
     facts: dict[str, pd.DataFrame],
@@ -106,6 +112,10 @@ def _write(
         for path in sorted(staging.rglob("*")):
             if path.is_file():
                 path.replace(processed / path.relative_to(staging))
+        for path in (processed / FACTS).glob("*.parquet"):
+            if path.stem not in facts:
+                # Of an earlier build from a table that is no longer there.
+                path.unlink()
         (staging / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
         (staging / RECORD).replace(processed / RECORD)
     except OSError as error:

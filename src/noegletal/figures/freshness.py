@@ -113,11 +113,14 @@ def _slices(path: Path, _changed: int) -> dict[str, Any]:
 
 
 def file_digest(path: Path) -> str:
-    """The checksum of a file; of one that is not there, an empty text."""
+    """The checksum of a file; of one that is not there or cannot be read, an empty text."""
     if not path.is_file():
         return ""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    except OSError:
+        return ""
 
 
 def notebook_digest(path: Path) -> str:

@@ -81,7 +81,7 @@ def key_figures(edition: Edition, facts: Facts) -> pd.DataFrame:
                 rows = _rate(indicator, bases[indicator.numerator], october)
             case UnitCost():
                 rows = _unit_cost(edition, indicator, facts, bases)
-            case GivenRate() if name in facts.given_rates:
+            case GivenRate() if name in facts.given_rates or indicator.prefer in facts.counts:
                 rows = _given(indicator, _preferred(indicator, facts, persons, name), persons)
             case ShareOfPopulation() if indicator.share in facts.given_rates:
                 rows = _persons_of_share(indicator, facts.given_rates[indicator.share], persons)
@@ -273,20 +273,24 @@ def _unit_cost(edition: Edition, indicator: UnitCost, facts: Facts, bases: dict[
 
 
 def _preferred(indicator: GivenRate, facts: Facts, persons: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The given rates, replaced by counts over persons in the years where those rest on figures at least as good."""
-    given = facts.given_rates[name]
+    """The given rates, replaced by counts over persons in the years where those rest on figures at least as good.
+
+    Counts alone where no rates were given.
+    """
+    given = facts.given_rates.get(name)
     if indicator.prefer not in facts.counts:
         return given
     counts = facts.counts[indicator.prefer]
     counts = counts[counts["category"] == accounts.TOTAL][["area_code", "year", "value", "status", "origin"]]
     band = persons[persons["category"] == indicator.weight.age_band]
     below = _nearest(band, counts["year"], indicator.weight.date)
-    better = counts["origin"].map(ORIGINS.index).max() <= given["origin"].map(ORIGINS.index).max()
-    if not better:
+    if given is not None and counts["origin"].map(ORIGINS.index).max() > given["origin"].map(ORIGINS.index).max():
         return given
     scale = {"pr_1000": 1000.0, "pct": 100.0}[indicator.unit]
     computed = rates(counts, below, ["year"], scale).drop(columns="note")
     computed = computed[computed["area_code"].isin(areas.municipalities())]
+    if given is None:
+        return computed.reset_index(drop=True)
     return pd.concat([computed, given[~given["year"].isin(computed["year"])]], ignore_index=True)
 
 

@@ -54,12 +54,19 @@ def _end_with_parent() -> None:
 
 
 def _written(name: str, folder: Path, *arguments: object) -> str:
-    """Write one form; why it could not be made, else nothing. A form that failed leaves no file."""
+    """Write one form; why it could not be made, else nothing. A form that failed leaves the one that was there."""
     module, function = WRITERS[name]
+    path = folder / FORMATS[name]
+    earlier = path.with_name(f".{path.name}")
+    if path.is_file():
+        path.rename(earlier)
     try:
         getattr(import_module(module), function)(folder, *arguments)
     except Exception as error:
         # What goes wrong with one form must take neither the pages nor the other forms with it.
-        (folder / FORMATS[name]).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        if earlier.is_file():
+            earlier.rename(path)
         return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+    earlier.unlink(missing_ok=True)
     return ""

@@ -71,7 +71,7 @@ def lines_below(record: dict[str, Any], facts: dict[str, Any]) -> list[str]:
     failed = []
     if record.get("failed"):
         made = record.get("made")
-        when = f" den {danish.day(datetime.datetime.fromisoformat(made).date())}" if made else ""
+        when = f" den {danish.day(made)}" if made else ""
         failed = [f"Afsnittet kunne ikke dannes ved den seneste kørsel; dette er fra kørslen{when}."]
     return [*failed, *facts.get("below", [])]
 

@@ -21,6 +21,7 @@ def environment() -> jinja2.Environment:
     made = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_held
     )
+    made.filters["day"] = danish.day
     made.globals |= {"style": style(), "script": script(), "policy": policy(), "page_titles": PAGE_TITLES, "root": ""}
     return made
 

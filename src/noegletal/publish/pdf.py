@@ -2,7 +2,6 @@
 
 import base64
 import csv
-import datetime
 import json
 import logging
 import re
@@ -144,7 +143,7 @@ def _composed(
             ],
             reconstructed=any(output["origin"] == "reconstruction" for output in outputs),
             mark=RECONSTRUCTION_MARK,
-            retrieved=danish.day(datetime.date.fromisoformat(retrieved)) if retrieved else "",
+            retrieved=danish.day(retrieved) if retrieved else "",
         )
     )
 
@@ -158,7 +157,7 @@ def _chapter(folder: Path, notebook: str, title: str, record: dict[str, Any]) ->
     if not there:
         notice = f"Afsnittet er ikke med: {failed or 'det er ikke dannet endnu'}"
     elif failed:
-        day = danish.day(datetime.datetime.fromisoformat(made).date())
+        day = danish.day(made)
         notice = f"Afsnittet kunne ikke dannes i seneste kørsel: {failed}. Det er vist, som det var den {day}"
     return {
         "notebook": notebook,

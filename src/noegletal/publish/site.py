@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import shutil
 from collections.abc import Iterable, Mapping
@@ -19,7 +20,7 @@ from analysis.danish import RECONSTRUCTION_MARK
 from analysis.edition import FINDINGS, KEY_FIGURES, SOURCES, Edition, SectionPlan, load_edition, project_root
 from noegletal import rules as quality_rules
 from noegletal.figures.assessment import recorded
-from noegletal.figures.freshness import Inputs
+from noegletal.figures.freshness import Inputs, digest, package_version
 from noegletal.folders import replaced
 from noegletal.publish import changes, definitions, provenance, search, section_pages
 from noegletal.publish.artefacts import Press
@@ -31,7 +32,7 @@ from noegletal.publish.manifest import (
     PACKAGE,
     SectionRun,
     output_files,
-    published_sections,
+    read_manifest,
     section_files,
 )
 from noegletal.publish.pages import page
@@ -76,21 +77,28 @@ def publish(
     A failed section keeps its last good page; the page, the index and the manifest say which sections are from when.
     `since`: what differs from an earlier vintage of the data; without one its page says so. `pages`: what the
     report depends on, kept in the manifest for the next run; without it the next run makes everything again. `press`:
-    makes the other forms of the report. Returns by form why one could not be made; empty where it was.
+    makes the other forms of the report; those it does not make stay, and the index and the manifest say which are older
+    than the pages. Returns by form why one could not be made; empty where it was.
     """
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     key_figures = processed / KEY_FIGURES
     with replaced(folder) as new:
-        earlier = published_sections(new)
+        manifest = read_manifest(new)
+        earlier = manifest.get("sections", {})
         sections = {}
         for plan in edition.sections:
             run = runs.get(plan.notebook)
-            record = earlier.get(plan.notebook, {})
+            # A page of the last good run that someone removed is none to keep.
+            there = (new / f"{plan.notebook}.html").is_file()
+            record = earlier.get(plan.notebook, {}) if there else {}
             if run and not run.cause:
                 record = _bring_in(new, plan, run) | {"made": now}
             record["failed"] = run.cause if run else record.get("failed", "")
+            if "outputs" in record:
+                # Pages and forms read the files of an output: without them nothing can be said of it.
+                record["outputs"] = [facts for facts in record["outputs"] if _whole(new, facts)]
             sections[plan.notebook] = {"title": plan.title, **record}
-        _clear_unpublished(new, edition, sections)
+        _clear_unpublished(new, sections)
         context = {
             "edition": edition,
             "area": areas.name(area_code),
@@ -99,10 +107,8 @@ def publish(
             "reconstructed": any(output["origin"] == "reconstruction" for output in _outputs(sections)),
             "mark": RECONSTRUCTION_MARK,
         }
-        for file in FORMATS.values():
-            # One that is not asked for this time would tell of earlier figures.
-            (new / file).unlink(missing_ok=True)
         formats = press(new, edition, area_code, sections, processed)
+        forms = _forms(new, formats, manifest, _content(edition, sections, processed), now)
         _frame_sections(new, context)
         findings = recorded(processed)
         severities = _by_severity(findings)
@@ -115,6 +121,7 @@ def publish(
             severities=severities,
             earlier=changes.vintage_name(since),
             files={name: text for name, text in FILES.items() if (new / name).is_file()},
+            older={FORMATS[name]: form["made"] for name, form in forms.items() if form["older"]},
             **context,
         )
         compared = isinstance(since, Revisions)
@@ -141,8 +148,40 @@ def publish(
             **context,
         )
         provenance.write(new, edition, area_code, sections, processed)
-        _manifest(new, edition, area_code, sections, runs, processed, started, now, pages or {}, formats)
+        _manifest(new, edition, area_code, sections, runs, processed, started, now, pages or {}, formats, forms)
     return formats
+
+
+def _whole(folder: Path, facts: dict[str, Any]) -> bool:
+    return all((folder / name).is_file() for name in output_files(facts))
+
+
+def _content(edition: Edition, sections: dict[str, dict[str, Any]], processed: Path) -> str:
+    """The checksum of what every form of a report is made from; the same when the same figures are made again."""
+    shown = {
+        notebook: [record.get(name) for name in ("inputs", "outputs", "findings", "failed")]
+        for notebook, record in sections.items()
+    }
+    return digest([package_version(processed), edition.model_dump(mode="json"), shown])
+
+
+def _forms(
+    folder: Path, formats: dict[str, str], manifest: dict[str, Any], content: str, now: str
+) -> dict[str, dict[str, Any]]:
+    """The forms that are there, by name: when each was made, of which content, and whether the pages have another.
+
+    `formats`: as `press` gives it. `manifest`: what the report said of itself before.
+    """
+    known = manifest.get("forms", {})
+    forms = {}
+    for name, file in FORMATS.items():
+        if not (folder / file).is_file():
+            continue
+        made = {"made": now, "content": content}
+        if formats.get(name, "not asked for"):
+            made = known.get(name, {"made": manifest.get("finished", now), "content": ""})
+        forms[name] = made | {"older": made["content"] != content}
+    return forms
 
 
 def _outputs(sections: dict[str, dict[str, object]]) -> Iterable[dict[str, str]]:
@@ -218,16 +257,17 @@ def _main_findings(sections: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     return main
 
 
-def _clear_unpublished(folder: Path, edition: Edition, sections: dict[str, dict[str, object]]) -> None:
-    """Remove what earlier runs published and the edition no longer declares or its section now leaves out."""
-    left_out = {facts["output"] for facts in _outputs(sections) if facts.get("left_out")}
-    declared = {output for plan in edition.sections for output in plan.outputs} - left_out
+def _clear_unpublished(folder: Path, sections: dict[str, dict[str, Any]]) -> None:
+    """Remove what earlier runs published and no section's page shows any longer.
+
+    What the edition no longer declares stays with the last good page of its section until that is made again.
+    """
+    shown = {file for facts in _outputs(sections) for file in output_files(facts)}
     for path in [*folder.glob("figurer/*"), *folder.glob("data/*")]:
-        if path.stem not in declared:
+        if path.relative_to(folder).as_posix() not in shown:
             path.unlink()
-    notebooks = {plan.notebook for plan in edition.sections}
     for path in [*folder.glob("[0-9][0-9]_*.html"), *folder.glob("notebooks/*")]:
-        if path.stem not in notebooks:
+        if path.stem not in sections:
             path.unlink()
 
 
@@ -332,6 +372,9 @@ def _questions(name: str, path: Path, _changed: int) -> list[dict[str, object]]:
     questions = []
     for question in open_questions():
         known = [row for row in question.printed if row in printed.index]
+        if not known:
+            # Of the printed report of another edition.
+            continue
         shown = [
             danish.with_unit(printed.loc[row, "value"].replace(".", ","), UNIT_NAMES[printed.loc[row, "unit"]])
             for row in known
@@ -397,6 +440,7 @@ def _manifest(
     now: str,
     pages: Inputs,
     formats: dict[str, str],
+    forms: dict[str, dict[str, Any]],
 ) -> None:
     """Write what the report was made from and what it consists of, with a checksum for each."""
     notebooks = project_root() / "notebooks"
@@ -411,15 +455,16 @@ def _manifest(
         "sections": sections,
         "pages": pages,
         "formats": formats,
+        "forms": forms,
         "ran": {notebook: "failed" if run.cause else "done" for notebook, run in runs.items()},
         "inputs": {
             "raw": {row["file"]: row["sha256"] for row in json.loads((processed / SOURCES).read_text("utf-8"))},
             "key_figures": _digest(processed / KEY_FIGURES),
             "findings": _digest(processed / FINDINGS),
             "notebooks": {
-                plan.notebook: _digest(notebooks / f"{plan.notebook}.ipynb")
+                plan.notebook: _digest(path)
                 for plan in edition.sections
-                if (notebooks / f"{plan.notebook}.ipynb").is_file()
+                if (path := notebooks / f"{plan.notebook}.ipynb").is_file() and os.access(path, os.R_OK)
             },
         },
         "outputs": {

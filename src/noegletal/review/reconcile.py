@@ -9,17 +9,21 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, RootModel
 
 from analysis import accounts, areas, measures
 from analysis.danish import listed, number, rounded
-from analysis.declared import plain, read_rows
+from analysis.declared import read_declared, read_rows
 from analysis.edition import KEY_FIGURES, Edition, reference_folder
 from analysis.errors import InputError
 from analysis.rows import ORIGINS
 from noegletal.figures.freshness import PAGE_CODE, build_record, code_digest, digest, folder_digest
 
 COMPARISONS = "comparisons.json"
+PRINTED_COLUMNS = (
+    "id", "notebook", "section", "figure_or_table", "area", "population_group", "measure", "category", "period_start",
+    "period_end", "value", "unit", "decimals_printed", "contradicts",
+)  # fmt: skip
 SCALES = {"mia_kr": 1e9, "mio_kr": 1e6, "kr": 1.0, "pct": 1.0, "antal": 1.0}
 
 
@@ -65,13 +69,31 @@ class Comparison(BaseModel):
 
 
 def published(edition: Edition) -> pd.DataFrame:
-    """The printed numbers of the edition (`data/reference/published/`), one row each, texts as printed."""
-    path = reference_folder() / "published" / edition.published
-    table = pd.DataFrame(read_rows(path), dtype=str)
+    """The printed numbers of the edition (`data/reference/published/`), one row each, texts as printed.
+
+    None while nothing is printed yet: see `nothing_printed`.
+    """
+    path = _printed(edition)
+    rows = read_rows(path, PRINTED_COLUMNS) if path and path.exists() else []
+    table = pd.DataFrame(rows, columns=None if rows else PRINTED_COLUMNS, dtype=str)
     unknown = {other for cell in table["contradicts"] for other in cell.split(";") if other} - set(table["id"])
     if unknown:
         raise InputError(f"{path.name}: column contradicts names {sorted(unknown)[0]!r}, which is not an id")
     return table
+
+
+def nothing_printed(edition: Edition) -> str:
+    """Why there is nothing to compare with, in one sentence, which is so of every new edition; empty when there is."""
+    path = _printed(edition)
+    if not path:
+        return f"editions/{edition.name}.yml names no printed report yet (`published`)"
+    if not path.exists():
+        return f"there is no {path.name} in data/reference/published/ yet, which editions/{edition.name}.yml names"
+    return "" if len(published(edition)) else f"no printed number stands in data/reference/published/{path.name} yet"
+
+
+def _printed(edition: Edition) -> Path | None:
+    return reference_folder() / "published" / edition.published if edition.published else None
 
 
 def declarations() -> Declared:
@@ -82,7 +104,7 @@ def declarations() -> Declared:
 
 @lru_cache(maxsize=2)
 def _declarations(path: Path, _changed: int) -> Declared:
-    return Declared(**plain(path.read_text(encoding="utf-8")))
+    return read_declared(path, Declared)
 
 
 def compared(edition: Edition, processed: Path) -> list[Comparison]:
@@ -163,7 +185,10 @@ def _computed(row: pd.Series, declared: Declared, table: pd.DataFrame) -> tuple[
         rows = measures.growth(rows, first, last)
     elif measure.derive == "change":
         rows = measures.change(rows, first, last)
-    result = rows[rows["year"] == last].sort_values("value").iloc[-1 if extreme == "max" else 0]
+    # A missing one comes out at either end: it may be the extreme.
+    highest = extreme == "max"
+    ordered = rows[rows["year"] == last].sort_values("value", na_position="last" if highest else "first")
+    result = ordered.iloc[-1 if highest else 0]
     if pd.isna(result["value"]):
         return None, f"{indicator} mangler for {row['area']}, {row['category']}: {result['note']}"
     return result, ""
@@ -197,7 +222,7 @@ class OpenQuestion(BaseModel):
 def open_questions() -> list[OpenQuestion]:
     """The places where the report can be read in two ways (`data/reference/published/readings.yml`)."""
     path = reference_folder() / "published" / "readings.yml"
-    return [OpenQuestion(**entry) for entry in plain(path.read_text(encoding="utf-8"))]
+    return read_declared(path, RootModel[list[OpenQuestion]]).root
 
 
 def computed_reading(reading: Reading, edition: Edition, table: pd.DataFrame) -> pd.Series:

@@ -251,6 +251,8 @@ def _counts_are_better(evidence: Evidence, question: Question, indicator: GivenR
     def better() -> set[int]:
         counted = evidence.facts(indicator.prefer)
         counted = counted[counted["category"] == accounts.TOTAL]
+        if not (evidence.processed / FACTS / f"{question.indicator}.parquet").is_file():
+            return set(counted["year"])
         given = evidence.facts(question.indicator)
         ranks = [rows["origin"].map(ORIGINS.index).max() for rows in (counted, given)]
         return set(counted["year"]) if ranks[0] <= ranks[1] else set()

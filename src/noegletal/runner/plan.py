@@ -4,6 +4,7 @@ Loads neither pandas nor Jupyter, so that a run with nothing to do ends at once.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from noegletal.figures.freshness import (
     section_inputs,
 )
 from noegletal.publish.manifest import DATA, FORMATS, MANIFEST, PACKAGE, PAGES, read_manifest, section_files
-from noegletal.runner.parameters import checked_parameters
+from noegletal.runner.parameters import NotebookError, checked_parameters
 from noegletal.sources.vintages import kept_vintages, vintages_folder
 
 NAMED = 4
@@ -35,7 +36,8 @@ NAMED = 4
 class Planned:
     """A section of a report: what runs it, what it depends on, and why it is stale (empty: it is not).
 
-    `area_code`: what it is run for, the area of the report or the KKR that it lies in.
+    `area_code`: what it is run for, the area of the report or the KKR that it lies in. `broken`: why its notebook
+    cannot be run at all (empty: it can).
     """
 
     plan: SectionPlan
@@ -45,6 +47,7 @@ class Planned:
     inputs: Inputs
     stale: str
     seconds: float
+    broken: str = ""
 
 
 @dataclass(frozen=True)
@@ -173,12 +176,12 @@ def plan_area(
     sections = []
     for plan in _chosen(edition, only):
         about = subject(edition, plan, area_code)
-        notebook, parameters = _prepared(edition, plan, about)
+        notebook, parameters, broken = _prepared(edition, plan, about)
         inputs = section_inputs(edition, plan, about, parameters, processed, common)
         record = published.get(plan.notebook, {})
-        stale = "asked for with --force" if force else _why(plan, record, inputs, folder)
+        stale = broken or ("asked for with --force" if force else _why(plan, record, inputs, folder))
         seconds = float(record.get("seconds", 0.0))
-        sections.append(Planned(plan, about, notebook, parameters, inputs, stale, seconds))
+        sections.append(Planned(plan, about, notebook, parameters, inputs, stale, seconds, broken))
     # A section that was never made has no inputs, and stands in the manifest all the same.
     of_all = {name: record["inputs"] for name, record in published.items() if record.get("inputs")}
     of_all |= {section.plan.notebook: section.inputs for section in sections}
@@ -193,7 +196,8 @@ def plan_area(
     wanted = manifest.get("formats", {}) if formats is None else formats
     files = [*PAGES, MANIFEST, *(file for name, file in FORMATS.items() if name in wanted)]
     absent = [name for name in files if not (folder / name).is_file()]
-    stale = "never made" if not manifest else _missing(absent) or _listed(changed(manifest.get("pages", {}), pages))
+    stale = "never made" if not manifest else _missing(absent) or _unmade(manifest, wanted)
+    stale = stale or _listed(changed(manifest.get("pages", {}), pages))
     return PlannedArea(area_code, folder, sections, pages, stale)
 
 
@@ -201,12 +205,16 @@ def _chosen(edition: Edition, only: list[str]) -> list[SectionPlan]:
     return [edition.section(notebook) for notebook in only] if only else edition.sections
 
 
-def _prepared(edition: Edition, plan: SectionPlan, area_code: str) -> tuple[Path, dict[str, Any]]:
+def _prepared(edition: Edition, plan: SectionPlan, area_code: str) -> tuple[Path, dict[str, Any], str]:
+    """The notebook of a section, its parameters, and why it cannot be run at all, which is no trouble of the others."""
     notebook = project_root() / "notebooks" / f"{plan.notebook}.ipynb"
-    if not notebook.is_file():
+    if not notebook.exists():
         raise InputError(f"editions/{edition.name}.yml names section {plan.notebook}, but notebooks/ has no such file")
     given = {"edition": edition.name, "area": areas.slug(area_code), **plan.parameters}
-    return notebook, checked_parameters(notebook, given)
+    try:
+        return notebook, checked_parameters(notebook, given), ""
+    except NotebookError as error:
+        return notebook, given, str(error)
 
 
 def _why(plan: SectionPlan, record: dict[str, Any], inputs: Inputs, folder: Path) -> str:
@@ -230,6 +238,14 @@ def _listed(names: list[str]) -> str:
         return ""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"changed: {', '.join(names[:NAMED])}{more}"
+
+
+def _unmade(manifest: dict[str, Any], wanted: Iterable[str]) -> str:
+    """Which forms that are wanted are there from an earlier run: not asked for in the last one, or failed in it."""
+    older = {name for name, form in manifest.get("forms", {}).items() if form["older"]}
+    failed = {name for name, cause in manifest.get("formats", {}).items() if cause}
+    names = [file for name, file in FORMATS.items() if name in wanted and name in older | failed]
+    return f"from an earlier run: {', '.join(names)}" if names else ""
 
 
 def _missing(names: list[str]) -> str:

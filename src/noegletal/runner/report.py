@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from analysis.edition import Edition
@@ -90,8 +91,15 @@ def run_report(
         started = time.time()
         with _staged(waiting) as stagings, press([name for name in FORMATS if name in formats]) as make:
             jobs = _jobs(edition, needed, stagings, engine)
-            with closing(run_jobs(jobs, Slices(edition, processed))) as done:
-                for area, mine in _as_finished(waiting, done, on_done):
+            broken = [
+                Outcome(job, section.broken, 0.0, list(section.plan.outputs))
+                for job, (_, section) in zip(jobs, needed, strict=True)
+                if section.broken
+            ]
+            unsound = [outcome.job for outcome in broken]
+            sound = [job for job in jobs if job not in unsound]
+            with closing(run_jobs(sound, Slices(edition, processed))) as done:
+                for area, mine in _as_finished(waiting, chain(broken, done), on_done):
                     with explained(area.folder.parent):
                         _keep_failures(area.folder, mine)
                     code = area.area_code

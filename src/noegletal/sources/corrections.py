@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, mode
 
 from analysis import areas
 from analysis.danish import exact
+from analysis.declared import text_of
 from analysis.edition import Edition, reference_folder
 from analysis.errors import InputError
 from analysis.rows import ORIGINS
@@ -91,7 +92,7 @@ def load_corrections() -> list[Correction]:
     Errors: what is not a list of corrections, an unknown table, a key that is not one row, the same row twice.
     """
     path = reference_folder() / FILE
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    text = text_of(path) if path.is_file() else ""
     # Nothing but comments is the usual state, and every reading of a table comes by here.
     if all(not line.strip() or line.lstrip().startswith("#") for line in text.splitlines()):
         return []

@@ -13,10 +13,11 @@ from itertools import chain
 import pandas as pd
 
 from analysis import accounts, areas
-from analysis.catalogue import Count, GivenRate, ShareOfPopulation, catalogue
+from analysis.catalogue import Count, CountedTable, GivenRate, ShareOfPopulation, catalogue
 from analysis.edition import Edition
 from analysis.errors import InputError
 from noegletal.sources import statbank
+from noegletal.sources.forms import form_of
 from noegletal.sources.snapshot import PERIOD_PATTERN, TIME, ExactCodes, TableShape, table_shapes
 from noegletal.sources.statbank import MAX_ROWS, Connection, Request, TableInfo
 
@@ -107,9 +108,22 @@ def plan_table(link: Connection, edition: Edition, table: str, limit: int = MAX_
 
 def _reason_not_fetched(table: str) -> str | None:
     shape = table_shapes().get(table)
-    if shape is None:
-        return "it is a delivery, not a table of StatBank"
-    return None if shape.fetch else "tables.yml declares no `fetch`, as it is derived and not a table of StatBank"
+    return None if shape and shape.fetch else how_renewed(table)
+
+
+def how_renewed(table: str) -> str:
+    """How a table of an edition is renewed, in one line. Errors: nothing says how."""
+    shape, form = table_shapes().get(table), form_of(table)
+    if shape and shape.fetch:
+        return f"fetch it, or save it by hand and `noegletal import FILE --table {table}`"
+    if shape:
+        counted = " and ".join(shape.replaced_by)
+        return f"it is derived: its figures are computed from {counted}, so renew those instead"
+    if form:
+        return f"it is a delivery: `noegletal import FILE --form {form}`"
+    raise InputError(
+        f"nothing says how table {table} is renewed: declare it in data/reference/tables.yml, or a form of it in forms/"
+    )
 
 
 def _whole(info: TableInfo, codes: dict[str, dict[str, str]]) -> Request:
@@ -247,9 +261,10 @@ def _weight_quarters(edition: Edition, own: list[str]) -> tuple[set[str], list[s
     """The quarters nearest to the dates at which persons weigh a rate of the edition, and dates without one."""
     indicators = catalogue().indicators
     dated = {
-        (indicator.table, indicator.weight.date)
+        (table, indicator.weight.date)
         for indicator in indicators.values()
         if isinstance(indicator, GivenRate)
+        for table in (indicator.table, *(counted.table for counted in _counts_of(indicator.prefer)))
     } | {
         (indicators[indicator.share].table, indicator.date)
         for indicator in indicators.values()
@@ -266,6 +281,12 @@ def _weight_quarters(edition: Edition, own: list[str]) -> tuple[set[str], list[s
             else:
                 far.append(day.isoformat())
     return near, far
+
+
+def _counts_of(indicator: str) -> list[CountedTable]:
+    """The tables that an indicator is counted from; none of one that is not counted."""
+    entry = catalogue().indicators.get(indicator)
+    return entry.counts if isinstance(entry, Count) else []
 
 
 def listed_periods(periods: Sequence[str]) -> str:

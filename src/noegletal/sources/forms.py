@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from analysis import areas
-from analysis.declared import first_problem, plain
+from analysis.declared import first_problem, plain, text_of
 from analysis.edition import reference_folder
 from analysis.errors import InputError
 
@@ -173,6 +173,12 @@ class Form(_Declared):
         return self
 
 
+def form_of(table: str) -> str | None:
+    """The name of the form that delivers a table; nothing for a table that no form names."""
+    names = sorted(path.stem for path in (reference_folder() / "forms").glob("*.yml"))
+    return next((name for name in names if load_form(name).table == table), None)
+
+
 @lru_cache
 def load_form(name: str) -> Form:
     """Read and validate `data/reference/forms/<name>.yml`; errors name the file and the field."""
@@ -181,7 +187,7 @@ def load_form(name: str) -> Form:
     if name not in known:
         raise InputError(f"form {name!r} does not exist; {folder.name}/ has: {', '.join(known)}")
     try:
-        return Form(**plain((folder / f"{name}.yml").read_text(encoding="utf-8")))
+        return Form(**plain(text_of(folder / f"{name}.yml")))
     except (ValidationError, TypeError, yaml.YAMLError) as error:
         raise InputError(f"forms/{name}.yml is not a valid form: {first_problem(error)}") from error
 

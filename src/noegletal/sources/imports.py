@@ -28,6 +28,7 @@ from noegletal.sources.fetch_plan import (
     MUNICIPALITIES,
     WEIGHTS,
     few,
+    how_renewed,
     listed_periods,
     used_codes,
 )
@@ -65,11 +66,12 @@ def import_table(
     """
     table = table.upper()
     shape = table_shapes().get(table)
-    if table not in edition.tables or shape is None or shape.fetch is None:
+    if table in edition.tables and (shape is None or shape.fetch is None):
+        raise InputError(f"table {table} is not imported as a table of StatBank: {how_renewed(table)}")
+    if table not in edition.tables:
         known = [name for name in edition.tables if name in table_shapes() and table_shapes()[name].fetch]
         raise InputError(
-            f"table {table} is not one that edition {edition.name} has from StatBank; it has {', '.join(known)} "
-            "(a delivery is imported with --form)"
+            f"table {table} is not one that edition {edition.name} has from StatBank; it has {', '.join(known)}"
         )
     download = read_download(path, table, _stored_labels(raw, table))
     with _staging(raw, table) as staged:
@@ -293,7 +295,7 @@ def _against_old(file: str, rows: pd.DataFrame, raw: Path, table: str, shape: Ta
     if lost:
         raise InputError(
             f"{file} lacks {listed_periods(lost)}, which {table} in {raw} has; save the table with these periods too, "
-            "or remove the old files first"
+            "or first move the old files out of that folder"
         )
     gone = {variable: sorted(set(old[variable]) - set(rows[variable])) for variable in shape.variables}
     return [f"{variable} no longer has {few(codes)}" for variable, codes in gone.items() if codes]

@@ -329,7 +329,9 @@ def _xlsx_grid(path: Path) -> _Grid:
         raise InputError(f"{path.name} must hold one sheet with cells; it has {sheets}: leave only the table")
     sheet = filled[0]
     if sheet.max_row * sheet.max_column > MOST_CELLS:
-        raise InputError(f"{path.name} has a cell in row {sheet.max_row}, far from the table; delete it and save again")
+        raise InputError(
+            f"{path.name} has a cell in row {sheet.max_row}, far from the table; save the table again as PX"
+        )
     rows = []
     for cells in sheet.iter_rows():
         for cell in cells:
@@ -414,14 +416,15 @@ def _matrix(grid: _Grid, time_row: int, stubs: int, table: str, shape: TableShap
         cells = [*grid.rows[row], *[None] * width][: max(width, len(grid.rows[row]))]
         own, numbers, beyond = cells[:stubs], cells[stubs:width], cells[width:]
         if not any(cell is not None for cell in numbers):
-            following = grid.rows[row + 1] if row + 1 < len(grid.rows) else []
-            if stubs == 1 or not any(own) or not any(cell is not None for cell in following[stubs:width]):
+            if not _leads_to_numbers(grid, row, stubs, width):
                 break
             outer = _repeated_down(grid, row, own, outer)
         else:
             outer = _repeated_down(grid, row, own, outer)
             if any(cell is not None for cell in beyond):
-                raise InputError(f"{grid.place(row, width)}: the cell stands to the right of the headings; delete it")
+                raise InputError(
+                    f"{grid.place(row, width)}: the cell stands to the right of the headings; {SAVE_AGAIN}"
+                )
             if own[-1] is None or not all(outer):
                 raise InputError(f"{grid.place(row, stubs - 1)}: the row has numbers and no label")
             rows.append(row)
@@ -489,6 +492,22 @@ def _is_heading(row: list[object], stubs: int) -> bool:
     return all(cell is None for cell in row[:stubs]) and any(cell is not None for cell in row[stubs:])
 
 
+def _leads_to_numbers(grid: _Grid, row: int, stubs: int, width: int) -> bool:
+    """Whether a row of labels alone is an outer label of the numbers below it, and not a note or the end of the table.
+
+    Each such row that follows begins further to the right, as an inner label does, until the numbers come.
+    """
+    start = -1
+    for cells in grid.rows[row : row + stubs]:
+        if any(cell is not None for cell in cells[stubs:width]):
+            return start >= 0
+        first = next((column for column, cell in enumerate(cells[:stubs]) if cell is not None), start)
+        if first <= start:
+            return False
+        start = first
+    return False
+
+
 def _repeated_across(grid: _Grid, row: int, stubs: int, width: int, *, innermost: bool) -> list[str]:
     """The headings of a row, an outer one repeated over the columns it is written once above."""
     texts = []
@@ -520,7 +539,7 @@ def _require_only_notes(grid: _Grid, after: int, stubs: int) -> None:
         if numbers:
             raise InputError(
                 f"{grid.place(row, numbers[0])}: there is a number below the end of the table, which ends before line "
-                f"{grid.lines[after]}; delete the rows between, or what is not part of the table"
+                f"{grid.lines[after]}; save the table again as PX, whose layout cannot be misread"
             )
 
 

@@ -21,10 +21,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 from pyarrow import csv
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
 
 from analysis.areas import area_table, municipalities
-from analysis.declared import first_problem, plain
+from analysis.declared import first_problem, plain, read_declared
 from analysis.edition import reference_folder
 from analysis.errors import InputError
 from analysis.rows import ORIGINS
@@ -75,7 +75,10 @@ class ExactCodes(BaseModel):
 
 
 class TableShape(BaseModel):
-    """The declared shape of a raw table (`data/reference/tables.yml`), what StatBank is asked for, and its labels."""
+    """The declared shape of a raw table (`data/reference/tables.yml`), how it is renewed, and its labels.
+
+    `fetch`: what StatBank is asked for. `replaced_by`: the tables whose counts its figures are computed from instead.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -89,8 +92,15 @@ class TableShape(BaseModel):
     fetch: (
         dict[str, tuple[str, ...] | ExactCodes | Literal["*", "municipalities", "regions", "functions", "ages"]] | None
     ) = None
+    replaced_by: tuple[str, ...] = ()
     labels: dict[str, dict[str, str]] = {}
     numbered: dict[str, Literal["account", "grouping", "age"]] = {}
+
+    @model_validator(mode="after")
+    def _renewed(self) -> "TableShape":
+        if bool(self.fetch) == bool(self.replaced_by):
+            raise ValueError("a table must say how it is renewed, by either `fetch` or `replaced_by`")
+        return self
 
 
 class RawFile(BaseModel):
@@ -105,8 +115,7 @@ class RawFile(BaseModel):
 @lru_cache
 def table_shapes() -> dict[str, TableShape]:
     """Shapes of the raw tables by name."""
-    declared = plain((reference_folder() / "tables.yml").read_text(encoding="utf-8"))
-    return {table: TableShape(**shape) for table, shape in declared.items()}
+    return read_declared(reference_folder() / "tables.yml", RootModel[dict[str, TableShape]]).root
 
 
 def raw_files(folder: Path, table: str | None = None) -> list[RawFile]:
