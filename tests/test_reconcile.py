@@ -142,7 +142,7 @@ def test_before_print_reports_and_differences_are_made(unprinted, processed, tmp
     comparisons = compare(edition, processed)
     assert comparisons == []
     assert printed_changes(edition, comparisons, comparisons) == []
-    site.publish(edition, "101", tmp_path / "report", [], comparisons, processed, 0.0)
+    site.publish(edition, "101", tmp_path / "report", {}, comparisons, processed, 0.0)
     page = (tmp_path / "report" / "afstemning.html").read_text(encoding="utf-8")
     assert "Der er endnu ingen trykte tal at afstemme med." in page
     assert "<table" not in page and "på flere måder" not in page and "Trykt:" not in page

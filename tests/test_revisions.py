@@ -360,7 +360,7 @@ def test_the_page_of_the_report_says_what_it_compares_with(here, revisions, tmp_
     assert not same_files(raw, here / "data" / "vintages" / "2025" / EARLIER)
     folder = tmp_path / "report"
     comparisons = compare(edition, processed)
-    publish(edition, "101", folder, [], comparisons, processed, 0.0, revisions)
+    publish(edition, "101", folder, {}, comparisons, processed, 0.0, revisions)
     page = BeautifulSoup((folder / "aendringer.html").read_text(encoding="utf-8"), "html.parser")
     assert len(page.find_all("h1")) == 1
     assert all(table.find("th", scope="col") for table in page.find_all("table"))
@@ -374,9 +374,9 @@ def test_the_page_of_the_report_says_what_it_compares_with(here, revisions, tmp_
     finally:
         (tmp_path / "BU43.csv.gz").rename(here / "data" / "vintages" / "2025" / EARLIER / "BU43.csv.gz")
     assert isinstance(unread, NotCompared)
-    publish(edition, "101", folder, [], comparisons, processed, 0.0, unread)
+    publish(edition, "101", folder, {}, comparisons, processed, 0.0, unread)
     assert "BU43.yml has no data file" in (folder / "aendringer.html").read_text(encoding="utf-8")
 
-    publish(edition, "101", folder, [], comparisons, processed, 0.0, None)
+    publish(edition, "101", folder, {}, comparisons, processed, 0.0, None)
     assert "ingen tidligere udgave af data" in (folder / "aendringer.html").read_text(encoding="utf-8")
     assert "Ændringer i data</a> siden" not in (folder / "index.html").read_text(encoding="utf-8")
