@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 
 import pandas as pd
@@ -85,6 +86,14 @@ def test_what_is_not_there_is_not_computable(edition, processed, tmp_path):
     absent = [result for result in compare(edition, tmp_path) if result.status == "not_computable"]
     assert len(absent) == 3
     assert all("expenditure_per_capita findes ikke" in result.reason and result.computed is None for result in absent)
+
+
+def test_no_region_is_the_lowest_or_highest_while_one_is_missing(edition, processed, tmp_path):
+    table = pd.read_parquet(processed / "key_figures.parquet")
+    hole = (table["indicator"] == "diagnosis_share") & (table["area_code"] == "082") & (table["year"] == 2024)
+    table.assign(value=table["value"].mask(hole)).to_parquet(tmp_path / "key_figures.parquet")
+    extremes = [result for result in compare(edition, tmp_path) if re.match("n25_diag_0_17_region_m", result.id)]
+    assert [result.status for result in extremes] == ["not_computable"] * 2
 
 
 def test_a_contradiction_with_an_unknown_row_is_refused(edition, monkeypatch, tmp_path):
