@@ -212,9 +212,11 @@ class Section:
         alt = f"{danish.sentence(title)} {danish.sentence(reading)}"
         contents = getattr(chart, "contents", None)
         facts = {"unit": contents.unit, "chart": contents.facts()} if contents else {}
+        images = charts.images(chart, f"{number}: {title}" if number else title, below) if self._publish else None
+        if images:
+            facts["margins"] = images.margins
         self._store(output, data, title=title, number=number, alt=alt, below=below, reading=reading, **facts)
-        if self._publish:
-            images = charts.images(chart, f"{number}: {title}" if number else title, below)
+        if images:
             self._write(f"figurer/{output}.svg", images.vector)
             self._write(f"figurer/{output}.png", images.pixels)
             markup = _embedded(images.page, alt, fallback=f"figurer/{output}.png")
@@ -428,9 +430,13 @@ class Section:
         unit: str = "",
         reading: str = "",
         chart: dict[str, object] | None = None,
+        margins: tuple[float, float] | None = None,
         table: dict[str, object] | None = None,
     ) -> None:
-        """Write what slides and workbook need to show an output again; a figure has a chart, a table its texts."""
+        """Write what slides and workbook need to show an output again; a figure has a chart, a table its texts.
+
+        `margins`: as in the images of a figure.
+        """
         if self._publish is None:
             return
         facts = {
@@ -445,6 +451,7 @@ class Section:
             "unit": unit,
             "reading": reading,
             "chart": chart,
+            "margins": margins,
             "table": table,
         }
         self._write(f"facts/{output}.json", json.dumps(facts, ensure_ascii=False, indent=1).encode("utf-8"))
