@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from analysis.errors import InputError
-from analysis.herberg.allocation import concentration, largest_remainder
+from analysis.herberg.allocation import largest_remainder
 
 steady = settings(derandomize=True, deadline=None, database=None)
 
@@ -215,29 +215,3 @@ def test_a_wrong_minimum_is_named(minimum, message):
 def test_a_cluster_twice_is_refused():
     with pytest.raises(InputError, match="^klynge 2 has more than one weight"):
         largest_remainder(5, named([1, 2]).iloc[[0, 1, 1]])
-
-
-# Concentration
-
-
-def test_concentration_is_the_sum_of_squared_shares():
-    assert concentration(named([10, 0, 0])) == 1
-    assert concentration(named([5, 5, 5, 5])) == pytest.approx(0.25)
-    assert concentration(named([6, 3, 1])) == pytest.approx(0.36 + 0.09 + 0.01)
-
-
-def test_concentration_without_places_is_unknown():
-    assert math.isnan(concentration(named([0, 0])))
-    assert math.isnan(concentration(pd.Series(dtype="int64")))
-
-
-@pytest.mark.parametrize("places", [-1, math.nan])
-def test_concentration_of_impossible_places_names_the_cluster(places):
-    with pytest.raises(InputError, match="^klynge 2: the number of places must be"):
-        concentration(named([4, places]))
-
-
-@steady
-@given(weight_lists)
-def test_concentration_lies_between_even_and_all_in_one(places):
-    assert 1 / len(places) - 1e-9 <= concentration(named(places)) <= 1 + 1e-9

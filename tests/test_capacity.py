@@ -256,7 +256,7 @@ def test_flows_and_balance_of_the_small_example():
 
 
 def test_totals_count_a_person_once():
-    totals = cells(flows.flow_totals(fivefold(), HOME, 5))
+    totals = cells(flows._table(fivefold(), HOME, 5))
     assert totals.loc[(BYEN, TOTAL), "persons"] == 5
     assert totals.loc[(TOTAL, TOTAL), "persons"] == 20
     assert totals.loc[(TOTAL, TOTAL), "nights"] == 5 * (3 + 7 + 2 + 6 + 4)
@@ -276,14 +276,14 @@ def test_a_small_cell_is_hidden_and_so_is_what_would_give_it_away():
     ]
     rows += [("alone", HELSINGOER, KBH, 1, 3)]
     rows += [(f"h{n}", HELSINGOER, BALLERUP, 1, 3) for n in range(7)]
-    found = cells(flows.flows(stays(rows), HOME, 5))
+    found = cells(flows._table(stays(rows), HOME, 5))
     assert found.loc[(BYEN, NORD), "status"] == "suppressed"
     assert found.loc[(BYEN, NORD), ["nights", "persons"]].isna().all()
     hidden = found[found["status"] == "suppressed"]
     assert len(hidden) == 4
     assert (OMEGN, NORD) in hidden.index
     # Where it can be avoided no total is hidden.
-    assert (flows.flow_totals(stays(rows), HOME, 5)["status"] == "final").all()
+    assert not [cell for cell in hidden.index if TOTAL in cell]
 
 
 def test_suppression_does_not_depend_on_the_order_of_rows():
@@ -329,7 +329,7 @@ def lines_of(table):
 @pytest.mark.parametrize("seed", [*range(15), 172])
 def test_hidden_cells_cannot_be_solved_from_what_is_shown(seed):
     rows = random_stays(seed)
-    shown = pd.concat([flows.flows(rows, HOME, 5), flows.flow_totals(rows, HOME, 5)], ignore_index=True)
+    shown = flows._table(rows, HOME, 5)
     table = counted(rows)
     cells_shown = zip(shown["home_cluster"], shown["host_cluster"], strict=True)
     truth = np.array([table.get(host, pd.Series()).get(home, 0) for home, host in cells_shown])
@@ -822,17 +822,10 @@ def test_nothing_to_spread_is_nothing_everywhere(weights):
     assert (spread.spread(0, weights)[["places", "veteran_places"]] == 0).all(axis=None)
 
 
-def test_concentration_of_each_spread(weights):
-    found = spread.spread_concentration(spread.spread(100, weights)).set_index("criterion")
-    assert found.loc["hjemloese", "concentration"] == pytest.approx(0.75**2 + 0.25**2)
-    assert (found["even"] == 0.25).all()
-
-
 def test_nothing_delivered_gives_empty_frames_and_no_error():
     none = empty("shelter_stays")
     assert shelter_use.census(none, HOME, by="cluster").empty
     assert flows.flows(none, HOME, 5).empty
-    assert flows.flow_totals(none, HOME, 5).empty
     assert flows.balance(none, HOME, 5).empty
     assert stay_lengths.freed_places(none, HOME, (90,), (0.1, 0.2, 0.3)).empty
     assert stay_lengths.housing_first(none, HOME, (10,), 90).empty
@@ -848,7 +841,6 @@ def test_nothing_delivered_gives_empty_frames_and_no_error():
         adults=empty("shelter_projection"),
     )
     assert nothing.empty
-    assert spread.spread_concentration(spread.spread(10, nothing)).empty
 
 
 # What a choice of places would mean

@@ -1,6 +1,5 @@
 """Jobs on a real Dask cluster: the same files as a run here; workers that differ, die or are not there."""
 
-import io
 import json
 import os
 import re
@@ -9,9 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import psutil
 import pytest
@@ -360,6 +358,7 @@ def test_no_scheduler_at_the_address(driver, monkeypatch, listening):
 
 
 def test_without_the_package(driver, monkeypatch):
+    monkeypatch.delitem(sys.modules, "noegletal.runner.cluster")
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r'needs the package distributed: install the project with .*".\[cluster\]"'):
         driver("tcp://127.0.0.1:1")
@@ -393,15 +392,8 @@ def test_checkpoints_of_jupyterlab_are_not_sent(tmp_path):
     for name in ("areas.csv", "forms/herberg.yml", ".ipynb_checkpoints/areas-checkpoint.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x", encoding="utf-8")
-    assert set(cluster._below(tmp_path, "reference")) == {"reference/areas.csv", "reference/forms/herberg.yml"}
-
-
-def bundle(*names):
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name in names:
-            archive.writestr(name, name)
-    return stream.getvalue()
+    sent = cluster._below(tmp_path, PurePosixPath("reference"))
+    assert set(sent) == {"reference/areas.csv", "reference/forms/herberg.yml"}
 
 
 @pytest.fixture
@@ -410,23 +402,15 @@ def job(tmp_path):
     return Job(plan, "084", tmp_path / "01_a.ipynb", {}, tmp_path / "inputs", tmp_path / "staging" / "01_a", 5)
 
 
-def test_what_comes_back_is_unpacked(job):
-    assert cluster.unpack(bundle(EXECUTED, "data/tabel_a.csv", "facts/tabel_a.json"), job) == ""
-    assert (job.staging / "data" / "tabel_a.csv").read_text(encoding="utf-8") == "data/tabel_a.csv"
+def test_what_comes_back_is_kept(job):
+    assert cluster.keep(dict.fromkeys([EXECUTED, "data/tabel_a.csv", "facts/tabel_a.json"], b"content"), job) == ""
+    assert (job.staging / "data" / "tabel_a.csv").read_bytes() == b"content"
 
 
 @pytest.mark.parametrize(
     "name", ["../escaped", "/escaped", "data/../../escaped", "data\\..\\escaped", "data/tabel_b.csv", "inputs/x"]
 )
 def test_a_file_that_the_section_does_not_declare_is_refused(job, tmp_path, name):
-    cause = cluster.unpack(bundle(EXECUTED, name), job)
+    cause = cluster.keep({EXECUTED: b"", name: b""}, job)
     assert cause.endswith("which the section does not declare")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_spoiled_bundle_is_refused(job, tmp_path):
-    whole = bytearray(bundle(EXECUTED, "data/tabel_a.csv"))
-    whole[whole.index(b"data/tabel_a.csv") + 20] ^= 1
-    for spoiled in (b"", bytes(whole)[:40], bytes(whole)):
-        assert cluster.unpack(spoiled, job).startswith("what the worker sent cannot be unpacked")
     assert list(tmp_path.iterdir()) == []

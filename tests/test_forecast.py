@@ -389,34 +389,6 @@ def test_words_on_little_and_on_nothing():
     assert "er de samme" in forecast.uncertainty_words(forecast.backtest(series([5.0] * 60), 12))
 
 
-def given(mean, low, high, frequency="Y"):
-    periods = pd.period_range(FIRST[frequency], periods=len(mean), freq=frequency)
-    return forecast.Forecast(pd.DataFrame({"period": periods, "mean": mean, "low": low, "high": high}), "", 0.8)
-
-
-def test_growth_of_years_is_the_even_growth_to_the_horizon():
-    found = given([104, 108, 121], [90, 90, 100], [110, 120, 133.1])
-    low, middle, high = forecast.growth_range(found, 100)
-    assert (low, high) == (pytest.approx(0), pytest.approx(10))
-    assert middle == pytest.approx((1.21 ** (1 / 3) - 1) * 100)
-
-
-def test_growth_of_months_sets_a_year_against_a_year():
-    season = np.tile([80.0] * 6 + [120.0] * 6, 2)
-    found = given(season * np.repeat([1.05, 1.1025], 12), season * 0, season * 2, "M")
-    assert forecast.growth_range(found, 100) == (pytest.approx(-100), pytest.approx(5), pytest.approx(41.42, abs=0.01))
-
-
-def test_growth_that_cannot_be_is_an_error():
-    with pytest.raises(InputError, match="der er kun tal for 3 år"):
-        forecast.growth_range(forecast.forecast(series([1, 2, 3], "Y"), 3), 3)
-    with pytest.raises(InputError, match="at least 12 periods, not 11"):
-        forecast.growth_range(given([1] * 11, [1] * 11, [1] * 11, "M"), 3)
-    for base in (0, -5, math.nan):
-        with pytest.raises(InputError, match="base above zero"):
-            forecast.growth_range(given([1], [1], [1]), base)
-
-
 # A forecast as the years of a scenario
 
 

@@ -20,7 +20,7 @@ from analysis import charts, tables
 from analysis.edition import load_edition
 from analysis.errors import InputError
 from analysis.section import RECONSTRUCTION_MARK, Section
-from noegletal.publish.manifest import missing_outputs
+from noegletal.publish.manifest import MANIFEST, PAGES, published_sections, section_files
 from noegletal.sources.blank_forms import write_form
 from noegletal.sources.deliveries import read_form
 
@@ -53,6 +53,15 @@ def running_text(path):
     for part in page.select("header, details.code, details.data, style, script"):
         part.decompose()
     return " ".join(page.text.replace("\u00a0", " ").split())
+
+
+def missing_outputs(edition, folder):
+    """Files that a complete report has and this folder lacks; an output that was left out, and said why, has none."""
+    expected = [*PAGES, MANIFEST]
+    for plan in edition.sections:
+        record = published_sections(folder).get(plan.notebook, {})
+        expected += section_files(plan.notebook, plan.outputs, record)
+    return [name for name in expected if not (folder / name).is_file()]
 
 
 def test_everything_declared_is_there(report):

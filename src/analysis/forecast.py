@@ -151,27 +151,6 @@ def uncertainty_words(tested: pd.DataFrame) -> str:
     )
 
 
-def growth_range(found: Forecast, base: float) -> tuple[float, float, float]:
-    """The even yearly growth in pct. that a forecast implies at its horizon: low, middle, high.
-
-    `base` is the latest year seen: its figure, or for months and quarters the mean of its periods. It is set against
-    the last year of the forecast. Low and high of such a year are the means of its periods' limits, which is wider than
-    the year itself would be: a scenario should rather be too wide.
-    Errors: a forecast that is not usable, or of less than a year, a base of zero or less.
-    """
-    if not found.usable:
-        raise InputError(f"there is no growth in a forecast that is not usable: {found.reason}")
-    per_year = RHYTHMS[_letter(found.rows["period"].array)].per_year
-    if len(found.rows) < per_year:
-        raise InputError(f"yearly growth needs a forecast of at least {per_year} periods, not {len(found.rows)}")
-    if not base > 0:
-        raise InputError(f"growth needs a base above zero: {base:g}")
-    last = found.rows.tail(per_year)
-    years = len(found.rows) / per_year
-    low, middle, high = (((last[side].mean() / base) ** (1 / years) - 1) * 100 for side in ("low", "mean", "high"))
-    return float(low), float(middle), float(high)
-
-
 def periods_until(series: pd.Series, year: int) -> int:
     """How many periods a forecast must reach ahead to hold the whole of a year, at least one year of them."""
     per_year = RHYTHMS[_letter(series.index)].per_year

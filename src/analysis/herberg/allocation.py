@@ -1,4 +1,4 @@
-"""Whole places shared out over clusters so that the total is kept, and how concentrated a spread is."""
+"""Whole places shared out over clusters so that the total is kept."""
 
 import numpy as np
 import pandas as pd
@@ -42,17 +42,6 @@ def largest_remainder(total: int, weights: pd.Series, minimum: pd.Series | int =
             f"{left} places are left to share out and no cluster has a weight above zero: choose another weight"
         )
     return least + _by_remainder(left, shares)
-
-
-def concentration(places: pd.Series) -> float:
-    """How concentrated a spread is: the Herfindahl index, the sum of squared shares.
-
-    1 when one cluster has everything, 1 / n when n clusters have the same; nan when there are no places at all.
-    Errors: a number of places that is negative or missing.
-    """
-    amounts = _amounts(places, "number of places")
-    whole = amounts.sum()
-    return float(((amounts / whole) ** 2).sum()) if whole > 0 else float("nan")
 
 
 def _by_remainder(total: int, weights: pd.Series) -> pd.Series:

@@ -114,12 +114,6 @@ def refundable_shares(stays: pd.DataFrame, kkr: str, days: Iterable[int] | None 
     return pd.Series(shares, index=pd.Index(limits, name="days"), name="refundable", dtype=float)
 
 
-def refundable_share(stays: pd.DataFrame, kkr: str, days: int) -> float | None:
-    """Pct. of the nights paid by a KKR that lie within one limit; see `refundable_shares`."""
-    shares = refundable_shares(stays, kkr, [days])
-    return None if shares is None else float(shares[days])
-
-
 def limits_of_year(year: int) -> pd.Series:
     """The share (0-1) of a calendar year that each refund limit is in force, by days.
 

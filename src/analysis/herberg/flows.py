@@ -38,17 +38,6 @@ def flows(stays: pd.DataFrame, kkr: str, smallest: int) -> pd.DataFrame:
     return table[inner].reset_index(drop=True)
 
 
-def flow_totals(stays: pd.DataFrame, kkr: str, smallest: int) -> pd.DataFrame:
-    """The totals of `flows` (`I alt` as home or host) as they may be shown beside it; columns as there.
-
-    Persons are each counted once, so they do not add up from the cells; nights do. The total of a row has no cell for
-    homes outside the KKR and hosts outside it.
-    """
-    table = _table(stays, kkr, smallest)
-    inner = (table["home_cluster"] != TOTAL) & (table["host_cluster"] != TOTAL)
-    return table[~inner].reset_index(drop=True)
-
-
 def balance(stays: pd.DataFrame, kkr: str, smallest: int) -> pd.DataFrame:
     """Nights that each cluster of a KKR hosts and pays for.
 

@@ -19,7 +19,6 @@ from itertools import count, islice
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import gammaln, softmax, xlogy
 
 from analysis.errors import InputError
 
@@ -68,19 +67,6 @@ def offered_load(carried: float, places: int) -> float:
     # rounding may put a root at the very end outside.
     highest = 2 * carried * places / (places - carried)
     return float(brentq(lambda offered: _carried(offered, int(places)) - carried, 0, highest))
-
-
-def occupied_distribution(offered: float, places: int) -> np.ndarray:
-    """The share of time with 0, 1 ... `places` occupied: a Poisson distribution cut off at `places` (Erlang 1917).
-
-    `offered` in erlang. Returns places + 1 probabilities; the last is B(c, a), since Poisson arrivals see the average.
-    Errors: as for `blocking`.
-    """
-    _check_offered(offered)
-    _check_places(places)
-    occupied = np.arange(int(places) + 1)
-    # In logarithms: the probabilities of a Poisson far above the cut-off are too small for a float.
-    return softmax(xlogy(occupied, offered) - gammaln(occupied + 1))
 
 
 def _blockings(offered: float) -> Iterator[float]:

@@ -6,7 +6,7 @@ import pandas as pd
 from analysis import areas
 from analysis.danish import listed, number
 from analysis.errors import InputError
-from analysis.herberg.allocation import concentration, largest_remainder
+from analysis.herberg.allocation import largest_remainder
 from analysis.herberg.need import today
 from analysis.herberg.use import spans
 
@@ -88,16 +88,6 @@ def chosen(weights: pd.DataFrame, criterion: str) -> pd.DataFrame:
         there = ", ".join(dict.fromkeys(known["criterion"]))
         raise InputError(f"criterion {criterion!r} cannot be used; there are figures for: {there or 'none'}")
     return known[known["criterion"] == criterion]
-
-
-def spread_concentration(spreading: pd.DataFrame) -> pd.DataFrame:
-    """How concentrated each spread is: criterion, concentration (Herfindahl index 0-1), even (1 / number of clusters).
-
-    Requires criterion, cluster, places as `spread` returns them.
-    """
-    by_criterion = spreading.groupby("criterion", sort=False)["places"]
-    measured = pd.DataFrame({"concentration": by_criterion.agg(concentration), "even": 1 / by_criterion.size()})
-    return measured.astype(float).reset_index()
 
 
 def _weights(amounts: dict[str, pd.Series], notes: dict[str, str], clusters: list[str]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from analysis.edition import Edition
+from analysis.errors import InputError
 from noegletal.figures.build import build_if_stale
 from noegletal.figures.slices import Slices
 from noegletal.folders import explained, failed_folder, staging_folder, sweep
@@ -19,7 +20,6 @@ from noegletal.publish.manifest import DATA, EXECUTED, FORMATS, SectionRun
 from noegletal.publish.site import publish
 from noegletal.review.reconcile import Comparison, compared
 from noegletal.review.revisions import since_earlier
-from noegletal.runner.cluster import on_cluster
 from noegletal.runner.execute import Job, Outcome
 from noegletal.runner.local import RunJobs, run_here
 from noegletal.runner.plan import Planned, PlannedArea, plan_area, stale_package, vintage_names
@@ -116,10 +116,17 @@ def run_report(
 
 
 def _runner(edition: Edition, scheduler: str, workers: int, engine: str) -> AbstractContextManager[RunJobs]:
-    """What runs the jobs: the cluster of a scheduler, or without one this machine."""
-    if scheduler:
-        return on_cluster(scheduler, edition)
-    return nullcontext(partial(run_here, workers=workers, engine=engine))
+    """What runs the jobs: the cluster of a scheduler, or without one this machine. Errors: no `distributed`."""
+    if not scheduler:
+        return nullcontext(partial(run_here, workers=workers, engine=engine))
+    try:
+        from noegletal.runner.cluster import on_cluster
+    except ImportError as error:
+        raise InputError(
+            f'--scheduler needs the package distributed: install the project with `uv pip install -e ".[cluster]"` '
+            f"({error})"
+        ) from error
+    return on_cluster(scheduler, edition)
 
 
 def _as_finished(

@@ -49,7 +49,6 @@ NUMBERED = {
     "grouping": re.compile(r"(?P<code>[0-9]{3})(?: .*)?|(?P<bare>[0-9]{1,2})"),
     "age": re.compile(r"(?P<code>[0-9]{1,3}) år|(?P<bare>[0-9]{1,3})"),
 }
-SHOWN = 8
 SAVE_AGAIN = "save the table again as PX, where numbers cannot be misread"
 
 

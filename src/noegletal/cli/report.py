@@ -1,0 +1,203 @@
+"""Commands on reports and notebooks: make a report, say what is stale of it, fork a template."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from typing import Annotated
+
+from typer import Argument, Exit, Option, echo
+
+from noegletal import cli
+
+
+class ReportFormat(StrEnum):
+    """What a report can be made as."""
+
+    SITE = "site"
+    PDF = "pdf"
+    SLIDES = "slides"
+    WORKBOOK = "workbook"
+    DATA = "data"
+
+
+@cli.app.command()
+def report(
+    edition: cli.EditionOption,
+    area: Annotated[
+        list[str] | None,
+        Option("--area", "-a", help="Municipality, region, hovedstaden or hele_landet; may be repeated."),
+    ] = None,
+    only: Annotated[list[str] | None, Option(help="Run only this section, e.g. 01_udgifter; may be repeated.")] = None,
+    out: cli.OutOption = None,
+    workers: Annotated[
+        int | None,
+        Option("--workers", "-w", min=1, help="Notebooks run side by side, as memory allows. Default: all cores."),
+    ] = None,
+    engine: Annotated[
+        str, Option(help="warm: kernels forked from a loaded process (Linux); stock: as Jupyter starts them; auto.")
+    ] = "auto",
+    scheduler: Annotated[
+        str, Option(help="Address of a running Dask scheduler, tcp://host:port, to run the notebooks on.")
+    ] = "",
+    formats: Annotated[
+        list[ReportFormat] | None,
+        Option(
+            "--format",
+            "-f",
+            help="What to make beside the pages, which are always made; may be repeated. Default: all.",
+        ),
+    ] = None,
+    force: Annotated[bool, Option("--force", help="Make every section again, also where nothing changed.")] = False,
+    raw: cli.RawOption = None,
+    processed: cli.ProcessedOption = None,
+) -> None:
+    """Run the notebooks and write the report: pages, PDF, slides, workbook, and the edition's data package.
+
+    Only what changed is run: see `noegletal status`. A section that fails keeps its last good page, its notebook is
+    kept in <out>/<edition>/_fejl/, and the command exits with 1.
+
+    Example: noegletal report --edition 2025 --area hovedstaden --area koebenhavn
+    """
+    from analysis.areas import find_area, name
+    from analysis.edition import project_root
+    from noegletal.runner.plan import idle_folders, require_runnable
+
+    plan, source, target = cli.places(edition, raw, processed)
+    codes = list(dict.fromkeys(find_area(text) for text in area or [plan.home_area]))
+    request = {
+        "only": only or [],
+        "formats": [kind.value for kind in formats or ReportFormat if kind is not ReportFormat.SITE],
+        "out": out or project_root() / "reports",
+        "raw": source,
+        "processed": target,
+    }
+    # Answered before anything of Jupyter or pandas is loaded.
+    require_runnable(plan, codes, only or [])
+    if not force and (folders := idle_folders(plan, codes, **request)):
+        for code, folder in folders.items():
+            echo(f"{name(code)}: nothing changed since it was made: {folder / 'index.html'}")
+        return
+    request |= {"workers": workers or os.cpu_count() or 1, "scheduler": scheduler, "force": force}
+    reports, comparisons = _run_with_progress(plan, codes, engine=engine, **request)
+    _show_reports(reports, comparisons, edition)
+    if not all(made.complete for made in reports):
+        raise Exit(1)
+
+
+def _run_with_progress(plan: object, codes: list[str], *, engine: str, **request: object) -> tuple[list, list]:
+    """Run the report with a bar, the time left and each failure as it happens."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+
+    from analysis.areas import name
+    from noegletal.runner.engine import choose
+    from warmkernel import engine as engines
+
+    with ThreadPoolExecutor(1) as beside:
+        # The preloader of kernels loads its libraries in a process of its own while this one loads the rest. A
+        # cluster's workers choose for themselves.
+        choosing = beside.submit(choose, "stock" if request["scheduler"] else engine)
+        from noegletal.runner.report import run_report
+
+        chosen = choosing.result()
+    if not request["scheduler"] and engine == "auto" and chosen == "stock" and (reason := engines.why_stock()):
+        cli.complain(f"Kernels are started one by one, because {reason}")
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=cli.console()) as progress:
+        task = progress.add_task("Sections", total=None)
+
+        def done(outcome: object) -> None:
+            progress.advance(task)
+            if not outcome.succeeded:
+                progress.console.print(
+                    f"[red]failed[/red] {name(outcome.job.area_code)} {outcome.job.plan.notebook}: "
+                    f"{cli.literal(outcome.cause)}",
+                    soft_wrap=True,
+                )
+
+        try:
+            return run_report(
+                plan,
+                codes,
+                engine=chosen,
+                on_plan=lambda jobs: progress.update(task, total=len(jobs)),
+                on_done=done,
+                **request,
+            )
+        except KeyboardInterrupt:
+            cli.complain("Stopped. What was published is whole; the next run goes on from there.")
+            raise Exit(cli.STOPPED) from None
+        finally:
+            engines.stop()
+
+
+def _show_reports(reports: list, comparisons: list, edition: str) -> None:
+    """A line per area with what was made, kept and failed, and where it is."""
+    from analysis.areas import name
+    from noegletal.folders import failed_folder
+
+    deviating = sum(comparison.status == "deviates" for comparison in comparisons)
+    if deviating:
+        cli.say(f"[yellow]{deviating} printed figures deviate: see `noegletal check --edition {edition}`[/yellow]")
+    for made in reports:
+        good = [outcome for outcome in made.outcomes if outcome.succeeded]
+        failed = len(made.outcomes) - len(good)
+        outputs = sum(len(outcome.outputs) for outcome in good)
+        kept = f", {len(made.reused)} unchanged" if made.reused else ""
+        cli.say(
+            f"{name(made.area_code)}: {len(good)} sections done, {failed} failed{kept}, {outputs} figures and tables: "
+            f"{made.folder / 'index.html'}"
+        )
+        for form, cause in made.formats.items():
+            if cause:
+                cli.say(f"  [red]{form} was not made[/red]: {cli.literal(cause)}")
+        if failed:
+            cli.say(f"  notebooks of the failed sections: {failed_folder(made.folder)}")
+
+
+@cli.app.command()
+def status(
+    edition: cli.EditionOption,
+    area: Annotated[
+        list[str] | None, Option("--area", "-a", help="As for report. Default: every area that has a report.")
+    ] = None,
+    out: cli.OutOption = None,
+    raw: cli.RawOption = None,
+    processed: cli.ProcessedOption = None,
+    as_json: Annotated[bool, Option("--json", help="Print one JSON object instead of lines.")] = False,
+) -> None:
+    """Say what `noegletal report` would make again, and why; changes nothing.
+
+    A section is stale when its notebook, its parameters, the key figures that it declares to read, the library or the
+    locked packages are others than when it was made.
+
+    Example: noegletal status --edition 2025
+    """
+    from analysis.areas import find_area
+    from analysis.edition import project_root
+    from noegletal.runner.plan import status_lines, status_of
+
+    plan, source, target = cli.places(edition, raw, processed)
+    codes = [find_area(text) for text in area or []]
+    found = status_of(plan, codes, out=out or project_root() / "reports", raw=source, processed=target)
+    if as_json:
+        cli.say_json(found)
+    else:
+        echo("\n".join(status_lines(found)))
+
+
+@cli.app.command()
+def new(
+    title: Annotated[str, Argument(help="What the analysis is about; becomes its heading and file name.")],
+    template: Annotated[str, Option("--template", "-t", help="A notebook in notebooks/templates/.")],
+    area: Annotated[str, Option("--area", "-a", help="Municipality, region, hovedstaden or hele_landet.")],
+    edition: cli.NewestOption = None,
+) -> None:
+    """Fork a template: a dated, runnable notebook in adhoc/ with your title, area and edition filled in.
+
+    Example: noegletal new "Botilbud i Ballerup" --template kommune_mod_gruppe --area Ballerup
+    """
+    from analysis.edition import editions, project_root
+    from noegletal.runner.fork import new_analysis
+
+    made = new_analysis(title, template, area, edition or editions()[-1], project_root() / "adhoc")
+    cli.say(f"{cli.literal(made)} is ready: open it with `make lab`")
