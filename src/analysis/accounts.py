@@ -58,12 +58,14 @@ def account_rules() -> pd.DataFrame:
     for rule in rules.itertuples():
         if not GROUPING_PATTERN.fullmatch(rule.grouping):
             raise InputError(
-                f"{path.name} line {rule.line}: grouping {rule.grouping!r} must be {ANY_GROUPING} or three digits"
+                f"{path.name} line {rule.line}: grouping {rule.grouping!r} must be {ANY_GROUPING} or three digits",
+                rule="KONT-01",
             )
         if (rule.population_group, rule.category) not in pairs:
             raise InputError(
                 f"{path.name} line {rule.line}: category {rule.category!r} of {rule.population_group!r} "
-                "is not in categories.csv, or is a sum of others"
+                "is not in categories.csv, or is a sum of others",
+                rule="KONT-01",
             )
     return rules
 
@@ -84,7 +86,8 @@ def rules_of_year(year: int) -> pd.DataFrame:
             lines = ", ".join(map(str, repeated["line"].tolist()[:2]))
             raise InputError(
                 f"accounts.csv lines {lines}: function {function} grouping {repeated.iloc[0]['grouping']} "
-                f"belongs to more than one category in {year}"
+                f"belongs to more than one category in {year}",
+                rule="KONT-01",
             )
     return valid
 

@@ -3,7 +3,6 @@
 Rules report in Danish and never change a figure. FATAL and ERROR stop the build, WARNING and INFO do not.
 """
 
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal, get_args
@@ -17,6 +16,8 @@ from analysis.errors import InputError
 from analysis.rows import Severity
 
 BLOCKING = ("FATAL", "ERROR")
+# The rule of a refusal that no other rule is about.
+ANY_REFUSAL = "AFVIST-01"
 Size = Literal["amount", "count", "population", "rate"]
 
 
@@ -40,7 +41,7 @@ class BlockedError(InputError):
         stopping = [finding for finding in findings if finding.severity in BLOCKING]
         first = stopping[0]
         more = f" (and {len(stopping) - 1} more: run `noegletal quality`)" if len(stopping) > 1 else ""
-        super().__init__(f"{first.rule} {first.table}: {first.text}{more}")
+        super().__init__(f"{first.rule} {first.table}: {first.text}{more}", rule=first.rule)
 
 
 class _Declared(BaseModel):
@@ -48,13 +49,12 @@ class _Declared(BaseModel):
 
 
 class Rule(_Declared):
-    """A rule: how serious, where it looks, what it says and what that means; `refusals` name a reader's messages."""
+    """A rule: how serious, where it looks, what it says and what that means."""
 
     severity: Severity
     scope: str
     what: str
     explanation: str
-    refusals: tuple[re.Pattern[str], ...] = ()
 
 
 class Kinds(_Declared):
@@ -138,11 +138,8 @@ def found(rule: str, table: str, text: str) -> Finding:
 
 
 def refusal(error: InputError) -> Finding:
-    """A refusal to read or compute as a finding: the first rule of quality.yml whose `refusals` fit the message."""
-    for name, rule in catalogue().rules.items():
-        if any(pattern.search(str(error)) for pattern in rule.refusals):
-            return found(name, "", str(error))
-    raise error
+    """A refusal to read or compute as a finding of the rule that it names."""
+    return found(error.rule or ANY_REFUSAL, "", str(error))
 
 
 def require_sound(findings: list[Finding]) -> None:

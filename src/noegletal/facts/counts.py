@@ -14,7 +14,7 @@ from noegletal.facts import checks
 from noegletal.facts.sums import added
 from noegletal.rules import Finding
 from noegletal.sources.corrections import read_corrected
-from noegletal.sources.snapshot import TIME, require_years, table_shapes
+from noegletal.sources.snapshot import TIME, refuse_rows, require_years, table_shapes
 
 # A municipality that never reaches this in a year may really have none in another; a larger one has not delivered.
 PLAUSIBLE_ZERO = 25
@@ -51,12 +51,9 @@ def build(raw: Path, edition: Edition, counted: CountedTable) -> tuple[pd.DataFr
     select = {variable: frozenset({code}) for variable, code in counted.select.items()}
     rows, _ = read_corrected(raw, table, edition, select | {counted.variable: frozenset(codes)})
     if rows.empty:
-        raise InputError(f"{table} holds no rows with {counted.variable} {', '.join(codes)}")
+        raise InputError(f"{table} holds no rows with {counted.variable} {', '.join(codes)}", rule="DAEK-04")
     require_years(rows, table, years)
-    negative = rows[rows["value"] < 0]
-    if len(negative):
-        first = negative.iloc[0]
-        raise InputError(f"{first['file']} line {first['line']}: a count cannot be negative ({first['value']:g})")
+    refuse_rows(rows[rows["value"] < 0], "FORT-03", "a count cannot be negative ({value:g})")
     cells = pd.DataFrame(
         {
             "area_code": rows[area],

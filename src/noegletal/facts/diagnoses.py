@@ -77,7 +77,8 @@ def _require_years(rows: pd.DataFrame, file: str, years: list[int]) -> None:
     if absent:
         raise InputError(
             f"{file}, ark {rows['sheet'].iloc[0]}, kolonne År: {', '.join(absent)} mangler; "
-            f"udgaven kræver {years[0]}" + (f"-{years[-1]}" if len(years) > 1 else "")
+            f"udgaven kræver {years[0]}" + (f"-{years[-1]}" if len(years) > 1 else ""),
+            rule="DAEK-04",
         )
 
 

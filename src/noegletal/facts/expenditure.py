@@ -14,7 +14,7 @@ from noegletal.facts import checks
 from noegletal.facts.sums import added
 from noegletal.rules import Finding
 from noegletal.sources.corrections import read_corrected
-from noegletal.sources.snapshot import TIME, raw_files, read_table, require_years
+from noegletal.sources.snapshot import TIME, raw_files, read_table, refuse_rows, require_years
 
 THOUSAND = 1000
 # Ownership: not stated, own, self-owning or private, other public, private suppliers. REGK100 has no total.
@@ -53,13 +53,11 @@ def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
     if rows.empty:
         raise InputError(
             "REGK100 holds no net operating expenditure in current prices (DRANST 1, ART TOT, PRISENHED LOBM) "
-            "of a function in accounts.csv"
+            "of a function in accounts.csv",
+            rule="DAEK-04",
         )
     require_years(rows, "REGK100", [year for year in years if year in edition.period.all])
-    unknown = rows[~rows["EJER"].isin(OWNERSHIPS)]
-    if len(unknown):
-        first = unknown.iloc[0]
-        raise InputError(f"{first['file']} line {first['line']}: EJER {first['EJER']!r} is not one of 0-4")
+    refuse_rows(rows[~rows["EJER"].isin(OWNERSHIPS)], "KODE-02", "EJER {EJER!r} is not one of 0-4")
     cells = pd.DataFrame(
         {
             "year": rows[TIME].astype(int),

@@ -13,9 +13,10 @@ from noegletal.facts import checks
 from noegletal.facts.sums import added
 from noegletal.rules import Finding
 from noegletal.sources.corrections import read_corrected
-from noegletal.sources.snapshot import TIME
+from noegletal.sources.snapshot import TIME, refuse_rows
 
 TOTAL = "IALT"
+AGE = r"^(IALT|[0-9]{1,3})$"
 OCTOBER = "K4"
 BOTH_SEXES = {"KØN": frozenset({"TOT"}), "CIVILSTAND": frozenset({"TOT"})}
 KEYS = ["area_code", "quarter", "age"]
@@ -24,7 +25,7 @@ schema = pa.DataFrameSchema(
     {
         "area_code": pa.Column(str, pa.Check(lambda codes: codes.isin(areas.municipalities()))),
         "quarter": pa.Column(str, pa.Check.str_matches(r"^[0-9]{4}K[1-4]$")),
-        "age": pa.Column(str, pa.Check.str_matches(r"^(IALT|[0-9]{1,3})$")),
+        "age": pa.Column(str, pa.Check.str_matches(AGE)),
         "value": pa.Column(float, pa.Check.ge(0), nullable=True),
         "status": pa.Column(str, pa.Check.isin(["final", "provisional", "missing"])),
         "origin": pa.Column(str, pa.Check.isin(ORIGINS)),
@@ -42,15 +43,17 @@ def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
     """
     rows, _ = read_corrected(raw, "FOLK1A", edition, BOTH_SEXES)
     if rows.empty:
-        raise InputError("FOLK1A holds no rows for both sexes and all marital statuses (KØN TOT, CIVILSTAND TOT)")
+        raise InputError(
+            "FOLK1A holds no rows for both sexes and all marital statuses (KØN TOT, CIVILSTAND TOT)", rule="DAEK-04"
+        )
     quarters = set(rows[TIME])
     absent = [f"{year}{OCTOBER}" for year in edition.period.all if f"{year}{OCTOBER}" not in quarters]
     if absent:
-        raise InputError(f"FOLK1A holds no rows for {', '.join(absent)} (1 October); the edition needs them")
-    negative = rows[rows["value"] < 0]
-    if len(negative):
-        first = negative.iloc[0]
-        raise InputError(f"{first['file']} line {first['line']}: a population cannot be negative ({first['value']:g})")
+        raise InputError(
+            f"FOLK1A holds no rows for {', '.join(absent)} (1 October); the edition needs them", rule="DAEK-04"
+        )
+    refuse_rows(rows[rows["value"] < 0], "FORT-03", "a population cannot be negative ({value:g})")
+    refuse_rows(rows[~rows["ALDER"].str.match(AGE)], "KODE-02", "ALDER {ALDER!r} is neither IALT nor an age")
     facts = pd.DataFrame(
         {
             "area_code": rows["OMRÅDE"],
@@ -61,10 +64,6 @@ def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
             "origin": rows["origin"].astype("str"),
         }
     )
-    wrong = facts[~facts["age"].str.match(r"^(IALT|[0-9]{1,3})$")]
-    if len(wrong):
-        line = rows.loc[wrong.index[0]]
-        raise InputError(f"{line['file']} line {line['line']}: ALDER {line['ALDER']!r} is neither IALT nor an age")
     municipal = facts[facts["area_code"].isin(areas.municipalities())].reset_index(drop=True)
     total = municipal["age"] == TOTAL
     both = pd.concat(

@@ -12,7 +12,7 @@ from analysis.rows import ORIGINS
 from noegletal.facts import checks
 from noegletal.rules import Finding
 from noegletal.sources.corrections import read_corrected
-from noegletal.sources.snapshot import TIME, require_years, table_shapes, with_absent_rows
+from noegletal.sources.snapshot import TIME, refuse_rows, require_years, table_shapes, with_absent_rows
 
 KEYS = ["area_code", "year"]
 
@@ -42,14 +42,10 @@ def build(
     years = edition.tables[table].years.all
     if rows.empty:
         chosen = ", ".join(f"{variable} {code}" for variable, code in select.items())
-        raise InputError(f"{table} holds no rows with {chosen}")
+        raise InputError(f"{table} holds no rows with {chosen}", rule="DAEK-04")
     require_years(rows, table, years)
     impossible = rows[(rows["value"] < 0) | (rows["value"] > ceiling)]
-    if len(impossible):
-        first = impossible.iloc[0]
-        raise InputError(
-            f"{first['file']} line {first['line']}: {first['value']:g} is outside what a rate can be (0-{ceiling:g})"
-        )
+    refuse_rows(impossible, "VAERDI-02", f"{{value:g}} is outside what a rate can be (0-{ceiling:g})")
     area = table_shapes()[table].area
     municipal = rows[rows[area].isin(areas.municipalities())]
     full = with_absent_rows(municipal, table, [str(year) for year in years])

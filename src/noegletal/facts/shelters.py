@@ -12,7 +12,7 @@ from analysis.danish import listed, number
 from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.rows import ORIGINS
-from noegletal.rules import Finding, Severity
+from noegletal.rules import Finding, found
 from noegletal.sources.deliveries import Wrong, delivered, nearest, no_rows, read_form, refuse
 from noegletal.sources.forms import day_in_danish, fold, load_form, one_of_these
 from noegletal.sources.snapshot import RawFile
@@ -186,7 +186,7 @@ def build(raw: Path, edition: Edition) -> tuple[dict[str, pd.DataFrame], list[Fi
         except InputError as error:
             refused.append(str(error))
     if refused:
-        raise InputError("\n".join(refused))
+        raise InputError("\n".join(refused), rule="LEV-01")
     facts = {name: _validated(name, frame) for name, frame in _facts(sheets).items()}
     facts["shelter_clusters"] = _municipal_clusters(_clusters(sheets["Klynger"]))
     return facts, list(_findings(facts, sheets, there, edition)) if there else []
@@ -419,11 +419,11 @@ def _findings(
     places, stays = facts["shelter_places"], facts["shelter_stays"]
     for table in FORMS:
         if table not in there:
-            yield _finding(2, "INFO", table, f"{table} er ikke leveret; {WITHOUT_TABLE[table]}.")
+            yield found("HERB-02", table, f"{table} er ikke leveret; {WITHOUT_TABLE[table]}.")
     if PLACES_TABLE in there:
         for sheet, consequence in WITHOUT_SHEET.items():
             if sheets[sheet].empty:
-                yield _finding(2, "INFO", PLACES_TABLE, f"Arket {sheet} er ikke udfyldt; {consequence}.")
+                yield found("HERB-02", PLACES_TABLE, f"Arket {sheet} er ikke udfyldt; {consequence}.")
         yield from _absent_years(places, edition)
         yield from _absent_areas(places)
         yield from _absent_rates(places)
@@ -455,11 +455,7 @@ def against_accounts(given: pd.DataFrame, expenditure: pd.DataFrame, category: s
         f"{areas.name(code)} {year}: udgiften er {number(row['given'] / 1000)} t.kr. i arket Udgifter og "
         f"{number(row['booked'] / 1000)} t.kr. i regnskabet{more}; regnskabet er brugt."
     )
-    return [_finding(10, "WARNING", PLACES_TABLE, text)]
-
-
-def _finding(rule: int, severity: Severity, table: str, text: str) -> Finding:
-    return Finding(rule=f"HERB-{rule:02d}", severity=severity, table=table, text=text)
+    return [found("HERB-10", PLACES_TABLE, text)]
 
 
 def _open_stays(stays: pd.DataFrame, smallest: int) -> Iterator[Finding]:
@@ -471,7 +467,7 @@ def _open_stays(stays: pd.DataFrame, smallest: int) -> Iterator[Finding]:
             f"{_counted(still, smallest)} af {number(len(stays))} ophold er ikke afsluttet; de er talt med til og med "
             f"{last}."
         )
-        yield _finding(1, "INFO", STAYS_TABLE, text)
+        yield found("HERB-01", STAYS_TABLE, text)
 
 
 def _counted(stays: int, smallest: int) -> str:
@@ -485,7 +481,7 @@ def _absent_years(places: pd.DataFrame, edition: Edition) -> Iterator[Finding]:
     absent = [str(year) for year in (need.years.all if need else []) if year not in set(places["year"])]
     if absent:
         text = f"Arket Pladser har ingen rækker for {listed(absent)}, som udgaven regner med; årene vises ikke."
-        yield _finding(3, "WARNING", PLACES_TABLE, text)
+        yield found("HERB-03", PLACES_TABLE, text)
 
 
 def _window_short_of_years(stays: pd.DataFrame, edition: Edition) -> Iterator[Finding]:
@@ -502,7 +498,7 @@ def _window_short_of_years(stays: pd.DataFrame, edition: Edition) -> Iterator[Fi
             f"Opholdene dækker {day_in_danish(first)} til {day_in_danish(last)} og dermed ikke hele {listed(short)}, "
             "som udgaven regner med."
         )
-        yield _finding(3, "WARNING", STAYS_TABLE, text)
+        yield found("HERB-03", STAYS_TABLE, text)
 
 
 def _absent_areas(places: pd.DataFrame) -> Iterator[Finding]:
@@ -512,7 +508,7 @@ def _absent_areas(places: pd.DataFrame) -> Iterator[Finding]:
     absent = [areas.kkr_name(code) for code in areas.regions() if code not in there]
     if absent:
         text = f"{listed(absent)} har ingen pladser i {latest} i arket Pladser; der er ingen kapacitet at regne på."
-        yield _finding(4, "WARNING", PLACES_TABLE, text)
+        yield found("HERB-04", PLACES_TABLE, text)
 
 
 def _absent_rates(places: pd.DataFrame) -> Iterator[Finding]:
@@ -524,7 +520,7 @@ def _absent_rates(places: pd.DataFrame) -> Iterator[Finding]:
             f"{number(without)} af {number(latest['places'].sum())} pladser i {latest['year'].iloc[0]} har ingen "
             "takst; priser er regnet uden dem."
         )
-        yield _finding(5, "INFO", PLACES_TABLE, text)
+        yield found("HERB-05", PLACES_TABLE, text)
 
 
 def _unknown_homes(stays: pd.DataFrame, smallest: int) -> Iterator[Finding]:
@@ -535,7 +531,7 @@ def _unknown_homes(stays: pd.DataFrame, smallest: int) -> Iterator[Finding]:
             f"{_counted(unknown, smallest)} af {number(len(stays))} ophold har ingen hjemkommune; de tæller med i "
             "belægningen, men ikke i strømmene mellem kommuner."
         )
-        yield _finding(6, "INFO", STAYS_TABLE, text)
+        yield found("HERB-06", STAYS_TABLE, text)
 
 
 def _stays_without_places(stays: pd.DataFrame, places: pd.DataFrame) -> Iterator[Finding]:
@@ -549,7 +545,7 @@ def _stays_without_places(stays: pd.DataFrame, places: pd.DataFrame) -> Iterator
             f"Der er ophold i {listed([areas.name(code) for code in without])}, men ingen pladser dér i arket Pladser "
             f"for {span}; belægningen bliver for høj."
         )
-        yield _finding(7, "WARNING", STAYS_TABLE, text)
+        yield found("HERB-07", STAYS_TABLE, text)
 
 
 def _more_nights_than_places(registrations: pd.DataFrame, places: pd.DataFrame) -> Iterator[Finding]:
@@ -562,7 +558,7 @@ def _more_nights_than_places(registrations: pd.DataFrame, places: pd.DataFrame) 
             f"{areas.name(row.area)} {row.period}: {number(row.nights)} døgn er flere end {number(row.places)} pladser "
             f"giver plads til i {row.days} dage ({number(row.places * row.days)})."
         )
-        yield _finding(8, "WARNING", PLACES_TABLE, text)
+        yield found("HERB-08", PLACES_TABLE, text)
 
 
 def _undecided_clusters(decisions: pd.DataFrame, clusters: dict[str, str]) -> Iterator[Finding]:
@@ -574,4 +570,4 @@ def _undecided_clusters(decisions: pd.DataFrame, clusters: dict[str, str]) -> It
                 f"Beslutningen for {areas.kkr_name(kkr)} fra {year} nævner ikke {listed(absent)}; tilføj klyngen, også "
                 "når den får 0 pladser."
             )
-            yield _finding(9, "WARNING", PLACES_TABLE, text)
+            yield found("HERB-09", PLACES_TABLE, text)

@@ -37,7 +37,9 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
     absent = [table for table in edition.tables if table not in delivered]
     required = [table for table in absent if edition.tables[table].required]
     if required:
-        raise InputError(f"{raw} lacks {', '.join(required)}: there is no {required[0]}.csv or {required[0]}.csv.gz")
+        raise InputError(
+            f"{raw} lacks {', '.join(required)}: there is no {required[0]}.csv or {required[0]}.csv.gz", rule="DAEK-03"
+        )
     findings = [checks.table_not_delivered(table) for table in absent if not _replaced(table, delivered)]
     findings += corrections.applied(raw, edition)
     facts = {}

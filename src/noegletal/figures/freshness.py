@@ -36,7 +36,7 @@ Inputs = dict[str, str]
 def build_inputs(edition: Edition, raw: Path) -> Inputs:
     """Checksums of what key figures are made from: the edition, raw files and sidecars, reference data, code."""
     if not raw.is_dir():
-        raise InputError(f"raw folder {raw} does not exist: give --raw or run `noegletal fetch`")
+        raise InputError(f"raw folder {raw} does not exist: give --raw or run `noegletal fetch`", rule="FIL-01")
     files = sorted(path for path in raw.iterdir() if path.is_file() and not path.name.startswith("."))
     return {
         "edition": digest(edition.model_dump(mode="json", exclude=HOW_TO_RUN)),

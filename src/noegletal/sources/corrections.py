@@ -16,7 +16,7 @@ from analysis.declared import text_of
 from analysis.edition import Edition, reference_folder
 from analysis.errors import InputError
 from analysis.rows import weakest
-from noegletal.rules import Finding
+from noegletal.rules import Finding, found
 from noegletal.sources.snapshot import MISSING, PERIOD_PATTERN, TIME, RawFile, raw_files, read_table, table_shapes
 
 FILE = "corrections.yml"
@@ -99,16 +99,16 @@ def load_corrections() -> list[Correction]:
     try:
         items, node = yaml.safe_load(text) or [], yaml.compose(text)
     except yaml.YAMLError as error:
-        raise InputError(f"{FILE} is not valid YAML: {' '.join(str(error).split())}") from error
+        raise _refused(f"{FILE} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(items, list):
-        raise InputError(f"{FILE} must be a list: each correction begins with `- table:`")
+        raise _refused(f"{FILE} must be a list: each correction begins with `- table:`")
     lines = [item.start_mark.line + 1 for item in node.value] if items else []
     corrections = [_validated(item, line) for item, line in zip(items, lines, strict=True)]
     for later, correction in enumerate(corrections):
         for earlier in corrections[:later]:
             same = (earlier.table, earlier.key) == (correction.table, correction.key)
             if same and (None in (earlier.edition, correction.edition) or earlier.edition == correction.edition):
-                raise InputError(f"{correction.place} is about the same row as line {earlier.line}; keep one")
+                raise _refused(f"{correction.place} is about the same row as line {earlier.line}; keep one")
     return corrections
 
 
@@ -126,7 +126,7 @@ def refuse_expired(edition: Edition, today: datetime.date | None = None) -> None
     day = today or datetime.datetime.now().astimezone().date()
     for correction in corrections_of(edition):
         if correction.expires < day:
-            raise InputError(
+            raise _refused(
                 f"{correction.place} expired on {correction.expires}: look whether the source has been corrected, then "
                 "renew `expires` or delete the correction"
             )
@@ -164,21 +164,24 @@ def applied(raw: Path, edition: Edition, today: datetime.date | None = None) -> 
     for table in dict.fromkeys(correction.table for correction in corrections):
         mine = [correction for correction in corrections if correction.table == table]
         if not raw_files(raw, table):
-            raise InputError(f"{mine[0].place} matches nothing: {raw} has no {table}")
+            raise _refused(f"{mine[0].place} matches nothing: {raw} has no {table}")
         select = {variable: frozenset(correction.key[variable] for correction in mine) for variable in mine[0].key}
         read_corrected(raw, table, edition, select)
     return [
-        Finding(
-            rule="KOR-01",
-            severity="INFO",
-            table=correction.table,
-            text=f"{areas.name(correction.key[table_shapes()[correction.table].area])} "
+        found(
+            "KOR-01",
+            correction.table,
+            f"{areas.name(correction.key[table_shapes()[correction.table].area])} "
             f"({', '.join(f'{variable} {code}' for variable, code in correction.key.items())}): {correction.change}. "
             f"{correction.reason.rstrip('.')}. Kilde: {correction.source.rstrip('.')}. "
             f"Gælder til {correction.expires:%d-%m-%Y}.",
         )
         for correction in corrections
     ]
+
+
+def _refused(text: str) -> InputError:
+    return InputError(text, rule="KOR-02")
 
 
 def _validated(item: object, line: int) -> Correction:
@@ -189,9 +192,9 @@ def _validated(item: object, line: int) -> Correction:
         where = ".".join(map(str, problem["loc"]))
         hint = " (write codes in quotes)" if problem["type"] == "string_type" else ""
         message = problem["msg"].removeprefix("Value error, ")
-        raise InputError(f"{FILE} line {line}: {where + ': ' if where else ''}{message}{hint}") from error
+        raise _refused(f"{FILE} line {line}: {where + ': ' if where else ''}{message}{hint}") from error
     except TypeError as error:
-        raise InputError(f"{FILE} line {line}: a correction is a set of fields such as `table:` and `key:`") from error
+        raise _refused(f"{FILE} line {line}: a correction is a set of fields such as `table:` and `key:`") from error
 
 
 def _corrected(rows: pd.DataFrame, corrections: Sequence[Correction], files: Sequence[RawFile]) -> pd.DataFrame:
@@ -224,14 +227,14 @@ def _refuse_misfit(correction: Correction, hits: pd.DataFrame) -> None:
     places = ", ".join(f"{row.file} line {row.line} ({_raw(row.value)})" for row in hits.itertuples())
     if correction.expected == ABSENT:
         if len(hits):
-            raise InputError(f"{correction.place} would add a row that is there: {places}; delete or change it")
+            raise _refused(f"{correction.place} would add a row that is there: {places}; delete or change it")
         return
     if len(hits) != 1:
-        found = f"matches {len(hits)} rows: {places}" if len(hits) else "matches no row"
-        raise InputError(f"{correction.place} {found}; correct its key or delete it")
+        matched = f"matches {len(hits)} rows: {places}" if len(hits) else "matches no row"
+        raise _refused(f"{correction.place} {matched}; correct its key or delete it")
     value = hits["value"].iloc[0]
     if not (pd.isna(value) if correction.expected == MISSING else value == correction.expected):
-        raise InputError(
+        raise _refused(
             f"{correction.place} expects {_raw(correction.expected)}, but found {places}: look whether the source has "
             "been corrected, then renew `expected` or delete the correction"
         )

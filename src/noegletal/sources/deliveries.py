@@ -60,7 +60,9 @@ def delivered(folder: Path, table: str) -> RawFile | None:
     wanted = f"{table}{WORKBOOK}"
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.name != wanted and path.stem.upper() == table and path.suffix.lower() in (WORKBOOK, *OTHER_SUFFIXES):
-            raise InputError(f"{path.name} in {folder} is not read: save it as {wanted} and give it a sidecar")
+            raise InputError(
+                f"{path.name} in {folder} is not read: save it as {wanted} and give it a sidecar", rule="FIL-01"
+            )
     path = folder / wanted
     return verified(path, folder / f"{table}.yml") if path.is_file() else None
 
@@ -87,7 +89,7 @@ class _Problems:
         """Raise everything found as one error with a line for each."""
         if self.found:
             lines = [text for *_, text in sorted(self.found, key=lambda problem: problem[:3])]
-            raise InputError("\n".join(dict.fromkeys(lines)))
+            raise InputError("\n".join(dict.fromkeys(lines)), rule="LEV-01")
 
 
 class _WrongCellError(Exception):
@@ -126,7 +128,7 @@ def read_form(path: Path, form: str) -> dict[str, pd.DataFrame]:
     line each with file, sheet, row and column, as one InputError; then nothing is read.
     """
     if not path.is_file():
-        raise InputError(f"{path.name}: filen findes ikke i {path.parent}")
+        raise InputError(f"{path.name}: filen findes ikke i {path.parent}", rule="LEV-01")
     plan = load_form(form)
     sheets = _sheets(path.name, _content(path), form, plan.model_dump_json())
     return {name: frame.copy() for name, frame in sheets.items()}
@@ -200,12 +202,14 @@ def _opened(file: str, content: bytes, *, computed: bool) -> Workbook:
     except broken as error:
         raise _unreadable(file) from error
     if not book.worksheets:
-        raise InputError(f"{file}: projektmappen har ingen ark med celler")
+        raise InputError(f"{file}: projektmappen har ingen ark med celler", rule="LEV-01")
     return book
 
 
 def _unreadable(file: str) -> InputError:
-    return InputError(f"{file}: filen kan ikke læses som en Excel-projektmappe; gem den som .xlsx uden adgangskode")
+    return InputError(
+        f"{file}: filen kan ikke læses som en Excel-projektmappe; gem den som .xlsx uden adgangskode", rule="LEV-01"
+    )
 
 
 @dataclass

@@ -116,7 +116,7 @@ def import_delivery(
             findings = _findings(target, plan.table, form, edition, builders.get(plan.table))
         except InputError as error:
             # The sender knows the file by the name that it was sent under.
-            raise InputError(str(error).replace(target.name, path.name)) from error
+            raise InputError(str(error).replace(target.name, path.name), rule=error.rule) from error
         replaced, vintage = _replaced(raw, plan.table, staged, WORKBOOK, vintages)
     return Imported(raw / target.name, plan.title, replaced, vintage, [], findings)
 

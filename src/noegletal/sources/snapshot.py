@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -124,7 +124,7 @@ def raw_files(folder: Path, table: str | None = None) -> list[RawFile]:
     Errors: no folder, a file without sidecar, a sidecar without file, bytes that differ from the sidecar.
     """
     if not folder.is_dir():
-        raise InputError(f"raw folder {folder} does not exist: give --raw or run `noegletal fetch`")
+        raise InputError(f"raw folder {folder} does not exist: give --raw or run `noegletal fetch`", rule="FIL-01")
     paths: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
@@ -134,34 +134,39 @@ def raw_files(folder: Path, table: str | None = None) -> list[RawFile]:
         if table is not None and stem.split(".")[0] != table:
             continue
         if stem in paths:
-            raise InputError(f"{paths[stem].name} and {path.name} are the same table twice; keep one")
+            raise InputError(f"{paths[stem].name} and {path.name} are the same table twice; keep one", rule="FIL-01")
         paths[stem] = path
     found = {stem: verified(path, folder / f"{stem}.yml") for stem, path in paths.items()}
     for sidecar in sorted(folder.glob("*.yml")):
         if (table is None or sidecar.stem.split(".")[0] == table) and sidecar.stem not in found:
             wanted = " or ".join(f"{sidecar.stem}{suffix}" for suffix in SUFFIXES)
-            raise InputError(f"sidecar {sidecar.name} has no data file beside it: {wanted}")
+            raise InputError(f"sidecar {sidecar.name} has no data file beside it: {wanted}", rule="FIL-01")
     return list(found.values())
 
 
 def verified(path: Path, sidecar_path: Path) -> RawFile:
     """A raw file whose bytes are those of its sidecar; an error names both where they are not."""
     if not sidecar_path.is_file():
-        raise InputError(f"{path.name} has no sidecar {sidecar_path.name}: its origin and checksum are unknown")
+        raise InputError(
+            f"{path.name} has no sidecar {sidecar_path.name}: its origin and checksum are unknown", rule="FIL-01"
+        )
     try:
         text = sidecar_path.read_text(encoding="utf-8")
         sidecar = Sidecar(**plain(text))
     except (ValidationError, yaml.YAMLError, TypeError) as error:
-        raise InputError(f"sidecar {sidecar_path.name} is not valid: {first_problem(error)}") from error
+        raise InputError(f"sidecar {sidecar_path.name} is not valid: {first_problem(error)}", rule="FIL-01") from error
     table = path.name.split(".")[0]
     if sidecar.table != table:
-        raise InputError(f"sidecar {sidecar_path.name} says table {sidecar.table!r}, the file is {path.name}")
+        raise InputError(
+            f"sidecar {sidecar_path.name} says table {sidecar.table!r}, the file is {path.name}", rule="FIL-01"
+        )
     size, digest = path.stat().st_size, _digest(path)
     if size != sidecar.bytes or digest != sidecar.sha256:
         raise InputError(
             f"{path.name} is not the file that {sidecar_path.name} describes: "
             f"{size} bytes, sha256 {digest[:12]}... against {sidecar.bytes} bytes, sha256 {sidecar.sha256[:12]}...; "
-            "restore the file or fetch it again"
+            "restore the file or fetch it again",
+            rule="FIL-01",
         )
     return RawFile(path=path, sidecar=sidecar)
 
@@ -192,7 +197,7 @@ def read_table(
     shape = table_shapes()[table]
     files = raw_files(folder, table)
     if not files:
-        raise InputError(f"{table} is not in {folder}: there is no {table}.csv or {table}.csv.gz")
+        raise InputError(f"{table} is not in {folder}: there is no {table}.csv or {table}.csv.gz", rule="DAEK-03")
     frames, sizes = [], np.zeros(len(files), dtype=int)
     for place, file in enumerate(files):
         for part in _frames(file, shape, select or {}):
@@ -219,8 +224,8 @@ def _frames(file: RawFile, shape: TableShape, select: Mapping[str, Set[str]]) ->
     header = _header(file.path)
     _check_header(header, [*shape.variables, TIME, VALUE], name)
     header = [column.upper() for column in header]
-    cells = {column: (re.compile(pattern), reason) for column, (pattern, reason) in _cells(shape, mark).items()}
-    sound = ";".join(cells[column][0].pattern for column in header)
+    cells = _cells(shape, mark)
+    sound = ";".join(cells[column].pattern.pattern for column in header)
     wanted = ";".join(_loosely(select[column]) if column in select else "[^;]*" for column in header) if select else ""
 
     def found(first_line: int, block: bytes) -> tuple[int, pa.StringArray, np.ndarray]:
@@ -236,7 +241,7 @@ def _frames(file: RawFile, shape: TableShape, select: Mapping[str, Set[str]]) ->
             yield _converted(lines, numbers, header, shape, select, name, mark)
             size, lines, numbers = 0, [], []
     if not count:
-        raise InputError(f"{name} holds a header but no rows")
+        raise InputError(f"{name} holds a header but no rows", rule="FIL-02")
     if lines:
         yield _converted(lines, numbers, header, shape, select, name, mark)
 
@@ -257,11 +262,13 @@ def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
                 yield line, block
                 line += np.count_nonzero(_bytes(block) == LINE_END)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path.name} cannot be read: {error}; restore the file or fetch it again") from error
+        raise InputError(
+            f"{path.name} cannot be read: {error}; restore the file or fetch it again", rule="FIL-02"
+        ) from error
 
 
 def _too_long(name: str, line: int) -> InputError:
-    return InputError(f"{name} line {line} is longer than {LONGEST_LINE} bytes; fetch the file again")
+    return InputError(f"{name} line {line} is longer than {LONGEST_LINE} bytes; fetch the file again", rule="FIL-02")
 
 
 def _bytes(block: bytes) -> np.ndarray:
@@ -279,11 +286,15 @@ def _header(path: Path) -> list[str]:
             if len(first) == LONGEST_LINE:
                 raise _too_long(path.name, 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path.name} cannot be opened: {error}; restore the file or fetch it again") from error
+        raise InputError(
+            f"{path.name} cannot be opened: {error}; restore the file or fetch it again", rule="FIL-02"
+        ) from error
     try:
         return [cell.strip() for cell in first.decode("utf-8-sig").split(";")]
     except UnicodeDecodeError as error:
-        raise InputError(f"{path.name} is not UTF-8 (the header holds other bytes); save it as UTF-8") from error
+        raise InputError(
+            f"{path.name} is not UTF-8 (the header holds other bytes); save it as UTF-8", rule="FIL-02"
+        ) from error
 
 
 def _check_header(header: list[str], columns: list[str], name: str) -> None:
@@ -298,20 +309,31 @@ def _check_header(header: list[str], columns: list[str], name: str) -> None:
         problems = [f"unknown {', '.join(hints)}"] if hints else []
         problems += [f"no column {', '.join(absent)}"] if absent else []
         problems = problems or ["a column stands twice"]
-        raise InputError(f"{name}: {' and '.join(problems)}; the header must be {';'.join(columns)}")
+        raise InputError(f"{name}: {' and '.join(problems)}; the header must be {';'.join(columns)}", rule="FIL-02")
 
 
-def _cells(shape: TableShape, mark: str) -> dict[str, tuple[str, str]]:
-    """What a cell of each column must be, as a pattern, and what to say of one that is not.
+class _Cell(NamedTuple):
+    """What a cell must be, what to say of one that is not, and the rule it breaks."""
+
+    pattern: re.Pattern[str]
+    otherwise: str
+    rule: str
+
+
+def _cells(shape: TableShape, mark: str) -> dict[str, _Cell]:
+    """What a cell of each column must be.
 
     The patterns hold no semicolon and no line end, so a line is sound when it is sound cells between semicolons.
     """
-    cells = dict.fromkeys(shape.variables, (CODE, "is not a code (letters and digits, no spaces or quotation marks)"))
-    cells[shape.area] = (_area_pattern(shape.padding.get(shape.area)), "is not an area of areas.csv")
+    code = _Cell(re.compile(CODE), "is not a code (letters and digits, no spaces or quotation marks)", "FIL-02")
+    area, period = _area_pattern(shape.padding.get(shape.area)), PERIOD_PATTERN[shape.period].strip("^$")
     example = "2024K4" if shape.period == "quarter" else "2024"
-    cells[TIME] = (PERIOD_PATTERN[shape.period].strip("^$"), f"is not a {shape.period} such as {example}")
-    cells[VALUE] = (NUMBER.replace("MARK", re.escape(mark)), f"is neither a number (as 1234{mark}5) nor {MISSING}")
-    return cells
+    number = NUMBER.replace("MARK", re.escape(mark))
+    return dict.fromkeys(shape.variables, code) | {
+        shape.area: _Cell(re.compile(area), "is not an area of areas.csv", "KODE-01"),
+        TIME: _Cell(re.compile(period), f"is not a {shape.period} such as {example}", "KODE-02"),
+        VALUE: _Cell(re.compile(number), f"is neither a number (as 1234{mark}5) nor {MISSING}", "VAERDI-01"),
+    }
 
 
 @lru_cache
@@ -331,7 +353,7 @@ def _loosely(codes: Set[str]) -> str:
 
 
 def _found(
-    block: bytes, first_line: int, sound: str, wanted: str, fault: Callable[[bytes], str], name: str
+    block: bytes, first_line: int, sound: str, wanted: str, fault: Callable[[bytes], tuple[str, str]], name: str
 ) -> tuple[int, pa.StringArray, np.ndarray]:
     """Rows in a block, those of them that may be wanted, and their line numbers; an unsound line is refused by number.
 
@@ -352,7 +374,8 @@ def _found(
             position = pc.index(wrong, value=True).as_py()
             line = block[ends[position - 1] + 1 if position else 0 : ends[position]]
             others = f" (and {count - 1} more rows)" if count > 1 else ""
-            raise InputError(f"{name} line {numbers[position]}: {fault(line)}{others}")
+            text, rule = fault(line)
+            raise InputError(f"{name} line {numbers[position]}: {text}{others}", rule=rule)
         rows = pc.invert(blank)
         lines, numbers = lines.filter(rows), numbers[rows.to_numpy(zero_copy_only=False)]
     total = len(lines)
@@ -369,17 +392,17 @@ def _texts(block: bytes, ends: np.ndarray) -> pa.StringArray:
     return pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(block))
 
 
-def _fault(line: bytes, header: list[str], cells: Mapping[str, tuple[re.Pattern[str], str]]) -> str:
-    """What is wrong with an unsound line."""
+def _fault(line: bytes, header: list[str], cells: Mapping[str, _Cell]) -> tuple[str, str]:
+    """What is wrong with an unsound line, and the rule it breaks."""
     try:
         found = line.decode("utf-8").removesuffix("\r").split(";")
     except UnicodeDecodeError:
-        return "holds bytes that are not UTF-8; save the file as UTF-8"
+        return "holds bytes that are not UTF-8; save the file as UTF-8", "FIL-02"
     if len(found) != len(header):
-        return f"holds {len(found)} cells, but the header {len(header)}"
-    pairs = [(column, cell) for column, cell in zip(header, found, strict=True) if not cells[column][0].fullmatch(cell)]
-    column, cell = pairs[0]
-    return f"{column} {_shown(cell)} {cells[column][1]}"
+        return f"holds {len(found)} cells, but the header {len(header)}", "FIL-02"
+    pairs = zip(header, found, strict=True)
+    column, cell = next((column, cell) for column, cell in pairs if not cells[column].pattern.fullmatch(cell))
+    return f"{column} {_shown(cell)} {cells[column].otherwise}", cells[column].rule
 
 
 def _shown(cell: str) -> str:
@@ -430,7 +453,8 @@ def _converted(
                 position = int(other.argmax())
                 raise InputError(
                     f"{name} line {places[position]}: {column} {array[position].as_py()!r} looks like a code that is "
-                    "used, but is not written as one (case, leading zeros); correct the file or fetch it again"
+                    "used, but is not written as one (case, leading zeros); correct the file or fetch it again",
+                    rule="KODE-02",
                 )
         columns[column] = pa.DictionaryArray.from_arrays(
             array.indices, pa.array(labels, pa.string())
@@ -469,7 +493,7 @@ def _refuse_duplicates(frame: pd.DataFrame, keys: list[str], table: str) -> None
         first = frame[repeated].sort_values([*keys, "file", "line"]).iloc[:2]
         key = ", ".join(f"{column}={first.iloc[0][column]}" for column in keys)
         places = " and ".join(f"{row.file} line {row.line}" for row in first.itertuples())
-        raise InputError(f"{table}: the key {key} stands twice, in {places}")
+        raise InputError(f"{table}: the key {key} stands twice, in {places}", rule="NOEGLE-01")
 
 
 def require_years(frame: pd.DataFrame, table: str, years: list[int]) -> None:
@@ -477,8 +501,16 @@ def require_years(frame: pd.DataFrame, table: str, years: list[int]) -> None:
     absent = sorted(set(years) - {int(period[:4]) for period in frame[TIME].unique()})
     if absent:
         raise InputError(
-            f"{table} holds no rows for {', '.join(map(str, absent))}; the edition needs {years[0]}-{years[-1]}"
+            f"{table} holds no rows for {', '.join(map(str, absent))}; the edition needs {years[0]}-{years[-1]}",
+            rule="DAEK-04",
         )
+
+
+def refuse_rows(wrong: pd.DataFrame, rule: str, text: str) -> None:
+    """Refuse rows at fault, by the file and line of the first; `text` has names of columns in braces for its cells."""
+    if len(wrong):
+        first = wrong.iloc[0]
+        raise InputError(f"{first['file']} line {first['line']}: {text.format(**first)}", rule=rule)
 
 
 def with_absent_rows(frame: pd.DataFrame, table: str, periods: list[str]) -> pd.DataFrame:
