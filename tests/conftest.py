@@ -12,6 +12,7 @@ sys.modules.setdefault("rfc3987_syntax", None)
 
 import pytest
 import yaml
+from hypothesis import settings
 
 # What some tests drive: how to see whether it is there, and the Debian packages that it comes in.
 PARTS = {
@@ -20,6 +21,7 @@ PARTS = {
     "poppler": (lambda: shutil.which("pdftotext") and shutil.which("pdfinfo"), "poppler-utils"),
     "pango": (lambda: find_library("pango-1.0"), "libpango-1.0-0 libpangoft2-1.0-0"),
 }
+FEW = 30
 FORMS = ("site", "slides", "workbook", "data")
 NOT_INSTALLED = "is not installed; on Debian: apt install"
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,8 +51,18 @@ def require(part):
         leave_out(f"{part} {NOT_INSTALLED} {PARTS[part][1]}")
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "needs(part): what of the system a test drives; see PARTS")
+# `make test` asks for this profile.
+settings.register_profile("few")
+
+
+def thorough(examples, **more):
+    """A property that `make test` tries on a few drawn examples and `make test-long` on all of these."""
+    drawn = min(examples, FEW) if settings.get_current_profile_name() == "few" else examples
+
+    def decorated(test):
+        return pytest.mark.thorough(settings(max_examples=drawn, deadline=None, **more)(test))
+
+    return decorated
 
 
 def pytest_runtest_setup(item):

@@ -153,6 +153,7 @@ def spoiled(tmp_path_factory, edition):
 
 
 @pytest.mark.xdist_group("counts")
+@pytest.mark.long
 def test_unit_cost_is_not_applicable_without_recipients_or_expenditure(spoiled):
     for area_code, category in (("187", "botilbud"), ("155", "dagtilbud")):
         row = one(
@@ -165,6 +166,7 @@ def test_unit_cost_is_not_applicable_without_recipients_or_expenditure(spoiled):
 
 
 @pytest.mark.xdist_group("counts")
+@pytest.mark.long
 def test_negative_expenditure_has_no_unit_cost(spoiled):
     choice = {"area_code": "201", "population_group": "voksne", "category": "dagtilbud", "year": 2023}
     assert one(spoiled, indicator="expenditure", **choice)["value"] < 0
@@ -178,6 +180,7 @@ def test_krisecentre_have_unit_costs_for_regions_only(key_figures):
     assert (rows["value"] > 0).all()
 
 
+@pytest.mark.long
 def test_children_notified_prefers_genuine_counts(raw_with, edition, tmp_path, key_figures):
     raw = raw_with("UND2", "UND2_PR_1000")
     choice = {"indicator": "children_notified_per_1000", "area_code": "101", "year": 2023}
@@ -193,6 +196,7 @@ def test_children_notified_prefers_genuine_counts(raw_with, edition, tmp_path, k
     assert one(table, indicator="children_notified_per_1000", area_code="101", year=2025)["origin"] == "derived"
 
 
+@pytest.mark.long
 def test_counts_alone_give_the_rate_that_they_replace(raw_with, edition, tmp_path):
     """UND2_PR_1000 cannot be renewed: with UND2 and population nothing is missing without it, also not its section."""
     raw = raw_with("UND1", "UND2", "UND2_PR_1000", "BU43")

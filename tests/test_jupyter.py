@@ -223,6 +223,7 @@ def lab(project, environment):
     started.stop()
 
 
+@pytest.mark.long
 def test_run_all_in_jupyterlab_gives_the_figures_of_the_report_and_saving_makes_nothing_stale(
     project, lab, in_the_report
 ):
@@ -243,6 +244,7 @@ def test_run_all_in_jupyterlab_gives_the_figures_of_the_report_and_saving_makes_
     assert notebook_digest(project / path) == notebook_digest(ROOT / path)
 
 
+@pytest.mark.long
 def test_a_fork_opens_in_jupyterlab(project, lab):
     made = noegletal(
         "new", "Prøve i JupyterLab", "--template", "kommune_mod_gruppe", "--area", AREA, NOEGLETAL_ROOT=str(project)

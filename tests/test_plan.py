@@ -165,7 +165,7 @@ with (pathlib.Path(os.environ["NOEGLETAL_ROOT"]) / "runs").open("a") as log:
 """
 
 
-@pytest.mark.parametrize("whose", ["kkr", "area"])
+@pytest.mark.parametrize("whose", ["kkr", pytest.param("area", marks=pytest.mark.long)])
 def test_a_section_about_the_kkr_is_run_once_for_all_of_its_municipalities(project, whose):
     edition = yaml.safe_load(project.edition.read_text(encoding="utf-8"))
     edition["sections"][1]["about"] = whose
@@ -265,6 +265,7 @@ def with_one_value_changed(edition, tmp_path_factory):
     return folder / "processed"
 
 
+@pytest.mark.long
 def test_one_changed_value_reaches_only_what_depends_on_it(edition, processed, with_one_value_changed):
     common = common_inputs(edition)
 

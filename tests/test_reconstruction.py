@@ -75,6 +75,7 @@ def accounts(reference):
     )
 
 
+@pytest.mark.long
 def test_running_again_gives_the_shipped_content(tmp_path):
     done = run("--raw", RAW, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
@@ -83,6 +84,7 @@ def test_running_again_gives_the_shipped_content(tmp_path):
     assert "Narrowest margin" in done.stdout
 
 
+@pytest.mark.long
 def test_transcribing_again_gives_the_shipped_content(tmp_path):
     source = OUTSIDE / "dst" / "transcribed"
     if not source.is_dir():
@@ -169,6 +171,7 @@ def test_printed_age_bands_of_single_municipalities_are_met_exactly(ages, refere
     assert len(own) > 100
 
 
+@pytest.mark.long
 def test_every_printed_row_that_can_hold_comes_out(accounts, ages, reference):
     left_out = {item["id"] for item in ASSUMPTIONS["contradictory_rows"]}
     scope = accounts[accounts["category"] != "uden_for_afgraensning"]

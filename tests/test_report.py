@@ -31,7 +31,7 @@ EXTERNAL = re.compile(
 )
 
 
-@pytest.fixture(params=["hovedstaden", "fanoe"])
+@pytest.fixture(params=["fanoe", pytest.param("hovedstaden", marks=pytest.mark.long)])
 def report(request, reports):
     return reports / request.param
 
@@ -147,6 +147,7 @@ def test_figures_say_source_and_finding(report):
             assert figure.find("a", href=re.compile(r"^data/figur_.*\.csv$")), name
 
 
+@pytest.mark.long
 def test_sentences_are_those_of_the_data(reports, key_figures):
     text = pages(reports / "hovedstaden")["01_udgifter.html"].text.replace("\u00a0", " ")
     assert "Udgifterne til børne- og ungeområdet er steget 17 pct. siden 2020." in text
@@ -244,6 +245,7 @@ def turned_around(tmp_path_factory):
         ),
     ],
 )
+@pytest.mark.long
 def test_sentences_turn_with_the_data(reports, turned_around, page, forwards, backwards):
     for folder, there, gone in ((reports / "hovedstaden", forwards, backwards), (turned_around, backwards, forwards)):
         text = running_text(folder / f"{page}.html")
@@ -251,6 +253,7 @@ def test_sentences_turn_with_the_data(reports, turned_around, page, forwards, ba
         assert not re.search(gone, text), text
 
 
+@pytest.mark.long
 def test_sentences_on_diagnoses_turn_with_the_delivery(reports, turned_around):
     before = running_text(reports / "hovedstaden" / "07_diagnoser.html")
     after = running_text(turned_around / "07_diagnoser.html")
@@ -266,6 +269,7 @@ def test_sentences_on_diagnoses_turn_with_the_delivery(reports, turned_around):
         assert re.search(pattern_after, after), after
 
 
+@pytest.mark.long
 def test_csv_is_for_danish_spreadsheets_and_holds_what_is_drawn(reports, key_figures):
     content = (reports / "hovedstaden" / "data" / "figur_05.csv").read_bytes()
     assert content.startswith(b"\xef\xbb\xbf")
@@ -440,6 +444,7 @@ def shows_nan(page):
     return bool(re.search(r"(>|alt=\"|label=\")[^<>\"]*\bnan\b", text))
 
 
+@pytest.mark.long
 def test_missing_accounts_are_shown_as_missing_everywhere(with_gaps):
     for area in ("frederiksberg", "hovedstaden"):
         assert "uden opgjort ændring" in parsed(with_gaps / area / "01_udgifter.html").text

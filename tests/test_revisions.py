@@ -103,6 +103,7 @@ def rows_of(frame, **choice):
     return frame
 
 
+@pytest.mark.long
 def test_raw_rows_are_counted_by_what_happened_to_them(revisions):
     found = {table.table: table for table in revisions.tables if not table.same}
     assert set(found) == {"REGK100", "UND1", "UND2_PR_1000"}
@@ -113,6 +114,7 @@ def test_raw_rows_are_counted_by_what_happened_to_them(revisions):
     assert counts["UND1"][1] > 90
 
 
+@pytest.mark.long
 def test_a_workbook_and_a_table_that_came_have_their_counts_or_none(here, tmp_path):
     folders = [tmp_path / name for name in ("one", "two")]
     for folder in folders:
@@ -138,6 +140,7 @@ def described(sidecar, path):
     sidecar.write_text(yaml.safe_dump(facts, allow_unicode=True), encoding="utf-8")
 
 
+@pytest.mark.long
 def test_a_revised_account_reaches_the_sums_and_rates_it_is_part_of(revisions, key_figures):
     choice = {"category": "aflastning", "year": 2024, "variant": "standard"}
     rows = rows_of(revisions.changes, indicator="expenditure", kind="revised", **choice).set_index("area_code")
@@ -152,6 +155,7 @@ def test_a_revised_account_reaches_the_sums_and_rates_it_is_part_of(revisions, k
     assert rate["change"].item() == pytest.approx(ADDED * 1000 / people)
 
 
+@pytest.mark.long
 def test_new_years_stand_apart_from_revised_values(here, revisions):
     kinds = revisions.changes.groupby("indicator")["kind"].agg(set)
     assert kinds["notifications"] == {"gone_year"}
@@ -165,6 +169,7 @@ def test_new_years_stand_apart_from_revised_values(here, revisions):
     assert revisions.before.plan == edition
 
 
+@pytest.mark.long
 def test_a_value_that_becomes_missing_is_no_revision_of_its_own(revisions):
     row = rows_of(revisions.changes, kind="disappeared").iloc[0]
     assert (row["indicator"], row["area_code"], row["year"]) == ("children_notified_per_1000", "147", 2025)
@@ -174,6 +179,7 @@ def test_a_value_that_becomes_missing_is_no_revision_of_its_own(revisions):
     assert pd.isna(row["change"])
 
 
+@pytest.mark.long
 def test_largest_effects_come_first(revisions):
     changes = revisions.changes
     largest = changes.assign(pct=changes["change_pct"].abs()).groupby("indicator", sort=False)["pct"].max().fillna(-1)
@@ -217,6 +223,7 @@ def test_the_kinds_of_difference():
     assert later.groupby("year")["kind"].agg(set).to_dict() == {2024: {"gone_year"}, 2025: {"new_year"}}
 
 
+@pytest.mark.long
 def test_printed_numbers_that_would_change_are_named(revisions):
     printed = {row.id: row for row in revisions.printed}
     row = printed["n25_tabel1_aflastning_2024"]
@@ -253,6 +260,7 @@ def report(project, revisions):
     return folder
 
 
+@pytest.mark.long
 def test_figures_that_would_change_are_named(revisions, report):
     found = affected_outputs(revisions, report, published_sections(report), "København")
     effects = {output.output: (output.effect, output.figures) for output in found}
@@ -265,6 +273,7 @@ def test_figures_that_would_change_are_named(revisions, report):
     assert list(sections_to_rerun(found)) == ["01_udgifter", "00_datagrundlag"]
 
 
+@pytest.mark.long
 def test_a_csv_that_is_none_of_the_reports_is_named(revisions, report, tmp_path):
     shutil.copytree(report, tmp_path / "report")
     (tmp_path / "report" / "data" / "figur_niveau.csv").write_bytes(b"\xff\xfe;\n")
@@ -272,6 +281,7 @@ def test_a_csv_that_is_none_of_the_reports_is_named(revisions, report, tmp_path)
         affected_outputs(revisions, tmp_path / "report", published_sections(report), "København")
 
 
+@pytest.mark.long
 def test_command_prints_tables_json_and_a_page(here, report, monkeypatch, capsys, tmp_path):
     page = tmp_path / "aendringer.html"
     code, out, err = noegletal(
@@ -306,6 +316,7 @@ def test_command_prints_tables_json_and_a_page(here, report, monkeypatch, capsys
     assert [(row["indicator"], row["area_code"]) for row in answer["changes"]] == [("expenditure", "101")] * 3
 
 
+@pytest.mark.long
 def test_nothing_differs_from_a_copy(here, monkeypatch, capsys, tmp_path):
     shutil.copytree(here / "data" / "raw" / "2025", tmp_path / "copy")
     code, out, err = noegletal(monkeypatch, capsys, "diff", "nu", tmp_path / "copy", "-e", "2025")
@@ -321,6 +332,7 @@ def test_nothing_differs_from_a_copy(here, monkeypatch, capsys, tmp_path):
         ([EARLIER, "nu", "-a", "Købehavn"], "area 'Købehavn' is not known; nearest names: København"),
     ],
 )
+@pytest.mark.long
 def test_what_is_not_known_is_one_line_and_exit_1(here, monkeypatch, capsys, arguments, message):
     code, out, err = noegletal(monkeypatch, capsys, "diff", *arguments, "-e", "2025")
     assert (code, out) == (1, "")
@@ -329,6 +341,7 @@ def test_what_is_not_known_is_one_line_and_exit_1(here, monkeypatch, capsys, arg
     assert err.count("\n") == 1
 
 
+@pytest.mark.long
 def test_another_edition_is_compared_in_the_same_prices(here, monkeypatch, capsys):
     """A shorter edition of the same data, in the prices of another year: only its last year is missing."""
     plan = yaml.safe_load((here / "editions" / "2025.yml").read_text(encoding="utf-8"))
@@ -354,6 +367,7 @@ def test_vintages_are_found_in_order_and_by_their_files(tmp_path):
     assert kept_vintages(tmp_path / "none") == []
 
 
+@pytest.mark.long
 def test_the_page_of_the_report_says_what_it_compares_with(here, revisions, tmp_path):
     edition, raw = load_edition("2025"), here / "data" / "raw" / "2025"
     processed = here / "data" / "processed" / "2025" / "vintages" / "nu"

@@ -275,7 +275,7 @@ def shown_in(report, pdf_path):
     return found | {"slides": from_slides(report), "workbook": from_workbook(report)}
 
 
-@pytest.fixture(params=["hovedstaden", "fanoe"])
+@pytest.fixture(params=["fanoe", pytest.param("hovedstaden", marks=pytest.mark.long)])
 def found(request, reports, printed):
     return reports / request.param, shown_in(reports / request.param, printed(request.param))
 

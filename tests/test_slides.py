@@ -236,6 +236,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
 
 
 @pytest.mark.needs("soffice", "poppler")
+@pytest.mark.long
 def test_libreoffice_opens_the_decks_with_every_slide_and_title(decks, tmp_path):
     files = []
     for name, (folder, _) in decks.items():

@@ -155,7 +155,7 @@ def texts(report):
     return found
 
 
-@pytest.mark.parametrize("area", ["hovedstaden", "fanoe"])
+@pytest.mark.parametrize("area", ["fanoe", pytest.param("hovedstaden", marks=pytest.mark.long)])
 def test_every_text_of_a_report_is_well_made(reports, area):
     passed_over = {"rows": SHOWN_AS_CODES, "chart": WITHOUT_LINES}
     found, wrong = texts(reports / area), []

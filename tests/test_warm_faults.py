@@ -28,6 +28,7 @@ from noegletal.runner import execute
 from warmkernel import engine, provisioner
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.xdist_group("warm_faults"),
     pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups"),
 ]

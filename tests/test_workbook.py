@@ -295,6 +295,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(processed, tmp_path):
 
 
 @pytest.mark.needs("soffice")
+@pytest.mark.long
 def test_libreoffice_opens_the_workbook_that_wants_to_do_harm(books, opened, tmp_path):
     profile = f"-env:UserInstallation=file://{tmp_path}/profile"
     shutil.copy(books["hostile"][0] / "noegletal.xlsx", tmp_path / "ond.xlsx")
