@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pandas as pd
+from chart_examples import EXAMPLES
 
 from analysis import charts, tables
-from noegletal.publish import gallery
 
 HOSTILE = {
     "script": "<script>alert(1)</script>",
@@ -43,19 +43,22 @@ def negative_shares():
     return charts.stacked_columns(shares, {"a": "#332288", "b": "#44AA99"}, unit="pct.", decimals=0)
 
 
-def facts_of(output, drawn, title):
+def facts_of(folder, output, drawn, title):
     contents = drawn.contents
+    images = charts.images(drawn, output, [])
+    (folder / "figurer" / f"{output}.png").write_bytes(images.pixels)
     return {
         "output": output, "title": title, "number": "", "alt": f"{title} {contents.kind}", "origin": "reconstruction",
         "rows": 3, "left_out": "", "below": ["Kilde: Danmarks Statistik.", HOSTILE["formula"], HOSTILE["script"]],
         "unit": contents.unit, "reading": f"Læsning {HOSTILE['control']}", "table": None,
-        "chart": json.loads(json.dumps(contents.facts(), allow_nan=False)),
+        "margins": images.margins, "chart": json.loads(json.dumps(contents.facts(), allow_nan=False)),
     }  # fmt: skip
 
 
 def hostile_sections(folder):
-    """Sections as in a manifest: every chart of the gallery, hostile names, odd figures, a long and a wide table."""
-    (folder / "data").mkdir(parents=True)
+    """Sections as in a manifest: every kind of chart, hostile names, odd figures, a long and a wide table."""
+    for name in ("data", "figurer"):
+        (folder / name).mkdir(parents=True)
     rows = pd.DataFrame(
         {
             "indicator": "expenditure", "area_code": "084", "area": list(HOSTILE.values()), "value": 1234.5,
@@ -63,13 +66,15 @@ def hostile_sections(folder):
         }
     )  # fmt: skip
     rows.loc[1, ["value", "status"]] = [np.nan, "suppressed"]
-    made = {f"figur_{name}": make() for name, make in gallery.examples().items()}
+    made = {f"figur_{name}": make() for name, make in EXAMPLES.items()}
     made |= {
         "figur_ond": hostile_bars(), "figur_tom": without_data(), "figur_punkt": one_point(),
         "figur_negativ": negative_shares(),
     }  # fmt: skip
     titles = list(HOSTILE.values())
-    outputs = [facts_of(name, drawn, titles[place % len(titles)]) for place, (name, drawn) in enumerate(made.items())]
+    outputs = [
+        facts_of(folder, name, drawn, titles[place % len(titles)]) for place, (name, drawn) in enumerate(made.items())
+    ]
     columns = ["Navn", "=A1", *(f"År {year}" for year in range(2015, 2024))]
     lines = [[f"{name} {copy}", *["1.234,5"] * 10] for copy in range(5) for name in HOSTILE.values()]
     table = {"columns": columns, "rows": lines, "numeric": columns[2:], "strong": [], "heading": "Navn"}

@@ -22,9 +22,8 @@ from analysis import accounts, areas, charts, danish, measures
 from analysis.catalogue import catalogue
 from analysis.edition import Disclosure, Edition, load_edition
 from analysis.errors import InputError
-from analysis.rows import CELL_KEYS, COLUMNS, KEYS
+from analysis.rows import CELL_KEYS, COLUMNS, KEYS, labels
 from analysis.section import PUBLISH_VARIABLE, SUPPRESSION_LINE, Section
-from analysis.tables import CSV_LABELS
 from noegletal.facts.sums import rates, with_summed_areas
 from noegletal.figures import disclosure
 from noegletal.figures.build import build_edition
@@ -400,7 +399,7 @@ def show(section, output, rows):
 
 def read_csv(path):
     table = pd.read_csv(path, sep=";", decimal=",", dtype={"områdekode": str}, encoding="utf-8-sig")
-    return table.rename(columns={danish_name: name for name, danish_name in CSV_LABELS.items()})
+    return table.rename(columns={danish_name: name for name, danish_name in labels().all_columns.items()})
 
 
 @pytest.mark.long

@@ -29,9 +29,14 @@ EXTREME = re.compile(rf"(?i)\b({EXTREMES})\b")
 SYMBOL = re.compile(r"(^|[ (])(\.\.|•)(?=[ ),;:]|$)")
 # What the herberg model says of deliveries, which stay whole here.
 OF_DELIVERIES = (
-    "private pladser", "private andel", "huser flest", "Afprøvet fra", "Intervallet indeholdt", "Den er altså",
-    "Taksterne",
-)  # fmt: skip
+    "private pladser",
+    "private andel",
+    "huser flest",
+    "Afprøvet fra",
+    "Intervallet indeholdt",
+    "Den er altså",
+    "Taksterne på",
+)
 HAND05 = ["recipients", "recipients_per_1000", "unit_cost"]
 # Large enough to turn every order around, and small enough that no share is above a whole.
 FACTOR = 20

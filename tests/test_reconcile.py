@@ -159,6 +159,14 @@ def test_a_printed_file_without_its_columns_is_one_sentence(edition, monkeypatch
         published(edition)
 
 
+def test_no_region_is_the_lowest_or_highest_while_one_is_missing(edition, processed, tmp_path):
+    table = pd.read_parquet(processed / "key_figures.parquet")
+    hole = (table["indicator"] == "diagnosis_share") & (table["area_code"] == "082") & (table["year"] == 2024)
+    table.assign(value=table["value"].mask(hole)).to_parquet(tmp_path / "key_figures.parquet")
+    extremes = [result for result in compare(edition, tmp_path) if re.match("n25_diag_0_17_region_m", result.id)]
+    assert [result.status for result in extremes] == ["not_computable"] * 2
+
+
 def test_a_contradiction_with_an_unknown_row_is_refused(edition, monkeypatch, tmp_path):
     text = CARRIED.read_text(encoding="utf-8").replace("n25_fig4_growth_boern_land;", "n25_fig9_growth;", 1)
     (tmp_path / "published").mkdir()

@@ -2,12 +2,13 @@
 
 Every artefact in a report's folder is taken apart into what it shows of each output, and the parts are
 compared: `full` the values behind an output, `cells` a table, `flat` its text, `drawn` the texts of a figure, `chart`
-the values of a chart that can be edited, `title`. Numbers are compared as numbers: 1.234,5 in a page is 1234.5 in a
-sheet.
+the values of a chart that can be edited, `picture` a figure as it is stored, `title`. Numbers are compared as numbers:
+1.234,5 in a page is 1234.5 in a sheet.
 """
 
 import base64
 import csv
+import hashlib
 import html
 import io
 import itertools
@@ -106,6 +107,7 @@ def from_site(report):
                 drawn = base64.b64decode(source).decode("utf-8")
                 texts = re.findall(r"<!-- (.*?) -->", drawn)
                 found[output]["drawn"] = squeezed("".join(html.unescape(text) for text in texts))
+                found[output]["picture"] = checksum((report / figure.img["src"]).read_bytes())
     return found
 
 
@@ -166,8 +168,9 @@ def without_notes(body, notes, captions):
 
 
 def from_slides(report):
-    """Native charts and tables, by the name of the shape or the number of the output; a long table has many slides."""
+    """Charts, pictures and tables, by the name of the shape or number of the output; long tables have many slides."""
     from pptx import Presentation
+    from pptx.enum.shapes import MSO_SHAPE_TYPE
 
     outputs, found = outputs_of(report), {}
     names = {facts["number"] or output: output for output, (_, facts) in outputs.items()}
@@ -180,6 +183,8 @@ def from_slides(report):
             if shape.has_chart:
                 series = [one for plot in shape.chart.plots for one in plot.series]
                 shown["chart"] = chart_values((one.name, list(one.values)) for one in series)
+            if shape.shape_type == MSO_SHAPE_TYPE.PICTURE:
+                shown["picture"] = checksum(shape.image.blob)
             if shape.has_table:
                 rows = [[as_shown(cell.text) for cell in row.cells] for row in shape.table.rows]
                 before = shown.setdefault("cells", [])
@@ -218,6 +223,10 @@ def from_workbook(report):
     return found
 
 
+def checksum(content):
+    return hashlib.sha256(content).hexdigest()
+
+
 def chart_values(series):
     """The values of the named series of a chart; an area behind or between others has no name of its own to show."""
     return {squeezed(name): [value for value in values if value is not None] for name, values in series}
@@ -240,7 +249,7 @@ def differences(found):
     """Where two artefacts show an output differently: output, what, the two artefacts."""
     wrong = []
     for output in dict.fromkeys(output for shown in found.values() for output in shown):
-        for what in ("title", "full", "cells", "flat", "drawn", "chart"):
+        for what in ("title", "full", "cells", "flat", "drawn", "chart", "picture"):
             showing = [name for name, shown in found.items() if what in shown.get(output, {})]
             first = showing[0] if showing else None
             wrong += [
@@ -291,6 +300,9 @@ def test_every_artefact_shows_the_same(found):
         assert sum("flat" in of for of in shown[name].values()) == len(tables), name
     for name in ("slides", "workbook"):
         assert len(shown[name]) > 30, name
+    kinds = [what for of in shown["slides"].values() for what in ("chart", "picture", "cells") if what in of]
+    assert sorted(outputs_of(report)) == sorted(shown["slides"]), "each output is on a slide"
+    assert len(kinds) == len(shown["slides"]), "once, as a chart, a picture or a table"
 
 
 @pytest.mark.parametrize(
@@ -298,7 +310,7 @@ def test_every_artefact_shows_the_same(found):
     [
         *(("site", what) for what in ("title", "flat", "drawn")),
         *(("PDF", what) for what in ("flat", "drawn")),
-        *(("slides", what) for what in ("cells", "chart")),
+        *(("slides", what) for what in ("cells", "chart", "picture")),
         *(("workbook", what) for what in ("title", "cells", "full")),
     ],
 )

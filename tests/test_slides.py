@@ -1,4 +1,4 @@
-"""The slides of a report: findings as titles, native charts with the figures of the report, and no way in for data."""
+"""The slides of a report: findings as titles, charts with the figures of the report, no way in for data."""
 
 import copy
 import io
@@ -10,15 +10,17 @@ import subprocess
 
 import openpyxl
 import pytest
-from office_reports import HOSTILE, hostile_sections
+from chart_examples import EXAMPLES
+from office_reports import HOSTILE, hostile_sections, negative_shares
 from pptx import Presentation
 from pptx.enum.shapes import MSO_SHAPE_TYPE
 from pptx.util import Inches
 
 from analysis.charts.contents import Contents, Series, from_facts
+from analysis.charts.style import HIGHLIGHT, REFERENCE
 from analysis.edition import load_edition
 from analysis.errors import InputError
-from noegletal.publish.native_charts import add_chart, named_in_chart
+from noegletal.publish.native_charts import KINDS, add_chart, named_in_chart
 from noegletal.publish.office import readable
 from noegletal.publish.slides import in_printed_order, write_slides
 
@@ -36,6 +38,7 @@ def decks(reports, tmp_path_factory):
     small, hostile = (tmp_path_factory.mktemp(name) for name in ("fanoe", "hostile"))
     edition, area_code, sections = read_report(reports / "fanoe")
     shutil.copy(reports / "fanoe" / "rapport.pptx", small)
+    shutil.copytree(reports / "fanoe" / "figurer", small / "figurer")
     wanted = hostile_sections(hostile)
     write_slides(hostile, edition, area_code, wanted, hostile)
     return {"small": (small, sections), "hostile": (hostile, wanted)}
@@ -44,7 +47,7 @@ def decks(reports, tmp_path_factory):
 @pytest.fixture(params=["small", "hostile"])
 def deck(request, decks):
     folder, sections = decks[request.param]
-    return Presentation(folder / "rapport.pptx"), [shown.facts for shown in in_printed_order(sections)]
+    return Presentation(folder / "rapport.pptx"), [shown.facts for shown in in_printed_order(sections)], folder
 
 
 def title_of(slide):
@@ -70,6 +73,19 @@ def charts_on(slide):
     return [shape for shape in slide.shapes if shape.has_chart]
 
 
+def pictures_on(slide):
+    return [shape for shape in slide.shapes if shape.shape_type == MSO_SHAPE_TYPE.PICTURE]
+
+
+def has_values(contents):
+    return any(value is not None for one in contents.series for value in one.values)
+
+
+def empty_slide():
+    deck = Presentation()
+    return deck.slides.add_slide(deck.slide_layouts[6])
+
+
 def differing(chart, contents):
     """The series whose name or figures in a native chart are not those of the contents."""
     drawn = [series for plot in chart.plots for series in plot.series]
@@ -79,7 +95,7 @@ def differing(chart, contents):
 
 
 def test_every_output_has_a_slide_with_its_finding_in_the_printed_order(deck):
-    presentation, outputs = deck
+    presentation, outputs, _ = deck
     assert outputs
     assert all(slides for _, slides in slides_by_output(presentation, outputs))
     printed = [int(facts["number"].split()[1]) for facts in outputs if facts["number"].startswith("Figur")]
@@ -93,25 +109,61 @@ def test_the_ground_of_the_report_comes_last(decks):
 
 
 def test_charts_are_native_with_the_figures_of_the_report(deck):
-    presentation, outputs = deck
+    presentation, outputs, _ = deck
     compared = 0
     for facts, slides in slides_by_output(presentation, outputs):
         contents = from_facts(facts["chart"]) if facts["chart"] else None
-        if contents is None or contents.kind == "matrix":
-            assert all(any(shape.has_table for shape in slide.shapes) for slide in slides), facts["output"]
-            continue
-        if not any(value is not None for one in contents.series for value in one.values):
-            assert charts_on(slides[0]) == []
+        if contents is None or contents.kind not in KINDS or not has_values(contents):
+            assert charts_on(slides[0]) == [], facts["output"]
             continue
         (frame,) = charts_on(slides[0])
         assert differing(frame.chart, contents) == [], facts["output"]
-        if contents.kind in ("stacked_columns", "columns", "bars", "deviations"):
+        if contents.kind != "lines":
             drawn = [str(series.format.fill.fore_color.rgb) for series in frame.chart.plots[0].series]
-            assert drawn == [one.colour.upper().strip("#") for one in contents.series if one.look == "bars"]
+            assert drawn == [one.colour.upper().strip("#") for one in contents.series if not one.total]
+        assert pictures_on(slides[0]) == []
         compared += 1
-    assert compared > 15
-    kinds = {shape.shape_type for slide in presentation.slides for shape in slide.shapes}
-    assert MSO_SHAPE_TYPE.PICTURE not in kinds
+    assert compared > 5
+
+
+def test_every_other_figure_is_its_stored_picture_undistorted_and_without_title_and_lines(deck):
+    presentation, outputs, folder = deck
+    compared = 0
+    for facts, slides in slides_by_output(presentation, outputs):
+        contents = from_facts(facts["chart"]) if facts["chart"] else None
+        if facts["table"] or (contents and (contents.kind in KINDS or not has_values(contents))):
+            continue
+        (picture,) = pictures_on(slides[0])
+        stored = (folder / "figurer" / f"{facts['output']}.png").read_bytes()
+        assert picture.image.blob == stored
+        assert [picture.crop_top, picture.crop_bottom] == pytest.approx(facts["margins"], abs=1e-4)
+        across, upright = picture.image.size
+        shown = upright * (1 - picture.crop_top - picture.crop_bottom)
+        assert picture.width / picture.height == pytest.approx(across / shown, rel=1e-3)
+        assert picture.left >= 0
+        assert picture.left + picture.width <= presentation.slide_width
+        below = [shape.top for shape in slides[0].shapes if shape.has_text_frame and shape.top > picture.top]
+        assert slides[0].shapes.title.top < picture.top
+        assert picture.top + picture.height <= min(below), "the lines below stand clear of it"
+        compared += 1
+    assert compared > 10
+
+
+def test_a_figure_drawn_by_hand_is_shown_as_its_picture(decks, tmp_path):
+    folder, sections = decks["hostile"]
+    facts = next(facts for facts in sections["01_ond"]["outputs"] if facts["output"] == "figur_lines")
+    by_hand = sections["01_ond"] | {"outputs": [facts | {"chart": None, "unit": ""}]}
+    shutil.copytree(folder / "figurer", tmp_path / "figurer")
+    write_slides(tmp_path, load_edition("2025"), "563", {"01_ond": by_hand}, tmp_path)
+    slide = Presentation(tmp_path / "rapport.pptx").slides[1]
+    assert len(pictures_on(slide)) == 1
+    assert charts_on(slide) == []
+
+
+def test_a_picture_that_is_gone_is_one_sentence(decks, tmp_path):
+    with pytest.raises(InputError, match=r"cannot read .*figur_\w+\.png: No such file.*; run its section again$"):
+        write_slides(tmp_path, load_edition("2025"), "563", decks["hostile"][1], tmp_path)
+    assert not (tmp_path / "rapport.pptx").exists()
 
 
 def test_the_comparison_of_figures_can_fail(decks):
@@ -125,36 +177,47 @@ def test_the_comparison_of_figures_can_fail(decks):
     assert differing(frame.chart, from_facts(spoiled)) == [spoiled["series"][0]["name"]]
 
 
-def labelled(price_level):
-    """The parts of the first of two columns of drivers, and its total, whose values are written on a slide."""
-    columns = [(-9.5, 9.5, -4.0, price_level), (-10.2, 34.8, -13.8, 12.7)]
-    names = ["Befolkning", "Modtagere", "Enhedspris", "Prisniveau"]
-    parts = [
-        Series(name, "#332288", list(values)) for name, values in zip(names, zip(*columns, strict=True), strict=True)
-    ]
-    total = Series("I alt", "#17202A", [sum(column) for column in columns], "total")
-    contents = Contents("stacked_columns", "pct.", 1, ["Assistance", "Bostøtte"], [*parts, total])
-    deck = Presentation()
-    slide = deck.slides.add_slide(deck.slide_layouts[6])
-    frame = add_chart(slide, contents, (0, 0, Inches(8), Inches(4)))
-    removed = "c:dLbls/c:dLbl[c:idx/@val='0']/c:delete[@val='1']"
-    drawn = [one for plot in frame.chart.plots for one in plot.series]
-    return [one.name for one in drawn if one._element.dLbls is not None and not one._element.xpath(removed)]
+def written_on(slide):
+    """The places whose value a native chart writes, by series."""
+    drawn = [series for plot in charts_on(slide)[0].chart.plots for series in plot.series]
+    labels = {series.name: series._element.dLbls for series in drawn}
+    gone = "c:dLbl[c:delete/@val='1']/c:idx/@val"
+    return {name: None if label is None else label.xpath(gone) for name, label in labels.items()}
 
 
-def test_the_total_of_a_column_is_not_written_over_one_of_its_parts():
-    assert labelled(11.9) == ["Befolkning", "Modtagere", "I alt"]
-    assert labelled(60.0) == ["Befolkning", "Modtagere", "Prisniveau", "I alt"]
+def test_a_part_of_a_column_is_written_only_where_it_has_room():
+    parts = [Series("Stor", [90.0, 90.0], "#332288"), Series("Lille", [10.0, 1.0], "#44AA99")]
+    total = Series("I alt", [100.0, 91.0], "#17202A", total=True)
+    contents = Contents("stacked_columns", "pct.", 1, ["2023", "2024"], [*parts, total])
+    slide = empty_slide()
+    add_chart(slide, contents, (0, 0, Inches(8), Inches(4)))
+    assert written_on(slide) == {"Stor": [], "Lille": ["1"], "I alt": []}
+
+
+def test_the_values_at_the_ends_of_lines_are_not_written_over_each_other():
+    colours = {"Andre": "#6F7F8A", "Hele landet": REFERENCE, "Fanø": HIGHLIGHT}
+    ends = {"Andre": 10.1, "Hele landet": 5.0, "Fanø": 10.0}
+    series = [Series(name, [4.0, ends[name]], tone) for name, tone in colours.items()]
+    slide = empty_slide()
+    add_chart(slide, Contents("lines", "pct.", 1, ["2023", "2024"], series), (0, 0, Inches(8), Inches(4)))
+    assert [name for name, gone in written_on(slide).items() if gone is not None] == ["Hele landet", "Fanø"]
+
+
+def test_a_column_to_both_sides_of_zero_is_a_picture():
+    """Its total would be written over one of its parts."""
+    assert EXAMPLES["contributions"]().contents.kind == "table"
+    assert negative_shares().contents.kind == "table"
+    assert EXAMPLES["stacked_columns"]().contents.kind == "stacked_columns"
 
 
 def test_every_chart_and_table_says_what_it_shows_and_where_it_is_from(deck):
-    presentation, outputs = deck
+    presentation, outputs, _ = deck
     for facts, slides in slides_by_output(presentation, outputs):
         for slide in slides:
-            graphics = [shape for shape in slide.shapes if shape.has_chart or shape.has_table]
+            graphics = [shape for shape in slide.shapes if shape.has_chart or shape.has_table] + pictures_on(slide)
             for shape in graphics:
-                said = shape._element.nvGraphicFramePr.cNvPr.get("descr")
-                assert said == readable(facts["alt"] or facts["title"])
+                said = shape._element.xpath("./*/p:cNvPr/@descr")
+                assert said == [readable(facts["alt"] or facts["title"])]
             texts = [shape.text_frame.text for shape in slide.shapes if shape.has_text_frame]
             if facts["below"]:
                 assert any(readable(facts["below"][0]) in text for text in texts), facts["output"]
@@ -169,7 +232,7 @@ def test_every_chart_and_table_says_what_it_shows_and_where_it_is_from(deck):
 
 
 def test_tables_are_native_whole_and_repeat_their_heading(deck):
-    presentation, outputs = deck
+    presentation, outputs, _ = deck
     for facts, slides in slides_by_output(presentation, outputs):
         if not facts["table"]:
             continue
@@ -193,8 +256,9 @@ def test_what_is_suppressed_is_named_and_not_drawn(decks):
     assert "Uden tal:" in text
     assert "(•)" in text
     assert "• vises ikke af hensyn til få personer." in text
-    matrix = next(shape.table for shape in slides["figur_flow_matrix"].shapes if shape.has_table)
-    assert "•" in [cell.text for row in matrix.rows for cell in row.cells]
+    matrix = "\n".join(shape.text_frame.text for shape in slides["figur_flow_matrix"].shapes if shape.has_text_frame)
+    assert "• vises ikke af hensyn til få personer." in matrix
+    assert "Uden tal:" not in matrix, "its picture shows the symbols where they belong"
     old = "\n".join(shape.text_frame.text for shape in slides["figur_gammel"].shapes if shape.has_text_frame)
     assert "dette er fra kørslen den 21. november 2026" in old.replace("\u00a0", " ")
 
@@ -225,6 +289,7 @@ def test_the_deck_is_danish_dated_and_the_same_twice(decks, tmp_path):
     about = Presentation(folder / "rapport.pptx").core_properties
     assert (about.language, about.title, about.author) == ("da-DK", "Nøgletalsrapport 2025, Fanø", "KKR Hovedstaden")
     edition = load_edition("2025")
+    shutil.copytree(folder / "figurer", tmp_path / "figurer")
     again = write_slides(tmp_path, edition, "563", sections, tmp_path).read_bytes()
     assert again == (folder / "rapport.pptx").read_bytes()
 

@@ -11,7 +11,9 @@ from matplotlib.text import Text
 
 from analysis import charts as drawn
 from analysis.charts.basic import STYLE, spaced, standalone
-from analysis.danish import STATUS_SYMBOLS
+from analysis.charts.style import INK
+from analysis.charts.uncertainty import SHADES
+from analysis.danish import STATUS_SYMBOLS, number
 
 ORANGE, BLUE, GREEN, WINE = "#B5521B", "#0A5C8F", "#117733", "#882255"
 LONG = "Kødannelse (Erlang-tabsmodel) med 2 pct. afviste henvendelser i døgnet"
@@ -371,10 +373,10 @@ def test_fan_names_the_forecast_its_interval_and_the_references():
     figure = case("fan")
     written = words(figure)
     end = ahead().iloc[-1]
-    assert f"80 pct. interval {drawn.number(end['low'])} til {drawn.number(end['high'])}" in written
-    assert f"forventet {drawn.number(end['mean'])}" in written
+    assert f"80 pct. interval {number(end['low'])} til {number(end['high'])}" in written
+    assert f"forventet {number(end['mean'])}" in written
     assert {"pladser i dag 1.302", "besluttet kapacitet fra 2028 1.290", "optagne pladser"} <= set(written)
-    assert drawn.number(months()["value"].iloc[-1]) in written
+    assert number(months()["value"].iloc[-1]) in written
     history, _, forecast = figure.axes[0].get_lines()[:3]
     assert len(history.get_xdata()) == 36
     assert len(forecast.get_xdata()) == 13, "the forecast sets out from the last figure known"
@@ -386,7 +388,7 @@ def test_fan_without_a_forecast_is_the_history_with_its_last_figure():
     figure = case("fan_history")
     assert not figure.axes[0].collections
     written = words(figure)
-    assert drawn.number(months(14)["value"].iloc[-1]) in written
+    assert number(months(14)["value"].iloc[-1]) in written
     assert not [text for text in written if "forventet" in text or "interval" in text]
     assert np.isnan(figure.axes[0].get_lines()[0].get_ydata()).sum() == 1, "a month that is missing is a gap"
 
@@ -433,9 +435,9 @@ def contrast(one, other):
 
 
 def test_figures_can_be_read_on_every_shade_and_shades_go_from_light_to_dark():
-    shades = drawn.SHADES(np.linspace(0, 1, 20))
-    assert min(contrast(drawn.INK, shade) for shade in shades) > 4.5
-    assert contrast(drawn.INK, "#0A5C8F") < 4.5, "the check can fail"
+    shades = SHADES(np.linspace(0, 1, 20))
+    assert min(contrast(INK, shade) for shade in shades) > 4.5
+    assert contrast(INK, "#0A5C8F") < 4.5, "the check can fail"
     assert (np.diff([contrast("white", shade) for shade in shades]) > 0).all()
 
 
@@ -494,7 +496,7 @@ def test_each_value_stands_at_its_own_column():
     axes = figure.axes[0]
     ends = {text.get_text(): text.xy for text in axes.texts}
     for bar in bars(figure):
-        x, y = ends[drawn.number(bar.get_height())]
+        x, y = ends[number(bar.get_height())]
         assert (x, y) == pytest.approx((bar.get_x() + bar.get_width() / 2, bar.get_height()))
     written = words(figure)
     assert written.count("..") == 1

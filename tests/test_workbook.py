@@ -16,9 +16,10 @@ from analysis.areas import areas_within
 from analysis.catalogue import catalogue
 from analysis.edition import load_edition
 from analysis.errors import InputError
-from analysis.tables import CSV_LABELS, FORMULA_START
+from analysis.rows import labels
+from analysis.tables import FORMULA_START
 from noegletal.publish.office import readable
-from noegletal.publish.workbook import CONTENTS, DEFINITIONS, FIGURES, VARIANT_NAMES, write_workbook
+from noegletal.publish.workbook import CONTENTS, DEFINITIONS, FIGURES, write_workbook
 
 pytestmark = pytest.mark.xdist_group("report")
 BEHIND = "Tallene bag, i fuld præcision"
@@ -169,12 +170,14 @@ def test_readers_meet_danish_names_of_columns_and_no_codes(books, opened):
     folder, sections = books["small"]
     for path in sorted((folder / "data").glob("*.csv")):
         heads = path.read_text(encoding="utf-8-sig").partition("\n")[0].split(";")
-        assert set(heads) <= set(CSV_LABELS.values()), path.name
+        assert set(heads) <= set(labels().all_columns.values()), path.name
     outputs = [facts for record in sections.values() for facts in record["outputs"]]
     for facts, sheet in sheets_by_output(opened["small"], outputs):
         for row in rows_below(sheet, BEHIND):
             assert "kategorikode" not in row, facts["output"]
-            assert str(row.get("variant", "standard")) in {*VARIANT_NAMES.values(), *SHOWN_VARIANTS}, facts["output"]
+            assert str(row.get("variant", "standard")) in {*labels().variants.values(), *SHOWN_VARIANTS}, facts[
+                "output"
+            ]
             assert row.get("kan_beregnes", "ja") in ("ja", "nej")
 
 

@@ -10,11 +10,10 @@ from analysis import danish
 from analysis.danish import MoneyUnit, money_unit
 from analysis.declared import read_declared
 from analysis.edition import Edition, reference_folder
+from analysis.rows import labels
 
 # Kroner below this are shown in full, so that a price per person does not become 0,4 mio. kr.
 LARGE_AMOUNT = 1e7
-# What a figure is counted in, as it stands after a number and on an axis.
-UNIT_NAMES = {"kr": "kr.", "kr_pr_indbygger": "kr.", "pct": "pct.", "pr_1000": "pr. 1.000", "antal": "i alt"}
 
 # What is declared for readers is set as all else they read.
 Text = Annotated[str, AfterValidator(danish.held)]
@@ -183,7 +182,7 @@ def shown_unit(indicator: str, values: pd.Series) -> MoneyUnit:
     entry = catalogue().indicators[indicator]
     if entry.unit == "kr" and values.abs().max() >= LARGE_AMOUNT:
         return money_unit(values)
-    return MoneyUnit(1.0, UNIT_NAMES[entry.unit], entry.decimals)
+    return MoneyUnit(1.0, labels().units[entry.unit].counted, entry.decimals)
 
 
 def adds_up(indicator: str) -> bool:

@@ -65,7 +65,7 @@ class Disclosure(_Strict):
     sources: dict[str, Literal["persons", "cleared"]] = {}
 
 
-# Whose key figures a section reads beside those of its own area; see comparison.py.
+# Whose key figures a section reads beside those of its own area; see areas.areas_within.
 Scope = Literal["compared", "peers", "kkr", "regions"]
 
 

@@ -1,13 +1,27 @@
-"""What is computed from key figures: growth, change, share, index and what drives a growth, on unrounded values."""
+"""What is computed from key figures: growth, change, share, index and what drives a growth, on unrounded values.
 
-from collections.abc import Iterable
+Rows say how they were made: `measure`, and `since`, the year that they are measured from.
+"""
+
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from analysis.danish import reservation, rounded
-from analysis.rows import FINAL, MISSING, NOT_APPLICABLE, ORIGINS, PROVISIONAL, SUPPRESSED
+from analysis.rows import (
+    CHANGE,
+    CONTRIBUTION,
+    FINAL,
+    GROWTH,
+    INDEX,
+    MISSING,
+    NOT_APPLICABLE,
+    PROVISIONAL,
+    SHARE,
+    SUPPRESSED,
+    weakest,
+)
 
 POPULATION, RECIPIENTS, UNIT_COST, PRICES = "Befolkning", "Modtagere pr. indbygger", "Enhedspris", "Prisniveau"
 SERIES = ["area_code", "population_group", "category"]
@@ -17,21 +31,22 @@ IDENTITY = ["indicator", "area_code", "population_group", "category", "variant"]
 def growth(rows: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
     """Growth in per cent from one year to another, one row per key figure.
 
-    Requires key-figure rows; returns the identity columns, year (the last), value (pct), unit, status, origin, note.
-    A base of zero or less has no growth (not_applicable).
+    Requires key-figure rows; returns the identity columns, year (the last), value (pct), unit, status, origin, note,
+    measure, since. A base of zero or less has no growth (not_applicable).
     """
     pairs = _pairs(rows, first, last)
     sound = pairs["value_first"] > 0
     value = (pairs["value_last"] / pairs["value_first"].where(sound) - 1) * 100
     table = _derived(pairs, value, last, "pct")
     hopeless = ~sound & pairs[["value_first", "value_last"]].notna().all(axis=1)
-    return table.assign(status=table["status"].mask(hopeless.to_numpy(), NOT_APPLICABLE))
+    return table.assign(status=table["status"].mask(hopeless.to_numpy(), NOT_APPLICABLE), measure=GROWTH, since=first)
 
 
 def change(rows: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
     """Change in the key figure's own unit from one year to another; columns as for `growth`."""
     pairs = _pairs(rows, first, last)
-    return _derived(pairs, pairs["value_last"] - pairs["value_first"], last, pairs["unit"])
+    table = _derived(pairs, pairs["value_last"] - pairs["value_first"], last, pairs["unit"])
+    return table.assign(measure=CHANGE, since=first)
 
 
 def share(rows: pd.DataFrame, categories: list[str]) -> pd.DataFrame:
@@ -43,7 +58,7 @@ def share(rows: pd.DataFrame, categories: list[str]) -> pd.DataFrame:
     chosen = rows[rows["category"].isin(categories)]
     whole = chosen.groupby(keys, observed=True)["value"].transform(lambda values: values.sum(skipna=False))
     value = (chosen["value"] / whole.where(whole > 0) * 100).to_numpy()
-    weakest = chosen.groupby(keys, observed=True)["origin"].transform(_weakest)
+    origin = chosen.groupby(keys, observed=True)["origin"].transform(weakest)
     hidden = (
         chosen.groupby(keys, observed=True)["status"]
         .transform(lambda statuses: (statuses == SUPPRESSED).any())
@@ -51,8 +66,8 @@ def share(rows: pd.DataFrame, categories: list[str]) -> pd.DataFrame:
     )
     absent = np.select([hidden, whole.notna()], [SUPPRESSED, NOT_APPLICABLE], default=MISSING)
     return chosen.assign(
-        value=value, unit="pct", origin=weakest, status=np.where(np.isnan(value), absent, chosen["status"])
-    )
+        value=value, unit="pct", origin=origin, status=np.where(np.isnan(value), absent, chosen["status"])
+    ).assign(measure=SHARE)
 
 
 def index(rows: pd.DataFrame, base: int) -> pd.DataFrame:
@@ -62,7 +77,9 @@ def index(rows: pd.DataFrame, base: int) -> pd.DataFrame:
     value = joined["value"] / joined["value_base"].where(joined["value_base"] > 0) * 100
     hidden = (joined[["status", "status_base"]] == SUPPRESSED).any(axis=1)
     absent = hidden.map({True: SUPPRESSED, False: MISSING})
-    return rows.assign(value=value, unit="indeks", status=rows["status"].where(value.notna(), absent))
+    return rows.assign(value=value, unit="indeks", status=rows["status"].where(value.notna(), absent)).assign(
+        measure=INDEX, since=base
+    )
 
 
 def expenditure_factors(
@@ -82,7 +99,7 @@ def expenditure_factors(
         people[["area_code", "year", "value", "origin"]], on=["area_code", "year"], suffixes=("", "_people")
     )
     origins = zip(cells["origin"], cells["origin_recipients"], cells["origin_people"], strict=True)
-    cells["origin"] = [_weakest(row) for row in origins]
+    cells["origin"] = [weakest(row) for row in origins]
     kept = cells[[*keys, "status", "origin", "note"]]
     return {
         POPULATION: kept.assign(value=cells["value_people"]),
@@ -114,13 +131,14 @@ def decomposition(factors: dict[str, pd.DataFrame], first: int, last: int) -> pd
     facts = (
         next(iter(factors.values()))
         .groupby(SERIES)
-        .agg(origin=("origin", _weakest), note=("note", lambda notes: _joined(notes)))
+        .agg(origin=("origin", weakest), note=("note", lambda notes: _joined(notes)))
     )
     table = table.merge(facts, left_on=SERIES, right_index=True)
     ends = pd.concat([frame[frame["year"].isin([first, last])] for frame in factors.values()])
     hidden = pd.MultiIndex.from_frame(ends.loc[ends["status"] == SUPPRESSED, SERIES])
     absent = np.where(pd.MultiIndex.from_frame(table[SERIES]).isin(hidden), SUPPRESSED, NOT_APPLICABLE)
-    return table.assign(unit="kr", year=last, status=np.where(table["value"].isna(), absent, FINAL))
+    table = table.assign(unit="kr", year=last, status=np.where(table["value"].isna(), absent, FINAL))
+    return table.assign(measure=CONTRIBUTION, since=first)
 
 
 def leading(growths: pd.DataFrame) -> pd.Series:
@@ -182,13 +200,9 @@ def _derived(pairs: pd.DataFrame, value: pd.Series, year: int, unit: str | pd.Se
         value=value,
         unit=unit,
         status=np.select([hidden, value.isna(), provisional], [SUPPRESSED, MISSING, PROVISIONAL], default=FINAL),
-        origin=[_weakest(origin for origin in pair if not pd.isna(origin)) for pair in origins],
+        origin=[weakest(origin for origin in pair if not pd.isna(origin)) for pair in origins],
         note=pairs["note"],
     )
-
-
-def _weakest(origins: Iterable[str]) -> str:
-    return max(origins, key=ORIGINS.index)
 
 
 def _joined(notes: pd.Series) -> str:

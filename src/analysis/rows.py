@@ -1,6 +1,13 @@
-"""Rows of key figures: their columns, and what can stand in them."""
+"""Rows of key figures: their columns, what can stand in them, and what it is called for readers."""
 
-from typing import Literal, NamedTuple
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from analysis.declared import read_declared
+from analysis.edition import reference_folder
 
 KEYS = ["indicator", "area_code", "population_group", "category", "year", "variant"]
 CELL_KEYS = ["population_group", "category", "year", "variant"]
@@ -11,19 +18,64 @@ SUPPRESSED = "suppressed"
 UNITS = ("kr", "kr_pr_indbygger", "antal", "pct", "pr_1000")
 # Weakest last: what is computed from several figures has the origin of the weakest of them.
 ORIGINS = ("statbank", "delivery", "transcribed", "derived", "reconstruction")
+# What measures.py makes of key figures, and where it says so: of which kind, and since or with which year as base.
+LEVEL, GROWTH, CHANGE, SHARE, INDEX, CONTRIBUTION = "level", "growth", "change", "share", "index", "contribution"
+MEASURE, SINCE = "measure", "since"
 Severity = Literal["FATAL", "ERROR", "WARNING", "INFO"]
 
 
-class SeverityWords(NamedTuple):
+class _Declared(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class UnitName(_Declared):
+    """A unit as it stands alone or on an axis, and as it stands after a number."""
+
+    name: str
+    counted: str
+
+
+class SeverityName(_Declared):
     """What readers see of a severity: its name, and what it means for the figures."""
 
     name: str
     meaning: str
 
 
-SEVERITY_NAMES = {
-    "FATAL": SeverityWords("Stopper alt", "Intet kan beregnes; der dannes ingen rapport."),
-    "ERROR": SeverityWords("Fejl", "Et nøgletal ville blive forkert; der dannes ingen rapport."),
-    "WARNING": SeverityWords("Advarsel", "Kan være rigtigt, men bør undersøges; intet tal er ændret."),
-    "INFO": SeverityWords("Oplysning", "Værd at vide, når tallene læses; intet tal er ændret."),
-}
+class Columns(_Declared):
+    """Danish names of the columns of key figures, in their order, and of those that sections add."""
+
+    key_figures: dict[str, str]
+    added: dict[str, str]
+
+
+class Labels(_Declared):
+    """What codes are called for readers, as declared in `data/reference/labels.yml`."""
+
+    columns: Columns
+    units: dict[str, UnitName]
+    origins: dict[str, str]
+    severities: dict[Severity, SeverityName]
+    groups: dict[str, str]
+    variants: dict[str, str]
+
+    @property
+    def all_columns(self) -> dict[str, str]:
+        """The Danish name of every column that has one."""
+        return self.columns.key_figures | self.columns.added
+
+    @property
+    def unit_names(self) -> dict[str, str]:
+        """The units by code, as they stand alone."""
+        return {code: unit.name for code, unit in self.units.items()}
+
+
+@lru_cache
+def labels() -> Labels:
+    """The names that readers see. Errors name the entry of labels.yml that is wrong."""
+    return read_declared(reference_folder() / "labels.yml", Labels)
+
+
+def weakest(origins: Iterable[str]) -> str:
+    """The weakest of some origins, which is that of what is computed from them; empty without any."""
+    return max(origins, key=ORIGINS.index, default="")

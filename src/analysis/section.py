@@ -31,7 +31,7 @@ from analysis.edition import (
     processed_folder,
 )
 from analysis.errors import InputError
-from analysis.rows import COLUMNS, KEYS, ORIGINS, SUPPRESSED
+from analysis.rows import COLUMNS, KEYS, SUPPRESSED, labels, weakest
 
 SUPPRESSION_LINE = f"{danish.STATUS_SYMBOLS[SUPPRESSED]} vises ikke af hensyn til få personer."
 # What follows a published output is named after it.
@@ -181,7 +181,7 @@ class Section:
         dropped = {"label", "area", "value"} - {value}
         rows = frame.drop(columns=list(dropped), errors="ignore").rename(columns={value: "value"})
         rows = rows.assign(**{name: fact for name, fact in given.items() if name not in frame.columns})
-        rows = rows.assign(indicator=indicator, unit=entry.unit, origin=_weakest(files), note="")
+        rows = rows.assign(indicator=indicator, unit=entry.unit, origin=weakest(files["origin"]), note="")
         named = tables.with_labels(rows[[*COLUMNS, *rows.columns.difference(COLUMNS, sort=False)]])
         return named.astype({"value": float})
 
@@ -212,9 +212,11 @@ class Section:
         alt = f"{danish.sentence(title)} {danish.sentence(reading)}"
         contents = getattr(chart, "contents", None)
         facts = {"unit": contents.unit, "chart": contents.facts()} if contents else {}
+        images = charts.images(chart, f"{number}: {title}" if number else title, below) if self._publish else None
+        if images:
+            facts["margins"] = images.margins
         self._store(output, data, title=title, number=number, alt=alt, below=below, reading=reading, **facts)
-        if self._publish:
-            images = charts.images(chart, f"{number}: {title}" if number else title, below)
+        if images:
             self._write(f"figurer/{output}.svg", images.vector)
             self._write(f"figurer/{output}.png", images.pixels)
             markup = _embedded(images.page, alt, fallback=f"figurer/{output}.png")
@@ -306,7 +308,7 @@ class Section:
         files = self.sources[self.sources["table"].isin(wanted)]
         items = "".join(
             f"<li><code>{html.escape(row.file)}</code>: {html.escape(row.title)} "
-            f"({html.escape(tables.ORIGIN_NAMES[row.origin])})</li>"
+            f"({html.escape(labels().origins[row.origin])})</li>"
             for row in files.itertuples()
         )
         lead = "Afsnittet bygger på disse filer; datoer og kontrolsummer står i afsnittet Datagrundlag:"
@@ -322,7 +324,7 @@ class Section:
             lines.append(f"{text} ({years}).")
         if "status" in data.columns and (data["status"] == SUPPRESSED).any():
             lines.append(SUPPRESSION_LINE)
-        if _weakest(data) == "reconstruction":
+        if weakest(data["origin"]) == "reconstruction":
             lines.append(f"{RECONSTRUCTION_MARK}: se Datagrundlag.")
         return [danish.held(line) for line in lines]
 
@@ -359,7 +361,7 @@ class Section:
         label = f'<span class="number">{html.escape(number)}</span> ' if number else ""
         mark = (
             f'<span class="mark">{RECONSTRUCTION_MARK}</span>'
-            if "origin" in data.columns and _weakest(data) == "reconstruction"
+            if "origin" in data.columns and weakest(data["origin"]) == "reconstruction"
             else ""
         )
         lines = "".join(f"<p>{html.escape(line)}</p>" for line in below)
@@ -400,12 +402,13 @@ class Section:
     def _store(self, output: str, data: pd.DataFrame, **facts: object) -> None:
         """Keep an output's figures and facts: those given, and the weakest origin of its rows and how many they are."""
         self._declared(output)
-        origin = _weakest(data) if "origin" in data.columns else ""
+        origin = weakest(data["origin"]) if "origin" in data.columns else ""
         self._store_facts(output, origin=origin, rows=len(data), **facts)
         if self._publish:
             if "label" not in data.columns and {"area_code", "population_group", "category"} <= set(data.columns):
                 data = tables.with_labels(data)
             self._write(f"data/{output}.csv", tables.spreadsheet_csv(data))
+            self._write(f"data/{output}.parquet", tables.coded(data))
 
     def _declared(self, output: str) -> None:
         if not OUTPUT_NAME.match(output):
@@ -427,9 +430,13 @@ class Section:
         unit: str = "",
         reading: str = "",
         chart: dict[str, object] | None = None,
+        margins: tuple[float, float] | None = None,
         table: dict[str, object] | None = None,
     ) -> None:
-        """Write what slides and workbook need to show an output again; a figure has a chart, a table its texts."""
+        """Write what slides and workbook need to show an output again; a figure has a chart, a table its texts.
+
+        `margins`: as in the images of a figure.
+        """
         if self._publish is None:
             return
         facts = {
@@ -444,6 +451,7 @@ class Section:
             "unit": unit,
             "reading": reading,
             "chart": chart,
+            "margins": margins,
             "table": table,
         }
         self._write(f"facts/{output}.json", json.dumps(facts, ensure_ascii=False, indent=1).encode("utf-8"))
@@ -469,11 +477,6 @@ def _several(values: str | Sequence[str] | None) -> list[str] | None:
     if values is None:
         return None
     return [values] if isinstance(values, str) else list(values)
-
-
-def _weakest(data: pd.DataFrame) -> str:
-    """The weakest origin among rows; empty without rows."""
-    return max(data["origin"].unique(), key=ORIGINS.index, default="")
 
 
 def _anchor(output: str) -> str:

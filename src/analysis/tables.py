@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -9,94 +10,10 @@ import pandas as pd
 from analysis import accounts, areas
 from analysis.catalogue import catalogue
 from analysis.danish import MoneyUnit, held, listed, number, period
-from analysis.rows import FINAL, PROVISIONAL
+from analysis.errors import InputError
+from analysis.rows import FINAL, LEVEL, MEASURE, PROVISIONAL, SINCE, labels
 
-KEY_FIGURE_LABELS = {
-    "indicator": "indikator",
-    "area_code": "områdekode",
-    "area": "område",
-    "population_group": "gruppe",
-    "category": "kategorikode",
-    "label": "kategori",
-    "year": "år",
-    "variant": "variant",
-    "value": "værdi",
-    "unit": "enhed",
-    "status": "status",
-    "origin": "oprindelse",
-    "note": "note",
-}
-# Also what sections add to their rows; a column that is not here keeps its name.
-CSV_LABELS = KEY_FIGURE_LABELS | {
-    "series": "serie",
-    "name": "navn",
-    "low": "lavest",
-    "high": "højest",
-    "span": "spænd",
-    "factor": "drivkraft",
-    "pct": "procentpoint",
-    "period": "periode",
-    "date": "dato",
-    "cluster": "klynge",
-    "home_cluster": "hjemsted",
-    "host_cluster": "herbergets_sted",
-    "ownership": "ejerforhold",
-    "places": "pladser",
-    "other_places": "pladser_i_udbud",
-    "veteran_places": "pladser_til_veteraner",
-    "occupancy_pct": "belægning_pct",
-    "refused_pct": "afvist_pct",
-    "planned": "besluttet_kapacitet",
-    "arrivals": "indskrivninger",
-    "departures": "udskrivninger",
-    "assumption": "forudsætning",
-    "computable": "kan_beregnes",
-    "reason": "begrundelse",
-    "method": "metode",
-    "horizon": "perioder_frem",
-    "origins": "forsøg",
-    "relative_to_naive": "fejl_mod_naiv",
-    "covered": "i_intervallet_pct",
-    "expected_coverage": "lovet_pct",
-    "gross": "før_refusion",
-    "refund": "refusion",
-    "low_value": "antagelse_lav",
-    "base_value": "antagelse_i_dag",
-    "high_value": "antagelse_høj",
-    "index": "indeks",
-    "source": "kilde",
-    "file": "fil",
-    "table": "tabel",
-    "title": "indhold",
-    "licence": "licens",
-    "retrieved": "hentet",
-    "url": "adresse",
-    "lang": "sprog",
-    "sha256": "sha256",
-    "bytes": "bytes",
-    "rule": "regel",
-    "severity": "alvor",
-    "text": "bemærkning",
-}
 TRUTH = {True: "ja", False: "nej"}
-# What the codes of units and origins are called for readers.
-UNIT_NAMES = {
-    "kr": "kr.",
-    "kr_pr_indbygger": "kr. pr. indbygger",
-    "kr_pr_doegn": "kr. pr. døgn",
-    "antal": "antal",
-    "doegn": "døgn",
-    "pct": "pct.",
-    "pr_1000": "pr. 1.000",
-    "indeks": "indeks",
-}
-ORIGIN_NAMES = {
-    "statbank": "Danmarks Statistik, hentet",
-    "delivery": "leverance",
-    "transcribed": "Danmarks Statistik, afskrevet",
-    "derived": "afledt",
-    "reconstruction": "rekonstrueret",
-}
 FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -162,20 +79,46 @@ def html(
     )
 
 
+def with_danish_names(rows: pd.DataFrame) -> pd.DataFrame:
+    """Key-figure rows with Danish names of columns, those of key figures first; what is true or false is ja or nej."""
+    first = [column for column in labels().columns.key_figures if column in rows.columns]
+    others = [column for column in rows.columns if column not in (*first, MEASURE, SINCE)]
+    table = rows[[*first, *others]].rename(columns=labels().all_columns)
+    return table.assign(**{column: table[column].map(TRUTH) for column in table.select_dtypes(include="bool")})
+
+
 def spreadsheet_csv(rows: pd.DataFrame) -> bytes:
     """Key-figure rows as a CSV that a Danish spreadsheet opens: semicolon, decimal comma, UTF-8 with BOM.
 
-    Columns have Danish names, and what is true or false is ja or nej. Texts that a spreadsheet would take for a formula
-    get an apostrophe in front.
+    Texts that a spreadsheet would take for a formula get an apostrophe in front.
     """
-    columns = [column for column in KEY_FIGURE_LABELS if column in rows.columns]
-    columns += [column for column in rows.columns if column not in KEY_FIGURE_LABELS]
-    table = rows[columns].rename(columns=CSV_LABELS)
-    for column in table.select_dtypes(include="bool"):
-        table[column] = table[column].map(TRUTH)
+    table = with_danish_names(rows)
     for column in table.select_dtypes(include=["object", "str", "category"]):
         table[column] = table[column].map(_harmless)
     return table.to_csv(sep=";", decimal=",", index=False, lineterminator="\n").encode("utf-8-sig")
+
+
+def coded(rows: pd.DataFrame) -> bytes:
+    """The rows behind an output as Parquet for other programs: codes, and of key figures how each was made.
+
+    `measure` is level where a row is a key figure as it stands; `since` is the year that it is measured from.
+    """
+    table = rows.reset_index(drop=True)
+    if "indicator" in table.columns:
+        made = table.reindex(columns=[MEASURE, SINCE])
+        table = table.assign(measure=made[MEASURE].fillna(LEVEL).astype("str"), since=made[SINCE].astype("Int64"))
+    # A column of the analyst's own may hold anything.
+    mixed = table.select_dtypes(include="object").columns
+    return table.astype(dict.fromkeys(mixed, "str")).to_parquet(index=False)
+
+
+def read_coded(folder: Path, output: str) -> pd.DataFrame:
+    """The coded rows of an output of the report in a folder; none where it has none. Errors: another kind of file."""
+    path = folder / "data" / f"{output}.parquet"
+    try:
+        return pd.read_parquet(path) if path.is_file() else pd.DataFrame()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is not of the report: {error}; run `noegletal report` again") from error
 
 
 def _harmless(cell: object) -> object:
@@ -262,7 +205,7 @@ def layout(data: pd.DataFrame) -> Layout:
         wide = _years_side_by_side(columns, naming, values)
         if wide:
             return wide
-    unit = " og ".join(UNIT_NAMES.get(unit, unit) for unit in dict.fromkeys(columns["unit"]))
+    unit = " og ".join(labels().unit_names.get(unit, unit) for unit in dict.fromkeys(columns["unit"]))
     headings = [*map(heading, naming), unit[:1].upper() + unit[1:], *map(heading, numbers)]
     texts = [[_text(name, value) for value in columns[name]] for name in naming]
     beside = [_beside(columns, name) for name in numbers]
@@ -303,7 +246,7 @@ def _years_side_by_side(columns: dict[str, list], naming: list[str], values: lis
 
 def heading(column: str) -> str:
     """A column's name in the CSV, as a page writes it; in place of the code of a key figure stands its name."""
-    words = "nøgletal" if column == "indicator" else CSV_LABELS[column].replace("_", " ")
+    words = "nøgletal" if column == "indicator" else labels().all_columns[column].replace("_", " ")
     return words[:1].upper() + words[1:]
 
 
@@ -347,7 +290,7 @@ def _caption(data: pd.DataFrame) -> str:
     names = listed([catalogue().indicators[name].name for name in indicators])
     if any(catalogue().indicators[name].unit not in units for name in indicators):
         names = f"Beregnet af {names[:1].lower()}{names[1:]}"
-    units = listed([UNIT_NAMES.get(unit, unit) for unit in units])
+    units = listed([labels().unit_names.get(unit, unit) for unit in units])
     areas = list(dict.fromkeys(data["area"])) if "area" in data.columns else []
     return ", ".join([names, units, *(areas if len(areas) == 1 else [])])
 

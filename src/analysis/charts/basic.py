@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -21,7 +20,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from scipy.optimize import isotonic_regression
 
 from analysis import accounts
-from analysis.charts.contents import Contents, Gap, Series, by_category, dashed, figures, shortened, wrapped
+from analysis.charts.contents import Contents, Gap, Kind, Series, at_places, by_category, figures, shortened, wrapped
 from analysis.charts.style import (
     AREAS,
     CONTEXT,
@@ -152,7 +151,7 @@ def _columns(most: int) -> int:
     return max(1, int(most * width() / PAGE.width))
 
 
-def _dark(colour: str) -> bool:
+def is_dark(colour: str) -> bool:
     """Whether white text reads better on a colour than ink."""
     red, green, blue = mpl.colors.to_rgb(colour)
     return 0.299 * red + 0.587 * green + 0.114 * blue < 0.6
@@ -240,8 +239,8 @@ def lines(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: i
         axes.set(xlabel="", ylabel=unit)
         axes.grid(visible=False, axis="x")
         numbers_on(axes.yaxis, tick_decimals(axes))
-    years, series, gaps = by_category(data, "year", colours, "line", ordered=True)
-    figure.contents = Contents("lines", unit, decimals, years, series, gaps, floor=0.0 if zero else None)
+    years, series, gaps = by_category(data, "year", colours, ordered=True)
+    figure.contents = Contents("lines", unit, decimals, years, series, gaps, zero=zero)
     return figure
 
 
@@ -280,7 +279,7 @@ def stacked_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, d
                 if abs(value) > 0.07 * span and len(colours) > 1:
                     axes.text(
                         position, start + value / 2, number(value, decimals), ha="center", va="center",
-                        color="white" if _dark(colour) else INK,
+                        color="white" if is_dark(colour) else INK,
                     )  # fmt: skip
             above += values.clip(min=0)
             below += values.clip(max=0)
@@ -296,19 +295,27 @@ def stacked_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, d
         if len(labels) > 1:
             axes.legend(handles[::-1], labels[::-1], ncols=_columns(2 if sum(map(len, labels)) > 60 else 3), **ABOVE)
         numbers_on(axes.yaxis, tick_decimals(axes))
-    figure.contents = _stacked(wide.mask(absent), totals, colours, gaps, unit, decimals)
+    # To both sides of zero the total is no longer the end of the column, and only the picture tells them apart.
+    kind = "table" if below.min() < 0 else "stacked_columns"
+    figure.contents = _stacked(kind, wide.mask(absent), totals, colours, gaps, unit, decimals)
     return figure
 
 
 def _stacked(
-    wide: pd.DataFrame, totals: pd.Series, colours: dict[str, str], gaps: dict[tuple, str], unit: str, decimals: int
+    kind: Kind,
+    wide: pd.DataFrame,
+    totals: pd.Series,
+    colours: dict[str, str],
+    gaps: dict[tuple, str],
+    unit: str,
+    decimals: int,
 ) -> Contents:
     """Columns by series, stacked for each row of the frame, and the total of each where there are several series."""
-    series = [Series(str(name), colour, figures(wide[name])) for name, colour in colours.items()]
+    series = [Series(str(name), figures(wide[name]), colour) for name, colour in colours.items()]
     if len(series) > 1:
-        series.append(Series("I alt", INK, figures(totals), "total"))
+        series.append(Series("I alt", figures(totals), INK, total=True))
     absent = [Gap(str(name), "", gaps[name,]) for name in totals.index[totals.isna()]]
-    return Contents("stacked_columns", unit, decimals, [str(name) for name in wide.index], series, absent)
+    return Contents(kind, unit, decimals, [str(name) for name in wide.index], series, absent)
 
 
 def paired_bars(
@@ -345,7 +352,7 @@ def paired_bars(
         if len(colours) > 1:
             handles, labels = axes.get_legend_handles_labels()
             axes.legend(handles, labels, ncols=min(len(labels), 3), **ABOVE)
-    categories, series, absent = by_category(data, "name", colours, "bars")
+    categories, series, absent = by_category(data, "name", colours)
     figure.contents = Contents("bars", unit, decimals, categories, series, absent)
     return figure
 
@@ -380,7 +387,7 @@ def contributions(data: pd.DataFrame, colours: dict[str, str], *, unit: str, dec
         axes.grid(visible=False, axis="y")
         numbers_on(axes.xaxis, tick_decimals(axes, "x"))
         axes.legend(ncols=_columns(2), **ABOVE)
-    figure.contents = _stacked(wide, wide.sum(axis=1, skipna=False), colours, gaps, unit, decimals)
+    figure.contents = _stacked("table", wide, wide.sum(axis=1, skipna=False), colours, gaps, unit, decimals)
     return figure
 
 
@@ -436,12 +443,11 @@ def _spread_contents(
     dots: pd.DataFrame, data: pd.DataFrame, references: dict[str, tuple[str, str]], unit: str, decimals: int
 ) -> Contents:
     known = dots.dropna(subset="value")
-    places = [float(year) for year in known["year"]]
-    series = [Series("Kommunerne hver for sig", CONTEXT, figures(known["value"]), "dots", places)]
-    for name, (colour, _) in references.items():
+    series = [at_places("Kommunerne hver for sig", known["year"], known["value"])]
+    for name in references:
         course = data[data["series"] == name].dropna(subset="value").sort_values("year")
-        series.append(Series(name, colour, figures(course["value"]), "line", [float(year) for year in course["year"]]))
-    return Contents("points", unit, decimals, [], series, floor=0.0)
+        series.append(at_places(name, course["year"], course["value"]))
+    return Contents("points", unit, decimals, [], series)
 
 
 def ranked_dots(
@@ -480,9 +486,7 @@ def ranked_dots(
         axes.legend(ncols=2, **ABOVE)
     tones = dict(zip(map(str, years), (CONTEXT, HIGHLIGHT), strict=True))
     two = data.assign(series=data["year"].astype(str))
-    categories, series, absent = by_category(two, "name", tones, "dots")
-    series = [replace(one, valued=one.name == str(years[1])) for one in series]
-    figure.contents = Contents("marks", unit, decimals, categories, series, absent, floor=0.0)
+    figure.contents = Contents("table", unit, decimals, *by_category(two, "name", tones))
     return figure
 
 
@@ -528,19 +532,15 @@ def _funnel_contents(
     ordered: pd.DataFrame, dots: pd.DataFrame, unit: str, across: str, own: str, named: Sequence[str], overall: float
 ) -> Contents:
     ends = ordered["exposure"].iloc[[0, -1]] if len(ordered) else []
-    series = [dashed("Under ét", MUTED, ends, [overall] * len(ends))]
+    series = [at_places("Under ét", ends, [overall] * len(ends))]
     for inner, label in (("95", "95 pct."), ("998", "99,8 pct.")):
         for side, name in (("low", "nedre"), ("high", "øvre")):
-            series.append(dashed(f"{label}, {name}", MUTED, ordered["exposure"], ordered[f"{side}_{inner}"]))
-    kinds = {"Øvrige": CONTEXT, "Uden for grænserne": REFERENCE, own: HIGHLIGHT}
+            series.append(at_places(f"{label}, {name}", ordered["exposure"], ordered[f"{side}_{inner}"]))
     kind = [own if name == own else "Uden for grænserne" if name in set(named) else "Øvrige" for name in dots.index]
-    for name, colour in kinds.items():
+    for name in ("Øvrige", "Uden for grænserne", own):
         points = dots[[one == name for one in kind]]
-        texts = [str(point) for point in points.index] if name != "Øvrige" else []
-        places = [float(place) for place in points["exposure"]]
-        series.append(Series(name, colour, figures(points["rate"]), "dots", places, texts))
-    drawn = [one for one in series if one.places]
-    return Contents("points", unit, 1, [], drawn, across=across, logarithmic=True, floor=0.0)
+        series.append(at_places(name, points["exposure"], points["rate"]))
+    return Contents("points", unit, 1, [], [one for one in series if one.places], across=across)
 
 
 def dot_rows(data: pd.DataFrame, marks: dict[str, str], *, unit: str, decimals: int = 0) -> Drawing:
@@ -574,18 +574,20 @@ def dot_rows(data: pd.DataFrame, marks: dict[str, str], *, unit: str, decimals: 
         numbers_on(axes.xaxis, tick_decimals(axes, "x"))
         axes.legend(ncols=3, **ABOVE)
     tones = dict.fromkeys(data["series"][others], CONTEXT) | marks
-    categories, series, absent = by_category(data, "name", tones, "dots")
-    series = [replace(one, valued=one.name == next(iter(marks))) for one in series]
-    figure.contents = Contents("marks", unit, decimals, categories, series, absent)
+    figure.contents = Contents("table", unit, decimals, *by_category(data, "name", tones))
     return figure
 
 
 class Images(NamedTuple):
-    """A figure as the page shows it, without title, and as it is stored, with title and source lines."""
+    """A figure as the page shows it, without title, and as it is stored, with title and source lines.
+
+    `margins`: how much of the stored figure its title and its lines take up, as shares of its height.
+    """
 
     page: bytes
     vector: bytes
     pixels: bytes
+    margins: tuple[float, float]
 
 
 def images(figure: Figure, title: str, lines_below: Sequence[str]) -> Images:
@@ -595,7 +597,8 @@ def images(figure: Figure, title: str, lines_below: Sequence[str]) -> Images:
     svg = vector(figure)
     # The fastest compression: the file is a fifth larger and written in half the time.
     png = _saved(figure, "png", metadata={"Software": None}, pil_kwargs={"compress_level": 1})
-    return Images(_cut_out(svg, 1 - bottom - height, height), svg, png)
+    top = 1 - bottom - height
+    return Images(_cut_out(svg, top, height), svg, png, (top, bottom))
 
 
 def vector(figure: Figure) -> bytes:

@@ -1,7 +1,7 @@
 """What a chart says, apart from how it is drawn: enough for a slide to draw it again as a chart that can be edited."""
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import repeat
 from typing import Any, Literal
@@ -12,25 +12,23 @@ from analysis.rows import MISSING, SUPPRESSED
 
 # A chart has no room for longer names; the table beside it has them whole.
 LONGEST_NAME = 72
-Kind = Literal["lines", "stacked_columns", "columns", "bars", "marks", "deviations", "points", "matrix"]
-Look = Literal["bars", "line", "dashes", "dots", "total"]
+# The last three only a picture shows well: series over categories, the same with the symbols of its gaps in it, and
+# series at places of their own.
+Kind = Literal["lines", "stacked_columns", "columns", "bars", "table", "matrix", "points"]
 
 
 @dataclass(frozen=True)
 class Series:
     """One series: a value for each category, or for each of its own `places` along the other axis.
 
-    What is missing or suppressed is None. `texts`: what is written at each value instead of the number; `valued`:
-    whether the numbers are written at all.
+    What is missing or suppressed is None. `colour`: where a slide draws it again; `total`: the sum of the others.
     """
 
     name: str
-    colour: str
     values: list[float | None]
-    look: Look = "bars"
+    colour: str = ""
     places: list[float] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-    valued: bool = True
+    total: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,10 +42,9 @@ class Gap:
 
 @dataclass(frozen=True)
 class Contents:
-    """The kind of a chart, its categories (names, years, or with `dates` days as ISO text) and its series.
+    """The kind of a chart, its categories (names, years or days as ISO text) and its series.
 
-    Values are in the unit shown. `across`: what the other axis is of points; `logarithmic` is that axis. `base`: what
-    deviations are measured from; `floor`: where the axis begins when it does not find out itself.
+    Values are in the unit shown. `across`: what the other axis is of points; `zero`: whether the axis begins there.
     """
 
     kind: Kind
@@ -56,11 +53,8 @@ class Contents:
     categories: list[str]
     series: list[Series]
     gaps: list[Gap] = field(default_factory=list)
-    dates: bool = False
     across: str = ""
-    logarithmic: bool = False
-    base: float | None = None
-    floor: float | None = None
+    zero: bool = True
 
     def facts(self) -> dict[str, Any]:
         """The same as what JSON holds."""
@@ -92,7 +86,7 @@ def figures(values: Iterable[float]) -> list[float | None]:
 
 
 def by_category(
-    data: pd.DataFrame, across: str, colours: Mapping[str, str], look: Look, *, ordered: bool = False
+    data: pd.DataFrame, across: str, colours: Mapping[str, str], *, ordered: bool = False
 ) -> tuple[list[str], list[Series], list[Gap]]:
     """Categories, series and gaps of rows with a series and a value for each category in `across`.
 
@@ -111,15 +105,15 @@ def by_category(
             course[places[category]] = float(value)
         else:
             gaps.append(Gap(str(category), str(series), str(status)))
-    drawn = [Series(str(name), colour, values[name], look) for name, colour in colours.items() if name in values]
+    drawn = [Series(str(name), values[name], colour) for name, colour in colours.items() if name in values]
     return [str(category) for category in places], drawn, gaps
 
 
-def level(name: str, value: float, count: int, colour: str) -> Series:
+def level(name: str, value: float, count: int) -> Series:
     """A level that is the same for all categories; its name says which."""
-    return Series(name, colour, [float(value)] * count, "dashes", valued=False)
+    return Series(name, [float(value)] * count)
 
 
-def dashed(name: str, colour: str, places: Sequence[float], values: Sequence[float]) -> Series:
-    """A dashed line through points."""
-    return Series(name, colour, figures(values), "dashes", [float(place) for place in places])
+def at_places(name: str, places: Iterable[float], values: Iterable[float]) -> Series:
+    """Values at places of their own."""
+    return Series(name, figures(values), places=[float(place) for place in places])

@@ -19,8 +19,8 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from analysis.charts.basic import ABOVE, STYLE, Drawing, canvas, numbers_on, spaced, tick_decimals, width
-from analysis.charts.contents import Contents, Gap, Look, Series, by_category, dashed, figures, level, wrapped
-from analysis.charts.style import CONTEXT, GRID, HIGHLIGHT, INK, LABEL, MUTED, REFERENCE, SERIES, VALUE
+from analysis.charts.contents import Contents, Gap, Series, at_places, by_category, figures, level, wrapped
+from analysis.charts.style import CONTEXT, GRID, HIGHLIGHT, INK, LABEL, MUTED, REFERENCE, VALUE
 from analysis.danish import LOCALE, STATUS_SYMBOLS, number
 from analysis.rows import MISSING, SUPPRESSED
 
@@ -78,20 +78,13 @@ def intervals(
         axes.set(xlabel=unit, ylabel="")
         _numbers_across(axes)
     categories = [str(name) for name in rows["name"]]
-    ends = {"Lavest": ("low", CONTEXT), "Midt": ("middle", HIGHLIGHT), "Højest": ("high", MUTED)}
     shown = known.reindex(rows.index)
-    told = [
-        f"{number(row.middle, decimals)} ({number(row.low, decimals)} til {number(row.high, decimals)})"
-        for row in shown.itertuples()
-    ]
-    series = [
-        Series(name, colour, figures(shown[end]), "dots", texts=told if end == "middle" else [], valued=end == "middle")
-        for name, (end, colour) in ends.items()
-    ]
+    ends = {"Lavest": "low", "Midt": "middle", "Højest": "high"}
+    series = [Series(name, figures(shown[end])) for name, end in ends.items()]
     if reference:
         name = f"{reference[0]} {number(reference[1], decimals)}"
-        series.append(level(name, reference[1], len(rows), REFERENCE))
-    figure.contents = Contents("marks", unit, decimals, categories, series, _absent_rows(rows, known))
+        series.append(level(name, reference[1], len(rows)))
+    figure.contents = Contents("table", unit, decimals, categories, series, _absent_rows(rows, known))
     return figure
 
 
@@ -129,23 +122,10 @@ def tornado(data: pd.DataFrame, *, base: float, unit: str, decimals: int = 0) ->
         handles = [Patch(color=colour) for colour in (HIGHLIGHT, REFERENCE)]
         _legend(axes, handles, ["lav værdi af antagelsen", "høj værdi af antagelsen"], raised=True)
     shown = known.reindex(rows.index)
-    sides = {"Lav værdi af antagelsen": ("low", HIGHLIGHT), "Høj værdi af antagelsen": ("high", REFERENCE)}
-    series = [
-        Series(
-            name,
-            colour,
-            figures(shown[end]),
-            texts=[
-                "" if np.isnan(value) else f"{label}: {number(value, decimals)}"
-                for value, label in zip(shown[end], rows[f"{end}_label"], strict=True)
-            ],
-        )
-        for name, (end, colour) in sides.items()
-    ]
+    sides = {"Lav værdi af antagelsen": "low", "Høj værdi af antagelsen": "high"}
+    series = [Series(name, figures(shown[end])) for name, end in sides.items()]
     categories = [str(name) for name in rows["name"]]
-    figure.contents = Contents(
-        "deviations", unit, decimals, categories, series, _absent_rows(rows, known), base=float(base)
-    )
+    figure.contents = Contents("table", unit, decimals, categories, series, _absent_rows(rows, known))
     return figure
 
 
@@ -210,28 +190,26 @@ def fan(
         axes.set(xlabel="", ylabel=unit)
         axes.grid(visible=False, axis="x")
         numbers_on(axes.yaxis, tick_decimals(axes))
-    courses = {"Opgjort": (past.set_index("date")["value"], HIGHLIGHT, "line")}
+    courses = {"Opgjort": past.set_index("date")["value"]}
     if not forecast.empty:
         course = ahead.set_index("date")
-        courses["Forventet"] = (course["mean"], REFERENCE, "dashes")
-        courses[f"{coverage}, nedre"] = (course["low"], CONTEXT, "line")
-        courses[f"{coverage}, øvre"] = (course["high"], CONTEXT, "line")
+        courses["Forventet"] = course["mean"]
+        courses[f"{coverage}, nedre"] = course["low"]
+        courses[f"{coverage}, øvre"] = course["high"]
     figure.contents = _over_days(courses, references or {}, unit, decimals)
     return figure
 
 
-def _over_days(
-    courses: dict[str, tuple[pd.Series, str, Look]], levels: dict[str, float], unit: str, decimals: int
-) -> Contents:
-    """Lines over days, each a series by date with its colour and look, and levels that are the same for all days."""
-    days = sorted({day for course, *_ in courses.values() for day in course.index})
-    series = [Series(name, colour, figures(own.reindex(days)), look) for name, (own, colour, look) in courses.items()]
+def _over_days(courses: dict[str, pd.Series], levels: dict[str, float], unit: str, decimals: int) -> Contents:
+    """Lines over days, each a series by date, and levels that are the same for all days."""
+    days = sorted({day for course in courses.values() for day in course.index})
+    series = [Series(name, figures(own.reindex(days))) for name, own in courses.items()]
     series += [
-        level(f"{name} {number(value, decimals)}", value, len(days), INK)
+        level(f"{name} {number(value, decimals)}", value, len(days))
         for name, value in levels.items()
         if not np.isnan(value)
     ]
-    return Contents("lines", unit, decimals, [day.date().isoformat() for day in days], series, dates=True)
+    return Contents("table", unit, decimals, [day.date().isoformat() for day in days], series)
 
 
 def flow_matrix(data: pd.DataFrame, *, unit: str, decimals: int = 0) -> Drawing:
@@ -291,7 +269,7 @@ def flow_matrix(data: pd.DataFrame, *, unit: str, decimals: int = 0) -> Drawing:
         for row in data.itertuples()
         if np.isnan(row.value) or row.status == SUPPRESSED
     ]
-    series = [Series(str(host), HIGHLIGHT, figures(shown[host])) for host in hosts]
+    series = [Series(str(host), figures(shown[host])) for host in hosts]
     figure.contents = Contents("matrix", unit, decimals, [str(home) for home in homes], series, gaps)
     return figure
 
@@ -328,7 +306,7 @@ def occupancy_curve(census: pd.DataFrame, *, places: int, marks: dict[str, float
         _legend(axes, *axes.get_legend_handles_labels())
     taken = nights.set_index("date")["occupied"]
     levels = {"Pladser": float(places)} | marks
-    figure.contents = _over_days({"Belagte pladser": (taken, HIGHLIGHT, "line")}, levels, "belagte pladser", 0)
+    figure.contents = _over_days({"Belagte pladser": taken}, levels, "belagte pladser", 0)
     return figure
 
 
@@ -371,14 +349,13 @@ def prices(data: pd.DataFrame, *, ceiling: float, ceiling_label: str) -> Drawing
 def _price_contents(known: pd.DataFrame, groups: Sequence[str], ceiling: float, ceiling_label: str) -> Contents:
     """Each tilbud at its places and its takst, a series per group whose name tells the mean, and the ceiling."""
     series = []
-    for group, colour in zip(groups, cycle(SERIES), strict=False):
+    for group in groups:
         own = known[known["group"] == group]
         if len(own):
             mean = number(np.average(own["value"], weights=own["places"]))
-            places = [float(place) for place in own["places"]]
-            series.append(Series(f"{group} (gennemsnit {mean})", colour, figures(own["value"]), "dots", places))
+            series.append(at_places(f"{group} (gennemsnit {mean})", own["places"], own["value"]))
     widest = [0.0, float(known["places"].max())] if len(known) else [0.0, 1.0]
-    series.append(dashed(f"{ceiling_label} {number(ceiling)}", REFERENCE, widest, [ceiling] * 2))
+    series.append(at_places(f"{ceiling_label} {number(ceiling)}", widest, [ceiling] * 2))
     gaps = [Gap(str(group), "", MISSING) for group in groups if group not in set(known["group"])]
     return Contents("points", "kr. pr. døgn", 0, [], series, gaps, across="pladser i tilbuddet")
 
@@ -420,7 +397,7 @@ def grouped_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, d
             (axes.axvline if lying else axes.axhline)(0, color=INK, linewidth=0.9)
         if len(colours) > 1:
             _legend(axes, [Patch(color=colour) for colour in colours.values()], list(colours))
-    categories, series, gaps = by_category(data, "group", colours, "bars")
+    categories, series, gaps = by_category(data, "group", colours)
     figure.contents = Contents("bars" if lying else "columns", unit, decimals, categories, series, gaps)
     return figure
 

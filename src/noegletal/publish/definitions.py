@@ -5,8 +5,7 @@ from typing import Any
 from analysis.catalogue import Indicator, catalogue, source_line
 from analysis.danish import RECONSTRUCTION_MARK, STATUS_SYMBOLS
 from analysis.edition import Edition
-from analysis.rows import MISSING, SUPPRESSED
-from analysis.tables import UNIT_NAMES
+from analysis.rows import MISSING, SUPPRESSED, labels
 
 SYMBOLS = {
     STATUS_SYMBOLS[MISSING]: "Tallet mangler i kilden, eller noget af det, det er lagt sammen af, mangler.",
@@ -28,7 +27,7 @@ def page_context(edition: Edition) -> dict[str, Any]:
                 "name": entry.name,
                 "definition": entry.definition,
                 "averaging": entry.averaging,
-                "unit": UNIT_NAMES[entry.unit],
+                "unit": labels().unit_names[entry.unit],
                 "source": source_line(name, edition),
                 "caveats": [caveats[caveat] for caveat in entry.caveats],
                 "used_in": [plan for plan in edition.sections if name in plan.reads.indicators],

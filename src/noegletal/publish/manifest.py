@@ -24,8 +24,8 @@ FORMATS = {"pdf": "rapport.pdf", "slides": "rapport.pptx", "workbook": "noegleta
 # Asked for with the formats, but made once for the edition: its key figures as a data package.
 DATA = "data"
 PACKAGE = "datapakke/datapackage.json"
-FIGURE_FILES = ("figurer/{}.svg", "figurer/{}.png", "data/{}.csv")
-TABLE_FILES = ("data/{}.csv",)
+TABLE_FILES = ("data/{}.csv", "data/{}.parquet")
+FIGURE_FILES = ("figurer/{}.svg", "figurer/{}.png", *TABLE_FILES)
 # The notebook of a section as it was run.
 EXECUTED = "notebook.ipynb"
 OUTPUT_FACTS = "facts/{}.json"

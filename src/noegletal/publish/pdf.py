@@ -1,7 +1,6 @@
 """A report as one PDF to print and to send: the published parts of its executed notebooks, tagged and paginated."""
 
 import base64
-import csv
 import json
 import logging
 import re
@@ -21,7 +20,7 @@ from analysis.catalogue import catalogue
 from analysis.danish import RECONSTRUCTION_MARK
 from analysis.edition import SOURCES, Edition
 from analysis.errors import InputError
-from analysis.tables import CSV_LABELS
+from analysis.tables import read_coded
 from noegletal.publish.manifest import FORMATS
 from noegletal.publish.pages import TEMPLATES, environment
 
@@ -336,11 +335,8 @@ def _name(line: Element, lead: str, numbers: set[int], together: list[list[int]]
 
 def _caveats(folder: Path, anchor: str) -> list[str]:
     """The caveats of the key figures that an output shows."""
-    path = folder / "data" / f"{anchor.replace('-', '_')}.csv"
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        shown = dict.fromkeys(row.get(CSV_LABELS["indicator"]) for row in csv.DictReader(file, delimiter=";"))
+    rows = read_coded(folder, anchor.replace("-", "_"))
+    shown = dict.fromkeys(rows.get("indicator", ()))
     known = catalogue()
     names = [caveat for name in shown if name in known.indicators for caveat in known.indicators[name].caveats]
     return [known.caveats[name] for name in dict.fromkeys(names)]

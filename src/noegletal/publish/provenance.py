@@ -1,8 +1,6 @@
 """The pages that lead from each published figure and table back to the raw rows."""
 
-import csv
 import html
-import io
 import math
 import shutil
 from collections.abc import Iterator
@@ -10,16 +8,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from markupsafe import Markup
 
 from analysis import accounts, areas, danish
 from analysis.catalogue import Modelled, catalogue
 from analysis.edition import Edition, load_edition
-from analysis.rows import KEYS, SUPPRESSED
-from analysis.tables import CSV_LABELS
+from analysis.rows import KEYS, SINCE, SUPPRESSED
+from analysis.tables import read_coded
 from noegletal.figures.build import build_record
 from noegletal.publish.pages import environment, page
-from noegletal.review.trace import MODELLED, command, facts_of, files_of, leaves, same, trace
+from noegletal.review.trace import MODELLED, command, facts_of, files_of, leaves, trace
 from noegletal.review.trace_evidence import Evidence, Question
 from noegletal.review.trace_steps import PROTECTED, UNIT_NAMES, Place, Step, category_name, series_title, title
 
@@ -74,14 +73,13 @@ def _output(
     parts: dict[str, dict[Place, Step]],
 ) -> dict[str, Any]:
     """What the page says of an output; `seen` (key figures, and where each stands) and `parts` grow with it."""
-    rows = _published(folder / "data" / f"{output['output']}.csv")
+    rows = read_coded(folder, output["output"]).to_dict("records")
     shown = [row for row in rows if row.get("status") != SUPPRESSED]
     modelled = [row for row in shown if isinstance(catalogue().indicators.get(row.get("indicator", "")), Modelled)]
     asked = [(row, _question(row)) for row in shown]
     asked = [(row, question) for row, question in asked if question in evidence.places]
-    computed = [question for row, question in asked if not same(_value(row), evidence.figure(question)["value"])]
-    # What is computed from two years rests on the first of the edition too, which is what all growth is since.
-    since = [question._replace(year=evidence.edition.period.first) for question in computed]
+    # What is measured from a year rests on the figure of that year too.
+    since = [question._replace(year=int(row[SINCE])) for row, question in asked if not pd.isna(row[SINCE])]
     questions = dict.fromkeys([*(question for _, question in asked), *(q for q in since if q in evidence.places)])
     heading = f"{output['number']}: {output['title']}" if output["number"] else output["title"]
     anchor = output["output"].replace("_", "-")
@@ -108,7 +106,7 @@ def _output(
         "heading": heading,
         "shows": _shows(shown),
         "files": list({file["file"]: file for file in files}.values()),
-        "since": evidence.edition.period.first if computed else None,
+        "since": since[0].year if since else None,
         "modelled": _modelled(evidence, modelled) if modelled else "",
         "suppressed": len(rows) - len(shown),
         "disagreeing": disagreeing,
@@ -118,23 +116,12 @@ def _output(
     }
 
 
-def _published(path: Path) -> list[dict[str, str]]:
-    """The rows of a published CSV, its columns named as in the key figures."""
-    names = {danish_name: name for name, danish_name in CSV_LABELS.items()}
-    reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")), delimiter=";")
-    return [{names.get(column, column): cell for column, cell in row.items()} for row in reader]
-
-
-def _question(row: dict[str, str]) -> Question | None:
+def _question(row: dict[str, Any]) -> Question | None:
     """The key of a published row; what has no indicator, such as a list of files, is no key figure."""
     if not {"indicator", "area_code", "population_group", "category", "year"} <= set(row):
         return None
     keys = {name: row[name] for name in KEYS if name in row}
     return Question(**{"variant": accounts.STANDARD} | keys | {"year": int(row["year"])})
-
-
-def _value(row: dict[str, str]) -> float:
-    return float(row["value"].replace(",", ".")) if row["value"] else float("nan")
 
 
 def _shows(rows: list[dict[str, str]]) -> list[str]:

@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 
 from analysis import accounts, areas, danish
-from analysis import rows as vocabulary
 from analysis.danish import RECONSTRUCTION_MARK
 from analysis.edition import FINDINGS, KEY_FIGURES, SOURCES, Edition, SectionPlan, load_edition, project_root
+from analysis.rows import labels
 from noegletal import rules as quality_rules
 from noegletal.figures.assessment import recorded
 from noegletal.figures.freshness import Inputs, digest, package_version
@@ -408,18 +408,18 @@ def _by_severity(findings: list[quality_rules.Finding]) -> list[dict[str, object
             "rules": sum(rule.severity == severity for rule in rules),
             "findings": sum(finding.severity == severity for finding in findings),
         }
-        for severity, words in vocabulary.SEVERITY_NAMES.items()
+        for severity, words in labels().severities.items()
     ]
 
 
 def _rules_with_findings(findings: list[quality_rules.Finding]) -> list[dict[str, object]]:
     """Every rule in the order of quality.yml, the most serious first, with what it found."""
-    order = list(vocabulary.SEVERITY_NAMES)
+    order = list(labels().severities)
     declared = sorted(quality_rules.catalogue().rules.items(), key=lambda entry: order.index(entry[1].severity))
     return [
         {
             "id": name,
-            "severity": vocabulary.SEVERITY_NAMES[rule.severity].name,
+            "severity": labels().severities[rule.severity].name,
             "scope": rule.scope,
             "what": rule.what,
             "explanation": rule.explanation,

@@ -1,8 +1,9 @@
-"""A report as slides: one finding a slide, charts and tables that can be edited, in the order of the printed deck."""
+"""A report as slides: one finding a slide, charts and tables to edit and pictures, in the order of the printed deck."""
 
 import io
 import math
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import count, dropwhile
 from pathlib import Path
@@ -15,7 +16,9 @@ from pptx.enum.text import MSO_ANCHOR, PP_ALIGN
 from pptx.opc.constants import RELATIONSHIP_TYPE
 from pptx.opc.packuri import PackURI
 from pptx.presentation import Presentation as Deck
+from pptx.shapes.autoshape import Shape
 from pptx.shapes.graphfrm import GraphicFrame
+from pptx.shapes.picture import Picture
 from pptx.slide import Slide
 from pptx.table import _Cell
 from pptx.text.text import TextFrame
@@ -44,13 +47,23 @@ from analysis.danish import RECONSTRUCTION_MARK, STATUS_SYMBOLS, listed, number
 from analysis.edition import Edition
 from analysis.errors import InputError
 from noegletal.publish.manifest import FORMATS
-from noegletal.publish.native_charts import add_chart, background, colour
+from noegletal.publish.native_charts import KINDS, add_chart, colour
 from noegletal.publish.office import LANGUAGE, author, fixed_date, lines_below, readable, symbols, without_clock
 
 SLIDES = FORMATS["slides"]
 WIDTH = SLIDE_PAPER.width - 2 * SLIDE_MARGIN
 KICKER_TOP, TITLE_TOP, TITLE_HEIGHT, BODY_TOP = 0.32, 0.62, 1.0, 1.72
 FOOT_TOP, FOOT_HEIGHT = 7.08, 0.28
+NUMBER_LEFT, TEXT_PLACE = SLIDE_PAPER.width - SLIDE_MARGIN - 1, (SLIDE_MARGIN, 3.85, WIDTH, 2.4)
+# Where the placeholders are, left, top, width and height in inches; others are not used.
+PLACES = {
+    PP_PLACEHOLDER.TITLE: (SLIDE_MARGIN, TITLE_TOP, WIDTH, TITLE_HEIGHT),
+    PP_PLACEHOLDER.CENTER_TITLE: (SLIDE_MARGIN, 2.2, WIDTH, 1.5),
+    PP_PLACEHOLDER.SUBTITLE: TEXT_PLACE,
+    PP_PLACEHOLDER.BODY: TEXT_PLACE,
+    PP_PLACEHOLDER.SLIDE_NUMBER: (NUMBER_LEFT, FOOT_TOP, 1, FOOT_HEIGHT),
+    PP_PLACEHOLDER.FOOTER: (SLIDE_MARGIN, FOOT_TOP, 9, FOOT_HEIGHT),
+}
 # Inches that a character of a point takes up on average, and that a line does.
 CHARACTER, LINE = 0.0076, 0.0167
 # More text than this below a chart would leave it no room; the whole text is in the notes of the speaker.
@@ -86,7 +99,7 @@ def write_slides(
     _cover(deck, edition, area_code, outputs)
     footer = f"{edition.title}, {areas.name(area_code)}"
     for output in outputs:
-        for slide in _slides_of(deck, output):
+        for slide in _slides_of(deck, folder, output):
             _foot(slide, footer, len(deck.slides))
     stream = io.BytesIO()
     deck.save(stream)
@@ -154,21 +167,14 @@ def _number_parts(deck: Deck) -> None:
 def _placed(shape: Any) -> None:
     """Put a placeholder of master or layout where it belongs on wide paper; dates are not used."""
     kind = shape.placeholder_format.type
-    left, width = Inches(SLIDE_MARGIN), Inches(WIDTH)
-    if kind in (PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE):
-        cover = kind is PP_PLACEHOLDER.CENTER_TITLE
-        shape.left, shape.width = left, width
-        shape.top, shape.height = (Inches(2.2), Inches(1.5)) if cover else (Inches(TITLE_TOP), Inches(TITLE_HEIGHT))
-        shape.text_frame.vertical_anchor = MSO_ANCHOR.BOTTOM if cover else MSO_ANCHOR.TOP
-    elif kind in (PP_PLACEHOLDER.SUBTITLE, PP_PLACEHOLDER.BODY):
-        shape.left, shape.width, shape.top, shape.height = left, width, Inches(3.85), Inches(2.4)
-    elif kind is PP_PLACEHOLDER.SLIDE_NUMBER:
-        shape.left, shape.width = Inches(SLIDE_PAPER.width - SLIDE_MARGIN - 1), Inches(1)
-        shape.top, shape.height = Inches(FOOT_TOP), Inches(FOOT_HEIGHT)
-    elif kind is PP_PLACEHOLDER.FOOTER:
-        shape.left, shape.width, shape.top, shape.height = left, Inches(9), Inches(FOOT_TOP), Inches(FOOT_HEIGHT)
-    else:
+    if kind not in PLACES:
         shape._element.getparent().remove(shape._element)
+        return
+    shape.left, shape.top, shape.width, shape.height = map(Inches, PLACES[kind])
+    if kind is PP_PLACEHOLDER.TITLE:
+        shape.text_frame.vertical_anchor = MSO_ANCHOR.TOP
+    elif kind is PP_PLACEHOLDER.CENTER_TITLE:
+        shape.text_frame.vertical_anchor = MSO_ANCHOR.BOTTOM
 
 
 def _house_theme(deck: Deck) -> None:
@@ -206,34 +212,48 @@ def _cover(deck: Deck, edition: Edition, area_code: str, outputs: Sequence[Shown
     _described(band._element.nvSpPr.cNvPr, "", "")
 
 
-def _slides_of(deck: Deck, output: Shown) -> Iterator[Slide]:
+def _slides_of(deck: Deck, folder: Path, output: Shown) -> Iterator[Slide]:
     """The slides of an output: one for a figure, as many as its rows need for a table."""
     facts = output.facts
     below = lines_below(output.record, facts)
     contents = from_facts(facts["chart"]) if facts.get("chart") else None
     if contents:
         below = list(dict.fromkeys([*_in_words(contents), *below]))
-    table = _matrix_table(contents) if contents and contents.kind == "matrix" else facts.get("table")
     room = FOOT_TOP - BODY_TOP - _height_below(below)
-    if table:
-        widths, size, pages = _laid_out(table, room)
+    if facts.get("table"):
+        widths, size, pages = _laid_out(facts["table"], room)
         for page, rows in enumerate(pages, 1):
             slide = _finding(deck, output, below, f" ({page} af {len(pages)})" if len(pages) > 1 else "")
-            frame = _table(slide, table, rows, widths, size)
+            frame = _table(slide, facts["table"], rows, widths, size)
             _described(frame._element.nvGraphicFramePr.cNvPr, _name(facts), facts.get("alt") or facts["title"])
-            if contents:
-                _shaded(frame, contents)
             yield slide
         return
     slide = _finding(deck, output, below, "")
     place = (Inches(SLIDE_MARGIN), Inches(BODY_TOP), Inches(WIDTH), Inches(room - 0.1))
-    if contents and any(value is not None for one in contents.series for value in one.values):
+    if contents and all(value is None for one in contents.series for value in one.values):
+        _write(slide.shapes.add_textbox(*place).text_frame, ["Der er ingen tal at vise."], SLIDE_TEXT + 3, tone=INK)
+    elif contents and contents.kind in KINDS:
         frame = add_chart(slide, contents, place)
         _described(frame._element.nvGraphicFramePr.cNvPr, _name(facts), facts["alt"])
     else:
-        text = "Der er ingen tal at vise." if contents else facts.get("reading") or facts.get("alt") or ""
-        _write(slide.shapes.add_textbox(*place).text_frame, [text], SLIDE_TEXT + 3, tone=INK)
+        picture = _picture(slide, folder / f"figurer/{facts['output']}.png", facts.get("margins") or (0, 0), place)
+        _described(picture._element.nvPicPr.cNvPr, _name(facts), facts["alt"])
     yield slide
+
+
+def _picture(slide: Slide, path: Path, margins: tuple[float, float], place: tuple[int, int, int, int]) -> Picture:
+    """Show a stored figure as large as its place allows, without the title and lines that the slide has of its own."""
+    left, top, width, height = place
+    try:
+        picture = slide.shapes.add_picture(str(path), left, top)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}; run its section again") from error
+    picture.crop_top, picture.crop_bottom = margins
+    shown = picture.height * (1 - sum(margins))
+    scale = min(width / picture.width, height / shown)
+    picture.width, picture.height = round(picture.width * scale), round(shown * scale)
+    picture.left = left + (width - picture.width) // 2
+    return picture
 
 
 def _name(facts: dict[str, Any]) -> str:
@@ -249,13 +269,13 @@ def _finding(deck: Deck, output: Shown, below: Sequence[str], part: str) -> Slid
     for paragraph in slide.shapes.title.text_frame.paragraphs:
         paragraph.alignment = PP_ALIGN.LEFT
     kicker = " · ".join(text for text in (output.record["title"], facts.get("number")) if text)
-    _write(_box(slide, KICKER_TOP, 0.32, WIDTH - 3.3), [kicker], SLIDE_KICKER, tone=HIGHLIGHT, bold=True)
+    _write(_box(slide, KICKER_TOP, 0.32, WIDTH - 3.3).text_frame, [kicker], SLIDE_KICKER, tone=HIGHLIGHT, bold=True)
     if facts.get("origin") == "reconstruction":
         _mark(slide)
     if below:
         height = _height_below(below)
         lines = _fitting(below)
-        _write(_box(slide, FOOT_TOP - height, height, WIDTH), lines, SLIDE_FOOTER, tone=MUTED)
+        _write(_box(slide, FOOT_TOP - height, height, WIDTH).text_frame, lines, SLIDE_FOOTER, tone=MUTED)
     spoken = [facts.get("reading") or "", *below]
     slide.notes_slide.notes_text_frame.text = "\n".join(readable(line) for line in spoken if line)
     return slide
@@ -271,14 +291,7 @@ def _heading_size(title: str) -> int:
 
 def _lines(text: str, width: float, size: float) -> int:
     """How many lines a text takes up, a little more rather than less."""
-    across = max(4, int(width / (CHARACTER * size)))
-    used, lines = 0, 1
-    for word in text.split():
-        if used and used + 1 + len(word) > across:
-            lines, used = lines + 1, 0
-        lines += (len(word) - 1) // across
-        used += (1 if used else 0) + (len(word) - 1) % across + 1
-    return lines
+    return len(textwrap.wrap(text, max(4, int(width / (CHARACTER * size))), break_on_hyphens=False)) or 1
 
 
 def _height_below(below: Sequence[str]) -> float:
@@ -298,12 +311,12 @@ def _fitting(below: Sequence[str]) -> list[str]:
 
 
 def _in_words(contents: Contents) -> list[str]:
-    """What a native chart cannot show: the values that are not there, and which series stand in the background."""
-    alike = [readable(one.name) for one in background(contents)]
-    lines = [f"Grå prikker: {listed(alike)}."] if alike else []
+    """The values that are not there, which most charts cannot show, and what their symbols stand for."""
+    if not contents.gaps:
+        return []
     meanings = symbols({gap.status if gap.status in STATUS_SYMBOLS else "missing" for gap in contents.gaps})
-    if not contents.gaps or contents.kind == "matrix":
-        return [*lines, *meanings]
+    if contents.kind == "matrix":
+        return meanings
     several = len(contents.series) > 1
     named = list(
         dict.fromkeys(
@@ -313,12 +326,11 @@ def _in_words(contents: Contents) -> list[str]:
         )
     )
     shown = named if len(named) <= MOST_NAMED else [*named[:MOST_NAMED], f"{number(len(named) - MOST_NAMED)} mere"]
-    return [*lines, f"Uden tal: {listed(shown)}.", *meanings]
+    return [f"Uden tal: {listed(shown)}.", *meanings]
 
 
 def _mark(slide: Slide) -> None:
-    left = SLIDE_PAPER.width - SLIDE_MARGIN - 3.1
-    box = slide.shapes.add_textbox(Inches(left), Inches(KICKER_TOP), Inches(3.1), Inches(0.3))
+    box = _box(slide, KICKER_TOP, 0.3, 3.1, left=SLIDE_PAPER.width - SLIDE_MARGIN - 3.1)
     box.name = RECONSTRUCTION_MARK
     box.fill.solid()
     box.fill.fore_color.rgb, box.line.color.rgb, box.line.width = colour(WARNING), colour(WARNING_LINE), Pt(0.75)
@@ -326,9 +338,8 @@ def _mark(slide: Slide) -> None:
     _write(box.text_frame, [RECONSTRUCTION_MARK], SLIDE_VALUE, tone=INK, align=PP_ALIGN.CENTER)
 
 
-def _box(slide: Slide, top: float, height: float, width: float) -> TextFrame:
-    box = slide.shapes.add_textbox(Inches(SLIDE_MARGIN), Inches(top), Inches(width), Inches(height))
-    return box.text_frame
+def _box(slide: Slide, top: float, height: float, width: float, *, left: float = SLIDE_MARGIN) -> Shape:
+    return slide.shapes.add_textbox(*map(Inches, (left, top, width, height)))
 
 
 def _write(
@@ -360,41 +371,9 @@ def _described(properties: Any, name: str, text: str) -> None:
 
 def _foot(slide: Slide, text: str, page: int) -> None:
     """The report and the number of the slide; placeholders of a layout are not copied to its slides."""
-    _write(_box(slide, FOOT_TOP, FOOT_HEIGHT, 9), [text], SLIDE_FOOTER, tone=MUTED)
-    frame = slide.shapes.add_textbox(
-        Inches(SLIDE_PAPER.width - SLIDE_MARGIN - 1), Inches(FOOT_TOP), Inches(1), Inches(FOOT_HEIGHT)
-    ).text_frame
+    _write(_box(slide, FOOT_TOP, FOOT_HEIGHT, 9).text_frame, [text], SLIDE_FOOTER, tone=MUTED)
+    frame = _box(slide, FOOT_TOP, FOOT_HEIGHT, 1, left=NUMBER_LEFT).text_frame
     _write(frame, [str(page)], SLIDE_FOOTER, tone=MUTED, align=PP_ALIGN.RIGHT)
-
-
-def _matrix_table(contents: Contents) -> dict[str, Any]:
-    """A shaded matrix as the texts of a table, with the symbol of its status where a cell has no figure."""
-    gaps = {(gap.category, gap.series): gap.status for gap in contents.gaps}
-    columns = [one.name for one in contents.series]
-    rows = [
-        [
-            name,
-            *(
-                number(math.nan if value is None else value, contents.decimals, gaps.get((name, column), ""))
-                for column, value in zip(columns, values, strict=True)
-            ),
-        ]
-        for name, *values in zip(contents.categories, *(one.values for one in contents.series), strict=True)
-    ]
-    return {"columns": ["", *columns], "rows": rows, "numeric": columns, "strong": [], "heading": contents.unit}
-
-
-def _shaded(frame: GraphicFrame, contents: Contents) -> None:
-    """Shade the cells of a matrix after their figures, light enough for ink."""
-    highest = max((value for one in contents.series for value in one.values if value is not None), default=0) or 1
-    for column, one in enumerate(contents.series, 1):
-        for row, value in enumerate(one.values, 1):
-            if value is not None and row < len(frame.table.rows):
-                share = max(0.0, min(1.0, value / highest)) * 0.75
-                red, green, blue = (round(255 + (part - 255) * share) for part in colour("#6BAED6"))
-                cell = frame.table.cell(row, column)
-                cell.fill.solid()
-                cell.fill.fore_color.rgb = colour(f"#{red:02X}{green:02X}{blue:02X}")
 
 
 def _laid_out(table: dict[str, Any], room: float) -> tuple[list[float], int, list[list[list[str]]]]:

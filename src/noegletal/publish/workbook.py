@@ -1,6 +1,5 @@
 """A report as one Excel workbook: a sheet per figure and table, the key figures with filters, the definitions."""
 
-import csv
 import io
 import math
 import re
@@ -22,7 +21,8 @@ from analysis.danish import STATUS_SYMBOLS
 from analysis.edition import KEY_FIGURES, Edition
 from analysis.errors import InputError
 from analysis.prices import STATUS_NAMES as PRICE_STATUS_NAMES
-from analysis.tables import FORMULA_START, ORIGIN_NAMES, UNIT_NAMES, with_labels
+from analysis.rows import labels
+from analysis.tables import read_coded, with_danish_names, with_labels
 from noegletal.publish.manifest import FORMATS
 from noegletal.publish.office import (
     STATUS_NAMES,
@@ -33,7 +33,6 @@ from noegletal.publish.office import (
     number_format,
     readable,
 )
-from noegletal.review.trace_steps import GROUP_NAMES
 
 WORKBOOK = FORMATS["workbook"]
 CONTENTS, FIGURES, DEFINITIONS = "Indhold", "Nøgletal", "Definitioner"
@@ -41,15 +40,11 @@ CONTENTS, FIGURES, DEFINITIONS = "Indhold", "Nøgletal", "Definitioner"
 LONGEST_NAME, LONGEST_TEXT = 31, 32767
 NOT_IN_NAMES = re.compile(r"[\[\]:*?/\\']")
 WIDEST, NARROWEST = 46, 9
-NUMBER = re.compile(r"^-?\d+(,\d+)?(e[+-]?\d+)?$")
 DANISH_NUMBER = re.compile(r"^\u2212?\d{1,3}(\.\d{3})*(,\d+)?$|^\u2212?\d+(,\d+)?$")
-LEADING_ZERO = re.compile(r"^-?0\d")
-VARIANT_NAMES = {"standard": "standard", "printed_mapping": "som trykt", "age_0_17": "pr. 0-17-årig"}
-CODED = {"enhed": UNIT_NAMES, "oprindelse": ORIGIN_NAMES, "gruppe": GROUP_NAMES, "variant": VARIANT_NAMES}
 STATUSES = STATUS_NAMES | PRICE_STATUS_NAMES
 YEARS = ("år", "year")
-# Codes are texts, also those of digits alone; Excel is not to warn about them.
-CODES, EVERYWHERE = "kode", "A1:XFD1048576"
+# Excel is not to warn about codes, which are texts, also those of digits alone.
+EVERYWHERE = "A1:XFD1048576"
 # Figures and their heads stand to the right, with room before the text of the next column.
 SPACE_BEHIND, FIGURES_HEAD = "_-", {"align": "right", "indent": 1}
 # The height of a line of text, and room for signs, points and the empty space beside a text, in characters.
@@ -137,7 +132,7 @@ class _Writer:
     def output(self, folder: Path, record: dict[str, Any], facts: dict[str, Any]) -> str:
         """A sheet with a figure or table as it is shown, and the figures behind it; returns its name."""
         sheet = self._book.add_worksheet(self._sheet_name(facts))
-        published = _published(folder / "data" / f"{facts['output']}.csv")
+        published = _published(folder, facts["output"])
         unit = facts.get("unit") or ", ".join(dict.fromkeys(published.units))
         sheet.write_string(0, 0, _text(facts["title"]), self._heading)
         about = [text for text in (facts.get("number"), f"Enhed: {unit}" if unit else "") if text]
@@ -218,14 +213,14 @@ class _Writer:
             "Nøgletal": [entries[name].name if name in entries else name for name in indicators],
             "Område": rows["area"].tolist(),
             "Områdekode": rows["area_code"].tolist(),
-            "Gruppe": [GROUP_NAMES.get(group, group) for group in rows["population_group"].tolist()],
+            "Gruppe": [labels().groups.get(group, group) for group in rows["population_group"].tolist()],
             "Kategori": rows["label"].tolist(),
             "År": None,
-            "Variant": [VARIANT_NAMES.get(variant, variant) for variant in rows["variant"].tolist()],
+            "Variant": [labels().variants.get(variant, variant) for variant in rows["variant"].tolist()],
             "Værdi": None,
-            "Enhed": [UNIT_NAMES.get(unit, unit) for unit in units],
+            "Enhed": [labels().unit_names.get(unit, unit) for unit in units],
             "Status": [_status(status) for status in rows["status"].tolist()],
-            "Oprindelse": [ORIGIN_NAMES.get(origin, origin) for origin in rows["origin"].tolist()],
+            "Oprindelse": [labels().origins.get(origin, origin) for origin in rows["origin"].tolist()],
             "Note": rows["note"].tolist(),
         }
         headings = list(texts)
@@ -268,7 +263,7 @@ class _Writer:
             sheet.set_column(place, place, width)
         for row, (name, entry) in enumerate(catalogue().indicators.items(), 1):
             caveats = " ".join(catalogue().caveats[caveat] for caveat in entry.caveats)
-            unit = UNIT_NAMES.get(entry.unit, entry.unit)
+            unit = labels().unit_names.get(entry.unit, entry.unit)
             texts = [entry.name, unit, entry.definition, entry.averaging, source_line(name, edition), caveats]
             for place, text in enumerate(texts):
                 sheet.write_string(row, place, _text(text), self._wrapped)
@@ -326,42 +321,35 @@ class _Published(NamedTuple):
     units: list[str]
 
 
-def _published(path: Path) -> _Published:
-    """The published rows of an output: numbers as numbers, codes and statuses in words, no column twice."""
-    if not path.is_file():
-        return _Published([], [], [])
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        head, *lines = list(csv.reader(file, delimiter=";")) or [[]]
-    columns = {name: [line[place] for line in lines] for place, name in enumerate(head)}
+def _published(folder: Path, output: str) -> _Published:
+    """The rows behind an output: numbers as numbers, codes and statuses in words, no column twice."""
+    rows = read_coded(folder, output)
+    units = [labels().unit_names.get(unit, unit) for unit in rows.get("unit", ())]
+    if "indicator" in rows.columns:
+        known = catalogue().indicators
+        named = [known[one].name if one in known else one for one in rows.pop("indicator")]
+        rows.insert(0, "nøgletal", named)
     # The code of what stands in words beside it.
-    for code, name in (("indikator", ""), ("kategorikode", "kategori")):
-        if code in columns and (name in columns or not name):
-            codes = columns.pop(code)
-            if not name:
-                known = catalogue().indicators
-                columns = {"nøgletal": [known[one].name if one in known else one for one in codes]} | columns
-    if ("navn" in columns or "serie" in columns) and not set(columns.get("variant", [])) <= set(VARIANT_NAMES):
-        del columns["variant"]
-    units = [UNIT_NAMES.get(unit, unit) for unit in columns.get("enhed", [])]
-    cells = {name: _cells(name, texts) for name, texts in columns.items()}
+    rows = rows.drop(columns="category") if {"category", "label"} <= set(rows.columns) else rows
+    named = {"name", "series"} & set(rows.columns)
+    if named and "variant" in rows.columns and not set(rows["variant"]) <= set(labels().variants):
+        rows = rows.drop(columns="variant")
+    table = with_danish_names(rows)
+    cells = {name: _cells(name, table[name]) for name in table.columns}
+    first = {"nøgletal": cells.pop("nøgletal")} if "nøgletal" in cells else {}
+    cells = first | cells
     return _Published(list(cells), [list(row) for row in zip(*cells.values(), strict=True)], units)
 
 
-def _cells(name: str, texts: Sequence[str]) -> list[Cell]:
-    if name in CODED:
-        return [_text(CODED[name].get(text, text)) for text in texts]
-    if name == "status":
-        return [_status(text) for text in texts]
-    filled = [text for text in texts if text]
-    figures = all(NUMBER.match(text) and not LEADING_ZERO.match(text) for text in filled)
-    if filled and figures and not name.endswith(CODES):
-        return [float(text.replace(",", ".")) if text else None for text in texts]
-    return [_text(_as_it_was(text)) for text in texts]
-
-
-def _as_it_was(text: str) -> str:
-    """A text without the apostrophe that guards it in a CSV, where it could be taken for a formula."""
-    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_START) else text
+def _cells(name: str, column: pd.Series) -> list[Cell]:
+    if pd.api.types.is_numeric_dtype(column):
+        return [None if pd.isna(value) else float(value) for value in column]
+    texts = ["" if pd.isna(value) else str(value) for value in column]
+    known = labels()
+    coded = {"enhed": known.unit_names, "oprindelse": known.origins, "gruppe": known.groups, "variant": known.variants}
+    if name in coded:
+        return [_text(coded[name].get(text, text)) for text in texts]
+    return [_status(text) if name == "status" else _text(text) for text in texts]
 
 
 def _status(status: str) -> str:

@@ -1,8 +1,6 @@
 """Which published figures and tables of a report would come out otherwise with the key figures of another vintage."""
 
-import io
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,16 +11,14 @@ from pydantic import BaseModel, ConfigDict
 from analysis import accounts, measures
 from analysis.catalogue import Amount, Modelled, catalogue
 from analysis.danish import money_unit, rounded
-from analysis.errors import InputError
-from analysis.rows import CELL_KEYS, KEYS
-from analysis.tables import CSV_LABELS
+from analysis.rows import CELL_KEYS, CHANGE, GROWTH, INDEX, KEYS, LEVEL, MEASURE, SHARE, SINCE
+from analysis.tables import read_coded
 from noegletal.review.revisions import Revisions
 
 # Growths, shares and indices are shown with one decimal at the most.
 DERIVED_DECIMALS = 1
 SAME = 1e-9
 SERIES = [key for key in KEYS if key != "year"]
-COLUMNS = {label: column for column, label in CSV_LABELS.items()}
 TEXTS = ("indicator", "area_code", "population_group", "category", "variant", "unit")
 
 
@@ -50,15 +46,21 @@ def affected_outputs(
 ) -> list[AffectedOutput]:
     """The outputs of a report that the differences reach, in the order of the report.
 
-    `folder`: the report of one area, with `data/<output>.csv`; `sections`: its sections as the manifest has them.
-    A figure in the CSV is recognised as a level, growth, change, share or index by its value, and is computed from
-    both vintages in the same way. Errors: a CSV that is not one of the report's.
+    `folder`: the report of one area, with `data/<output>.parquet`; `sections`: its sections as the manifest has them.
+    Each figure says how it was made (measures.py) and is made of both vintages in the same way. Errors: a file that is
+    not one of the report's.
     """
     if revisions.none:
         return []
     published = list(_published(folder, sections))
-    rows = [frame.assign(output=output["output"]) for _, output, frame in published if "indicator" in frame.columns]
-    shown = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=[*KEYS, "unit", "value", "output"])
+    # Some tables are of several key figures, or of what no key figure is; what they lack fits nothing below.
+    columns = [*KEYS, "unit", "value", MEASURE, SINCE]
+    rows = [
+        frame.reindex(columns=columns).fillna(dict.fromkeys(TEXTS, "") | {"year": 0}).assign(output=output["output"])
+        for _, output, frame in published
+        if "indicator" in frame.columns
+    ]
+    shown = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=[*columns, "output"])
     judged = _judged(revisions, shown)
     changed_tables = {table.table for table in revisions.tables if not table.same}
     found = []
@@ -94,24 +96,9 @@ def _published(folder: Path, sections: dict[str, dict[str, Any]]) -> Iterator[tu
     """Section, facts and rows of each output that the report has; one that was left out has no rows."""
     for section, facts in sections.items():
         for output in facts.get("outputs", []):
-            path = folder / "data" / f"{output['output']}.csv"
-            if path.is_file():
-                yield section, output, _read(path)
-
-
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        content = path.read_bytes().decode("utf-8-sig")
-        texts = {label: str for label, column in COLUMNS.items() if column in TEXTS}
-        frame = pd.read_csv(io.StringIO(content), sep=";", decimal=",", dtype=texts, keep_default_na=True)
-    except (UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"{path} is not a CSV of the report: {error}; run `noegletal report` again") from error
-    frame = frame.rename(columns=COLUMNS)
-    if "indicator" in frame.columns:
-        # Some tables are of several key figures, or of what no key figure is; what they lack fits nothing below.
-        frame = frame.reindex(columns=[*KEYS, "value", "unit"]).fillna(dict.fromkeys(TEXTS, "") | {"year": 0})
-        frame = frame.astype({"year": int, "value": float})
-    return frame
+            rows = read_coded(folder, output["output"])
+            if len(rows):
+                yield section, output, rows
 
 
 def _judged(revisions: Revisions, shown: pd.DataFrame) -> pd.DataFrame:
@@ -144,68 +131,39 @@ def _among(rows: pd.DataFrame, columns: list[str], wanted: set[tuple[str, ...]])
 
 
 def _read_in_both(revisions: Revisions, rows: pd.DataFrame) -> pd.DataFrame:
-    """The published rows with their value `before` and `after`, and whether it is `known` how they are made.
+    """The published rows with their value `before` and `after`, made as they say; `known` where one of them is it.
 
-    A figure published from either vintage is one of the two; one that is missing can only be a level.
+    A row whose value is neither was made of key figures in some other way.
     """
     tables = [
         table[table["indicator"].isin(set(rows["indicator"])) & table["area_code"].isin(set(rows["area_code"]))]
         for table in (revisions.before_figures, revisions.after_figures)
     ]
-    levels = [_looked_up(table, rows) for table in tables]
+    made = pd.DataFrame(np.nan, index=rows.index, columns=["before", "after"])
+    for (measure, since), alike in rows.groupby([MEASURE, SINCE], dropna=False):
+        for side, table in zip(made.columns, tables, strict=True):
+            made.loc[alike.index, side] = _looked_up(_measured(table, alike, measure, since), alike)
     units = rows["indicator"].map(lambda name: catalogue().indicators[name].unit)
-    absent = rows["value"].isna() & (rows["unit"] == units) & (levels[0].isna() | levels[1].isna())
-    known = absent | _fits(rows, levels)
-    rows = rows.assign(known=known, before=levels[0].where(known), after=levels[1].where(known))
-    for measure in _measures(revisions, rows):
-        left = rows[~rows["known"] & (rows["variant"] != "")]
-        if left.empty:
-            break
-        wanted = left[["indicator", "area_code", "population_group", "variant"]].drop_duplicates()
-        values = [_looked_up(measure(table.merge(wanted, on=list(wanted.columns))), left) for table in tables]
-        found = _fits(left, values)
-        found = found[found].index
-        rows.loc[found, "before"], rows.loc[found, "after"] = values[0][found], values[1][found]
-        rows.loc[found, "known"] = True
-    return rows
+    # One that is missing can only be a level.
+    absent = rows["value"].isna() & (rows["unit"] == units) & made.isna().any(axis=1)
+    known = absent | _same(rows["value"], made["before"]) | _same(rows["value"], made["after"])
+    return rows.assign(known=known, before=made["before"].where(known), after=made["after"].where(known))
 
 
-def _fits(rows: pd.DataFrame, values: list[pd.Series]) -> pd.Series:
-    return _same(rows["value"], values[0]) | _same(rows["value"], values[1])
-
-
-def _measures(revisions: Revisions, rows: pd.DataFrame) -> Iterator[Callable[[pd.DataFrame], pd.DataFrame]]:
-    """What a published figure could be besides a level: measures from the edition's first year, or the data's."""
-    siblings = {
-        tuple(accounts.siblings(group, category))
-        for group, category in set(zip(rows["population_group"], rows["category"], strict=True))
-        if _in_tree(group, category)
-    }
-    lasts = sorted(year for year in rows["year"].unique() if year)
-    earliest = min(revisions.before_figures["year"].min(), revisions.after_figures["year"].min())
-    for first in dict.fromkeys([revisions.edition.period.first, int(earliest)]):
-        yield partial(_over_spans, measures.growth, first, [last for last in lasts if last > first])
-        yield partial(_over_spans, measures.change, first, [last for last in lasts if last > first])
-        yield partial(measures.index, base=first)
-        if first == revisions.edition.period.first:
-            yield from (partial(_share, list(categories)) for categories in sorted(siblings))
-
-
-def _share(categories: list[str], table: pd.DataFrame) -> pd.DataFrame:
-    present = table["category"].isin(categories).any()
-    return measures.share(table, categories) if present else table.head(0)
-
-
-def _over_spans(
-    measure: Callable[[pd.DataFrame, int, int], pd.DataFrame], first: int, lasts: list[int], table: pd.DataFrame
-) -> pd.DataFrame:
-    parts = [measure(table, first, last) for last in lasts if last in set(table["year"])]
-    return pd.concat(parts) if parts else table.head(0)
-
-
-def _in_tree(group: str, category: str) -> bool:
-    known = accounts.categories()
-    return bool(((known["population_group"] == group) & (known["category"] == category)).any())
+def _measured(table: pd.DataFrame, rows: pd.DataFrame, measure: str, since: object) -> pd.DataFrame:
+    """What the rows of a measure would be with the key figures of a table."""
+    if measure == LEVEL:
+        return table
+    if measure in (GROWTH, CHANGE):
+        made = measures.growth if measure == GROWTH else measures.change
+        return pd.concat([made(table, int(since), year) for year in sorted(set(rows["year"]))])
+    if measure == INDEX:
+        return measures.index(table, int(since))
+    if measure == SHARE:
+        pairs = set(zip(rows["population_group"], rows["category"], strict=True))
+        wholes = {tuple(accounts.siblings(*pair)) for pair in pairs if pair in accounts.labels()}
+        return pd.concat([table.head(0), *(measures.share(table, list(whole)) for whole in sorted(wholes))])
+    return table.head(0)
 
 
 def _looked_up(table: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:

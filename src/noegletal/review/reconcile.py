@@ -16,7 +16,7 @@ from analysis.danish import listed, number, rounded
 from analysis.declared import read_declared, read_rows
 from analysis.edition import KEY_FIGURES, Edition, reference_folder
 from analysis.errors import InputError
-from analysis.rows import ORIGINS
+from analysis.rows import weakest
 from noegletal.figures.freshness import PAGE_CODE, build_record, code_digest, digest, folder_digest
 
 COMPARISONS = "comparisons.json"
@@ -240,9 +240,7 @@ def computed_reading(reading: Reading, edition: Edition, table: pd.DataFrame) ->
     rows = rows[rows["year"] == edition.period.last]
     if rows.empty:
         return pd.Series({"value": float("nan"), "unit": "", "origin": ""})
-    return pd.Series(
-        {"value": rows["value"].mean(), "unit": rows["unit"].iloc[0], "origin": max(rows["origin"], key=ORIGINS.index)}
-    )
+    return pd.Series({"value": rows["value"].mean(), "unit": rows["unit"].iloc[0], "origin": weakest(rows["origin"])})
 
 
 def counts(comparisons: list[Comparison]) -> dict[str, dict[str, int]]:

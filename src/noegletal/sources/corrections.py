@@ -15,7 +15,7 @@ from analysis.danish import exact
 from analysis.declared import text_of
 from analysis.edition import Edition, reference_folder
 from analysis.errors import InputError
-from analysis.rows import ORIGINS
+from analysis.rows import weakest
 from noegletal.rules import Finding
 from noegletal.sources.snapshot import MISSING, PERIOD_PATTERN, TIME, RawFile, raw_files, read_table, table_shapes
 
@@ -206,7 +206,7 @@ def _corrected(rows: pd.DataFrame, corrections: Sequence[Correction], files: Seq
         text = f"{correction.change}: {correction.reason}"
         if correction.action == "add":
             # What is added is no better founded than the rest of its table.
-            origin = max((file.sidecar.origin for file in files), key=ORIGINS.index)
+            origin = weakest(file.sidecar.origin for file in files)
             place = {"file": FILE, "line": correction.line, "origin": origin, "status": files[0].sidecar.status}
             added.append(correction.key | place | {"value": correction.value, "correction": text, "removed": False})
             continue

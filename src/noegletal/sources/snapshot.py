@@ -27,7 +27,7 @@ from analysis.areas import area_table, municipalities
 from analysis.declared import first_problem, plain, read_declared
 from analysis.edition import reference_folder
 from analysis.errors import InputError
-from analysis.rows import ORIGINS
+from analysis.rows import weakest
 
 MISSING = ".."
 TIME, VALUE = "TID", "INDHOLD"
@@ -493,8 +493,8 @@ def with_absent_rows(frame: pd.DataFrame, table: str, periods: list[str]) -> pd.
     absent = full["_merge"] == "left_only"
     delivered = full[shape.area].isin(frame[shape.area])
     full.loc[absent & delivered, "value"] = shape.suppressed_value
-    weakest = max(frame["origin"].unique(), key=ORIGINS.index)
+    origin = weakest(frame["origin"].unique())
     return full.drop(columns="_merge").assign(
-        origin=full["origin"].astype("str").where(~absent, weakest),
+        origin=full["origin"].astype("str").where(~absent, origin),
         status=full["status"].astype("str").where(~absent, "final"),
     )
