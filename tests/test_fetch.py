@@ -952,6 +952,7 @@ def as_statbank(folder, name):
     return table_from_csv([header, *unique.values()], table=name, labels=labels)
 
 
+@pytest.mark.long
 def test_key_figures_of_fetched_data_are_those_of_the_source(edition, source, tmp_path):
     last = Years(first=2024, last=2024)
     needs = {
@@ -982,6 +983,7 @@ def test_key_figures_of_fetched_data_are_those_of_the_source(edition, source, tm
 
 
 @pytest.mark.needs("pango", "poppler")
+@pytest.mark.long
 def test_what_fetch_and_import_write_goes_through_every_form_of_a_report(source, tmp_path):
     project = Project(tmp_path / "project", tmp_path / "processed")
     raw, saved = tmp_path / "live", tmp_path / "saved.csv"

@@ -11,7 +11,7 @@ from small_projects import PUBLISH
 
 from noegletal.publish.manifest import FORMATS, PACKAGE
 
-pytestmark = [pytest.mark.xdist_group("runner"), pytest.mark.needs("pango")]
+pytestmark = pytest.mark.needs("pango")
 NO_PANGO = "raise OSError(\"cannot load library 'libpango-1.0-0'\")\n"
 
 

@@ -27,7 +27,6 @@ from noegletal.publish.manifest import EXECUTED
 from noegletal.runner.execute import Job, run
 from warmkernel.engine import choose
 
-pytestmark = pytest.mark.xdist_group("jupyter")
 SECTION, AREA = "01_udgifter", "Ballerup"
 PROGRAMS = Path(sys.executable).parent
 SECONDS = 300

@@ -32,8 +32,6 @@ TRANSCRIBED = ["FOLK1A", "FOLK1B", "FOLK1A_BAND", "REGK31", "BU43", "UND2_PR_100
 COUNTS = ["UND2", "UND1", "ANBAAR12", "ISBU02", "HAND05", "KRISE1"]
 MADE = ["REGK31.derived", "FOLK1A.reconstruction", "REGK100", *COUNTS]
 
-pytestmark = pytest.mark.xdist_group("reconstruction")
-
 
 def run(*arguments):
     command = [sys.executable, "-W", "error", "-m", "reconstruction", *map(str, arguments)]

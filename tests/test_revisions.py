@@ -5,19 +5,17 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 
 import pandas as pd
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from conftest import ROOT, rewrite_raw
+from conftest import ROOT, noegletal, rewrite_raw
 
 from analysis import measures
 from analysis.edition import ROOT_VARIABLE, load_edition
 from analysis.errors import InputError
 from analysis.tables import spreadsheet_csv, with_labels
-from noegletal import cli
 from noegletal.publish.manifest import missing_outputs, published_sections
 from noegletal.publish.site import publish
 from noegletal.review.affected import affected_outputs, sections_to_rerun
@@ -25,7 +23,6 @@ from noegletal.review.reconcile import compare
 from noegletal.review.revisions import NotCompared, compare_vintages, differences, since_earlier, table_changes
 from noegletal.review.vintage_figures import find_vintage, kept_vintages, same_files
 
-pytestmark = pytest.mark.xdist_group("revisions")
 EARLIER = "2026-11-20"
 ADDED = 30_000
 ACCOUNT = "101;52821;1;1;5;TOT;LOBM;2024;"
@@ -88,13 +85,9 @@ def revisions(project):
             os.environ[ROOT_VARIABLE] = before
 
 
-def noegletal(monkeypatch, capsys, *arguments):
-    """Exit code, output and errors of the command, run as the console script runs it."""
-    monkeypatch.setattr(sys, "argv", ["noegletal", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    said = capsys.readouterr()
-    return ended.value.code or 0, said.out, said.err
+def asked(*arguments):
+    done = noegletal(*arguments)
+    return done.returncode, done.stdout, done.stderr
 
 
 def rows_of(frame, **choice):
@@ -282,11 +275,9 @@ def test_a_csv_that_is_none_of_the_reports_is_named(revisions, report, tmp_path)
 
 
 @pytest.mark.long
-def test_command_prints_tables_json_and_a_page(here, report, monkeypatch, capsys, tmp_path):
+def test_command_prints_tables_json_and_a_page(here, report, tmp_path):
     page = tmp_path / "aendringer.html"
-    code, out, err = noegletal(
-        monkeypatch, capsys, "diff", EARLIER, "nu", "-e", "2025", "-a", "København", "--html", page, "-n", "2"
-    )
+    code, out, err = asked("diff", EARLIER, "nu", "-e", "2025", "-a", "København", "--html", page, "-n", "2")
     assert (code, err) == (0, "")
     for text in ("REGK100", "notifications", "aflastning", "n25_tabel1_aflastning_2024"):
         assert text in out
@@ -297,9 +288,7 @@ def test_command_prints_tables_json_and_a_page(here, report, monkeypatch, capsys
     assert "+30.000.000" in found.text.replace("\u00a0", " ")
     assert "Om <figur_niveau>" in found.text, "titles are escaped"
 
-    code, out, err = noegletal(
-        monkeypatch, capsys, "diff", EARLIER, "nu", "-e", "2025", "--json", "-i", "expenditure", "-a", "101", "-n", "3"
-    )
+    code, out, err = asked("diff", EARLIER, "nu", "-e", "2025", "--json", "-i", "expenditure", "-a", "101", "-n", "3")
     assert (code, err) == (0, "")
     answer = json.loads(out)
     assert set(answer) == {
@@ -317,9 +306,9 @@ def test_command_prints_tables_json_and_a_page(here, report, monkeypatch, capsys
 
 
 @pytest.mark.long
-def test_nothing_differs_from_a_copy(here, monkeypatch, capsys, tmp_path):
+def test_nothing_differs_from_a_copy(here, tmp_path):
     shutil.copytree(here / "data" / "raw" / "2025", tmp_path / "copy")
-    code, out, err = noegletal(monkeypatch, capsys, "diff", "nu", tmp_path / "copy", "-e", "2025")
+    code, out, err = asked("diff", "nu", tmp_path / "copy", "-e", "2025")
     assert (code, err) == (0, "")
     assert out.strip() == "No differences between nu and copy (edition 2025)"
 
@@ -333,8 +322,8 @@ def test_nothing_differs_from_a_copy(here, monkeypatch, capsys, tmp_path):
     ],
 )
 @pytest.mark.long
-def test_what_is_not_known_is_one_line_and_exit_1(here, monkeypatch, capsys, arguments, message):
-    code, out, err = noegletal(monkeypatch, capsys, "diff", *arguments, "-e", "2025")
+def test_what_is_not_known_is_one_line_and_exit_1(here, arguments, message):
+    code, out, err = asked("diff", *arguments, "-e", "2025")
     assert (code, out) == (1, "")
     assert err.startswith("Error: ")
     assert message in err
@@ -342,14 +331,14 @@ def test_what_is_not_known_is_one_line_and_exit_1(here, monkeypatch, capsys, arg
 
 
 @pytest.mark.long
-def test_another_edition_is_compared_in_the_same_prices(here, monkeypatch, capsys):
+def test_another_edition_is_compared_in_the_same_prices(here):
     """A shorter edition of the same data, in the prices of another year: only its last year is missing."""
     plan = yaml.safe_load((here / "editions" / "2025.yml").read_text(encoding="utf-8"))
     plan |= {"period": {"first": 2020, "last": 2023}, "price_level": 2023}
     (here / "editions" / "2024.yml").write_text(yaml.safe_dump(plan, allow_unicode=True), encoding="utf-8")
     shutil.copytree(here / "data" / "raw" / "2025", here / "data" / "raw" / "2024")
     try:
-        code, out, err = noegletal(monkeypatch, capsys, "diff", "2024", "nu", "-e", "2025", "--json")
+        code, out, err = asked("diff", "2024", "nu", "-e", "2025", "--json")
     finally:
         (here / "editions" / "2024.yml").unlink()
     assert (code, err) == (0, "")

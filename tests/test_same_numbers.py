@@ -25,7 +25,6 @@ from test_pdf import destinations, poppler, printed  # noqa: F401 - a fixture
 from analysis.catalogue import catalogue
 from analysis.danish import RECONSTRUCTION_MARK, number
 
-pytestmark = pytest.mark.xdist_group("report")
 SLIDES, WORKBOOK = "rapport.pptx", "noegletal.xlsx"
 NUMBER = re.compile(r"[−-]?\d{1,3}(\.\d{3})*(,\d+)?|[−-]?\d+(,\d+)?")
 SCALES = (1, 1e3, 1e6, 1e9)

@@ -19,7 +19,6 @@ from analysis.edition import load_edition
 from noegletal.publish import definitions, pages, search, section_pages
 from noegletal.publish.manifest import PAGES
 
-pytestmark = pytest.mark.xdist_group("report")
 CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.needs("chromium")
 CONTRAST = "color-contrast"

@@ -24,8 +24,6 @@ from noegletal.publish.native_charts import KINDS, add_chart, named_in_chart
 from noegletal.publish.office import readable
 from noegletal.publish.slides import in_printed_order, write_slides
 
-pytestmark = pytest.mark.xdist_group("report")
-
 
 def read_report(folder):
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))

@@ -11,7 +11,6 @@ from bs4 import BeautifulSoup
 from analysis import areas
 from analysis.danish import described, held, sentence
 
-pytestmark = pytest.mark.xdist_group("report")
 UNITS = r"pct\.|procent|promille|kr\.|mio\.|mia\.|pladser|plads|døgn|dage|timer"
 PLURALS = (
     "beboere|borgere|bemærkninger|børnefamilier|dage|filer|funktioner|grupper|herberger|indbyggere|kategorier|klynger|"

@@ -19,7 +19,7 @@ from noegletal.publish.manifest import EXECUTED
 from noegletal.runner.execute import Job, run
 from warmkernel import engine, preloader, provisioner, sockets
 
-pytestmark = [pytest.mark.xdist_group("warm"), needs_linux]
+pytestmark = needs_linux
 SECTIONS = load_edition("2025").sections
 
 

@@ -29,7 +29,6 @@ from warmkernel import engine, provisioner
 
 pytestmark = [
     pytest.mark.long,
-    pytest.mark.xdist_group("warm_faults"),
     pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups"),
 ]
 # First cell of each: says who it is and starts a program that outlives any cell.

@@ -21,7 +21,6 @@ from analysis.tables import FORMULA_START
 from noegletal.publish.office import readable
 from noegletal.publish.workbook import CONTENTS, DEFINITIONS, FIGURES, write_workbook
 
-pytestmark = pytest.mark.xdist_group("report")
 BEHIND = "Tallene bag, i fuld præcision"
 # Variants that are words: the scenario of a table, and the choices of one.
 SHOWN_VARIANTS = ("basis", "Laveste metode", "Laveste ud fra egen brug", "Højeste metode", "Som i dag")
