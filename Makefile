@@ -6,12 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help report test lab check benchmark lock clean
+.PHONY: help report test test-long lab check benchmark lock clean
 
 help:
 	@echo "make report [EDITION=2025] [AREA=hovedstaden]   raw figures -> reports/<edition>/<area>/index.html"
 	@echo "make check                                      key figures against the printed report"
-	@echo "make test                                       every test"
+	@echo "make test                                       the tests, in up to 6 minutes"
+	@echo "make test-long                                  the other tests: many examples, engines, a cluster, browsers"
 	@echo "make lab                                        JupyterLab with the project's kernel"
 	@echo "make benchmark                                  time whole reports and a full-size build (idle machine)"
 	@echo "make lock                                       resolve requirements.lock again (needs the network)"
@@ -24,7 +25,12 @@ check: $(STAMP)
 	$(BIN)/noegletal check --edition $(EDITION)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	@echo "This takes up to 6 minutes on two cores. The other tests: make test-long"
+	$(BIN)/python -m pytest -m "not long" --hypothesis-profile few
+
+test-long: $(STAMP)
+	@echo "This takes up to 20 minutes on two cores."
+	$(BIN)/python -m pytest -m "long or thorough"
 
 lab: $(STAMP)
 	$(BIN)/jupyter lab .

@@ -1,9 +1,11 @@
 import gzip
 import hashlib
+import io
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from ctypes.util import find_library
 from pathlib import Path
 
@@ -12,6 +14,8 @@ sys.modules.setdefault("rfc3987_syntax", None)
 
 import pytest
 import yaml
+from artefacts import ROOT, kept, untouched
+from hypothesis import settings
 
 # What some tests drive: how to see whether it is there, and the Debian packages that it comes in.
 PARTS = {
@@ -20,9 +24,9 @@ PARTS = {
     "poppler": (lambda: shutil.which("pdftotext") and shutil.which("pdfinfo"), "poppler-utils"),
     "pango": (lambda: find_library("pango-1.0"), "libpango-1.0-0 libpangoft2-1.0-0"),
 }
+FEW = 30
 FORMS = ("site", "slides", "workbook", "data")
 NOT_INSTALLED = "is not installed; on Debian: apt install"
-ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = Path(os.environ.get("NOEGLETAL_REFERENCE", ROOT.parent / "shared" / "reference"))
 SIDECAR = {
     "source": "Danmarks Statistik",
@@ -49,8 +53,18 @@ def require(part):
         leave_out(f"{part} {NOT_INSTALLED} {PARTS[part][1]}")
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "needs(part): what of the system a test drives; see PARTS")
+# `make test` asks for this profile.
+settings.register_profile("few")
+
+
+def thorough(examples, **more):
+    """A property that `make test` tries on a few drawn examples and `make test-long` on all of these."""
+    drawn = min(examples, FEW) if settings.get_current_profile_name() == "few" else examples
+
+    def decorated(test):
+        return pytest.mark.thorough(settings(max_examples=drawn, deadline=None, **more)(test))
+
+    return decorated
 
 
 def pytest_runtest_setup(item):
@@ -99,14 +113,25 @@ def edition():
     return load_edition("2025")
 
 
-@pytest.fixture(scope="session")
-def processed(edition, tmp_path_factory):
-    """Facts and key figures of the embedded edition, built once."""
-    from analysis.edition import raw_folder
+@pytest.fixture(scope="session", autouse=True)
+def artefacts_unchanged():
+    """What tests share, none of them may change."""
+    used = {}
+    yield used
+    assert [name for name, folder in used.items() if not untouched(folder)] == []
+
+
+def build(folder):
+    from analysis.edition import load_edition, raw_folder
     from noegletal.figures.build import build_edition
 
-    folder = tmp_path_factory.mktemp("processed")
-    build_edition(edition, raw_folder("2025"), folder)
+    build_edition(load_edition("2025"), raw_folder("2025"), folder)
+
+
+@pytest.fixture(scope="session")
+def processed(artefacts_unchanged):
+    """Facts and key figures of the embedded edition, built once."""
+    folder = artefacts_unchanged["processed"] = kept("processed", build)
     return folder
 
 
@@ -157,36 +182,75 @@ def tiny_raw(tmp_path):
 
 
 def noegletal(*arguments, **environment):
+    """Exit code, output and errors of the command, run in this process as the console script runs it."""
+    from noegletal.cli import main
+
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(io.StringIO()) as out,
+        redirect_stderr(io.StringIO()) as errors,
+    ):
+        patch.chdir(ROOT)
+        patch.setattr(sys, "argv", ["noegletal", *map(str, arguments)])
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        try:
+            main()
+            code = 0
+        except SystemExit as ended:
+            code = ended.code or 0
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), errors.getvalue())
+
+
+def noegletal_process(*arguments):
+    """The same in a process of its own, as whole reports are made."""
     command = [sys.executable, "-c", "from noegletal.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=1200)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1200)
+
+
+class Reports:
+    """Reports of areas in every form, made by the command: `reports / "fanoe"` is a folder."""
+
+    def __init__(self, used):
+        self.used = used
+
+    def __truediv__(self, area):
+        folder = self.used[area] = kept(f"report-{area}", lambda made: self.make(made, area))
+        return folder / "out" / "2025" / area
+
+    @staticmethod
+    def make(folder, area):
+        processed = shutil.copytree(kept("processed", build), folder / "processed")
+        result = noegletal_process(
+            "report", "--edition", "2025", "--area", area, "--out", folder / "out", "--processed", processed,
+            *(option for form in (*FORMS, *(["pdf"] if present("pango") else [])) for option in ("--format", form)),
+        )  # fmt: skip
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert ": 9 sections done, 0 failed" in result.stdout
+        assert result.stderr == ""
 
 
 @pytest.fixture(scope="session")
-def reports(processed, tmp_path_factory):
-    """Reports of hovedstaden and of a small municipality with missing figures, made by the command."""
-    folder = tmp_path_factory.mktemp("reports")
-    shutil.copytree(processed, folder / "processed")
-    result = noegletal(
-        "report", "--edition", "2025", "--area", "hovedstaden", "--area", "Fanø",
-        "--out", folder / "out", "--processed", folder / "processed",
-        *(option for form in (*FORMS, *(["pdf"] if present("pango") else [])) for option in ("--format", form)),
-    )  # fmt: skip
+def reports(artefacts_unchanged):
+    """Reports of hovedstaden and of a small municipality with missing figures, each made when first asked for."""
+    return Reports(artefacts_unchanged)
+
+
+def small_project(folder):
+    from small_projects import Project
+
+    made = Project(folder / "project", shutil.copytree(kept("processed", build), folder / "processed"))
+    result = made.run()
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "Hovedstaden: 9 sections done, 0 failed" in result.stdout
-    assert result.stderr == ""
-    return folder / "out" / "2025"
 
 
 @pytest.fixture(scope="session")
-def template(processed, tmp_path_factory):
+def template(artefacts_unchanged):
     """A project with a first good report on the embedded data, run once and copied for each test."""
     from small_projects import Project
 
-    folder = tmp_path_factory.mktemp("template")
-    made = Project(folder / "project", shutil.copytree(processed, folder / "processed"))
-    result = made.run()
-    assert result.returncode == 0, result.stdout + result.stderr
-    return made
+    folder = artefacts_unchanged["template"] = kept("template", small_project)
+    return Project(folder / "project", folder / "processed", new=False)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import sys
 
 import nbformat
 import yaml
-from conftest import ROOT
+from conftest import ROOT, noegletal
 from kernel_runs import PARAMETERS
 
 PUBLISH = """
@@ -73,6 +73,12 @@ class Project:
     def run(self, *more):
         environment = os.environ | {"NOEGLETAL_ROOT": str(self.root)}
         return subprocess.run(self.command(*more), env=environment, capture_output=True, text=True, timeout=400)
+
+    def command_here(self, name, *more):
+        """Another command than `report` on the same folders, in this process."""
+        command = self.command(*more, formats=[])
+        arguments = [name, *command[command.index("report") + 1 :]]
+        return noegletal(*arguments, NOEGLETAL_ROOT=str(self.root))
 
     def page(self, name="01_a"):
         return (self.report / f"{name}.html").read_text(encoding="utf-8")

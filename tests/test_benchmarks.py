@@ -19,6 +19,7 @@ import report_runs
 import watched
 from report_results import CALLS, CODE, MIB, RERUN, STOCK, WARM, Measurement
 
+pytestmark = pytest.mark.long
 NOTEBOOK = "00_datagrundlag"
 
 

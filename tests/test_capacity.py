@@ -429,6 +429,7 @@ def test_the_steady_state_is_arrivals_times_length_and_agrees_with_the_census():
     assert state == stay_lengths.steady_state(rows, HOME)
 
 
+@pytest.mark.long
 def test_the_interval_of_the_steady_state_holds_the_truth_about_as_often_as_promised():
     truth = 6 / (1 - math.exp(-1 / 60))
     held = []

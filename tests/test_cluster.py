@@ -26,7 +26,7 @@ from noegletal.runner import cluster
 from noegletal.runner.execute import Job
 from noegletal.runner.report import run_report
 
-pytestmark = pytest.mark.xdist_group("runner")
+pytestmark = pytest.mark.long
 RAW = ROOT / "data" / "raw" / "2025"
 # Imported by every Python process of a worker and its kernels: notes each file they open in the folders named.
 WATCH = """

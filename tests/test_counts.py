@@ -4,7 +4,7 @@ import shutil
 
 import pandas as pd
 import pytest
-from conftest import ROOT, noegletal, rewrite_raw, write_raw
+from conftest import ROOT, noegletal_process, rewrite_raw, write_raw
 
 from analysis import accounts, areas
 from analysis.catalogue import CountedTable, catalogue
@@ -152,7 +152,7 @@ def spoiled(tmp_path_factory, edition):
     return build_edition(edition, folder, tmp_path_factory.mktemp("out"))[0]
 
 
-@pytest.mark.xdist_group("counts")
+@pytest.mark.long
 def test_unit_cost_is_not_applicable_without_recipients_or_expenditure(spoiled):
     for area_code, category in (("187", "botilbud"), ("155", "dagtilbud")):
         row = one(
@@ -164,7 +164,7 @@ def test_unit_cost_is_not_applicable_without_recipients_or_expenditure(spoiled):
     assert one(spoiled, indicator="unit_cost", **choice)["value"] > 0
 
 
-@pytest.mark.xdist_group("counts")
+@pytest.mark.long
 def test_negative_expenditure_has_no_unit_cost(spoiled):
     choice = {"area_code": "201", "population_group": "voksne", "category": "dagtilbud", "year": 2023}
     assert one(spoiled, indicator="expenditure", **choice)["value"] < 0
@@ -178,6 +178,7 @@ def test_krisecentre_have_unit_costs_for_regions_only(key_figures):
     assert (rows["value"] > 0).all()
 
 
+@pytest.mark.long
 def test_children_notified_prefers_genuine_counts(raw_with, edition, tmp_path, key_figures):
     raw = raw_with("UND2", "UND2_PR_1000")
     choice = {"indicator": "children_notified_per_1000", "area_code": "101", "year": 2023}
@@ -193,6 +194,7 @@ def test_children_notified_prefers_genuine_counts(raw_with, edition, tmp_path, k
     assert one(table, indicator="children_notified_per_1000", area_code="101", year=2025)["origin"] == "derived"
 
 
+@pytest.mark.long
 def test_counts_alone_give_the_rate_that_they_replace(raw_with, edition, tmp_path):
     """UND2_PR_1000 cannot be renewed: with UND2 and population nothing is missing without it, also not its section."""
     raw = raw_with("UND1", "UND2", "UND2_PR_1000", "BU43")
@@ -212,7 +214,7 @@ def test_counts_alone_give_the_rate_that_they_replace(raw_with, edition, tmp_pat
         found = trace(evidence, question)
         assert found.agrees and found.chain.value > 0
     assert "UND2.csv.gz" in {file["file"] for file in found.files}
-    done = noegletal(
+    done = noegletal_process(
         "report", "--edition", "2025", "--only", "04_underretninger", "--format", "site",
         "--raw", raw, "--processed", out, "--out", tmp_path / "reports",
     )  # fmt: skip

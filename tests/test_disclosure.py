@@ -32,7 +32,6 @@ from noegletal.runner.report import run_report
 from warmkernel.engine import choose
 
 # What shares a costly fixture runs on one worker.
-SHOWN_TOGETHER, EXECUTED_TOGETHER = map(pytest.mark.xdist_group, ("disclosure_shown", "disclosure_executed"))
 LIMIT = 5
 BELOW = ["underretninger_1", "underretninger_2", "underretninger_3"]
 CHILDREN = 4000.0
@@ -403,7 +402,7 @@ def read_csv(path):
     return table.rename(columns={danish_name: name for name, danish_name in labels().all_columns.items()})
 
 
-@SHOWN_TOGETHER
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("head", "whole", "categories"),
     [
@@ -430,7 +429,7 @@ def test_all_tables_of_an_edition_together_give_no_small_count_away(truth, publi
     assert everything.loc[gone, "value"].isna().all()
 
 
-@SHOWN_TOGETHER
+@pytest.mark.long
 def test_growth_over_a_hidden_year_is_hidden(published):
     _, out = published
     change = read_csv(out / "data" / f"{CHANGES}.csv")
@@ -660,7 +659,7 @@ def told_in_texts(case, pieces):
     return found
 
 
-@EXECUTED_TOGETHER
+@pytest.mark.long
 def test_executed_reports_together_give_no_small_count_away(executed):
     rows, files = published_rows(executed.folders)
     assert files == 2 * sum(len(load_edition("2025").section(name).outputs) for name in SECTIONS)
@@ -668,7 +667,7 @@ def test_executed_reports_together_give_no_small_count_away(executed):
     assert derived_leaks(executed, rows).empty
 
 
-@EXECUTED_TOGETHER
+@pytest.mark.long
 def test_executed_reports_that_hide_only_the_small_figures_are_seen_through(executed):
     rows, _ = published_rows(executed.folders)
     heads = {name: head for head, names in PER_COUNT.items() for name in names} | {"unit_cost": "placements"}
@@ -683,7 +682,7 @@ def test_executed_reports_that_hide_only_the_small_figures_are_seen_through(exec
         attacked(executed, naive)
 
 
-@EXECUTED_TOGETHER
+@pytest.mark.long
 def test_a_figure_made_of_a_hidden_one_is_noticed(executed):
     rows, _ = published_rows(executed.folders)
     index = rows[rows["file"].eq("laesoe/figur_13.csv") & rows["indicator"].eq("placements")]
@@ -694,13 +693,13 @@ def test_a_figure_made_of_a_hidden_one_is_noticed(executed):
     assert len(derived_leaks(executed, rows.assign(pct=rows["pct"].mask(rows.index.isin(parts.index), 9.0)))) == 4
 
 
-@EXECUTED_TOGETHER
+@pytest.mark.long
 def test_no_text_of_executed_reports_holds_a_hidden_figure(executed, pieces):
     assert len({path.suffix for path, _ in pieces}) == 4, "pages, images, notebooks, manifests"
     assert told_in_texts(executed, pieces) == []
 
 
-@EXECUTED_TOGETHER
+@pytest.mark.long
 def test_a_hidden_figure_in_any_text_is_noticed(executed, pieces):
     hidden = executed.key_figures["status"] == "suppressed"
     rate = executed.truth[hidden & executed.truth["indicator"].eq("children_notified_per_1000")]
@@ -731,13 +730,13 @@ def rows_told(case, spoil=lambda text: text):
     return told, looked_at
 
 
-@EXECUTED_TOGETHER
+@pytest.mark.long
 def test_no_raw_row_behind_a_hidden_figure_is_shown(executed):
     told, looked_at = rows_told(executed)
     assert (told, looked_at) == ([], 0), "of persons that nobody cleared no row is shown at all"
 
 
-@EXECUTED_TOGETHER
+@pytest.mark.long
 def test_a_raw_row_of_a_year_with_a_hidden_figure_is_noticed(executed):
     year = executed.key_figures.query("status == 'suppressed' and area_code == @LAESOE")["year"].max()
     row = f'<p class="quiet">UND2.csv.gz</p><pre class="rows">Linje\n<b id="x-{year}">{year}: 3</b>\n7\t3</pre>'
@@ -745,7 +744,7 @@ def test_a_raw_row_of_a_year_with_a_hidden_figure_is_noticed(executed):
     assert "laesoe.html" in {name for name, *_ in told}
 
 
-@EXECUTED_TOGETHER
+@pytest.mark.long
 def test_findings_about_persons_hold_no_figures(executed):
     said = BeautifulSoup((executed.folders[1] / "datakvalitet.html").read_text(encoding="utf-8"), "html.parser").text
     assert f"Et tal er rettet i forhold til kilden. {disclosure.NOT_SAID}" in said
@@ -772,7 +771,7 @@ def section(published, tmp_path, monkeypatch):
     return Section("03_anbringelser_og_modtagere", "2025", "Læsø")
 
 
-@SHOWN_TOGETHER
+@pytest.mark.long
 def test_a_page_says_that_figures_are_hidden(section, tmp_path):
     rows = section.rows("placements", years=[2023, 2024]).assign(series="Anbragte")
     assert (rows["status"] == "suppressed").all()
@@ -791,12 +790,12 @@ def test_a_page_says_that_figures_are_hidden(section, tmp_path):
     assert json.loads((tmp_path / "facts" / "tabel_opgoerelser.json").read_text())["rows"] == 2
 
 
-@SHOWN_TOGETHER
+@pytest.mark.long
 def test_pages_without_hidden_figures_do_not_mention_them(section):
     assert SUPPRESSION_LINE not in section._lines_below(section.rows("placements", area="hovedstaden"), "")
 
 
-@SHOWN_TOGETHER
+@pytest.mark.long
 @pytest.mark.parametrize("status", ["suppressed", "final"])
 def test_a_hidden_figure_with_a_value_is_not_published(section, tmp_path, status):
     leak = section.rows("placements", years=[2024]).assign(value=3.0, status=status)

@@ -23,8 +23,8 @@ import httpx
 import pandas as pd
 import pytest
 import yaml
-from conftest import REFERENCE, ROOT, rewrite_raw, write_raw
-from hypothesis import given, settings
+from conftest import REFERENCE, ROOT, rewrite_raw, thorough, write_raw
+from hypothesis import given
 from hypothesis import strategies as st
 from small_projects import Project
 from statbank_server import StatBank, table_from_csv
@@ -218,11 +218,11 @@ def test_a_table_is_fetched_whole_and_replaces_every_part_of_the_old(small, fold
     assert outcome.periods == "2020-2021"
 
 
+@thorough(60)
 @given(
     sizes=st.lists(st.integers(1, 9), min_size=2, max_size=5),
     limit=st.integers(1, 60),
 )
-@settings(max_examples=60, deadline=None)
 def test_requests_cover_every_cell_once_and_keep_to_the_limit(sizes, limit):
     variables = {f"V{place}": [f"{place}.{code}" for code in range(size)] for place, size in enumerate(sizes)}
     parts = statbank.requests("T", variables, "V0", limit)
@@ -952,6 +952,7 @@ def as_statbank(folder, name):
     return table_from_csv([header, *unique.values()], table=name, labels=labels)
 
 
+@pytest.mark.long
 def test_key_figures_of_fetched_data_are_those_of_the_source(edition, source, tmp_path):
     last = Years(first=2024, last=2024)
     needs = {
@@ -982,6 +983,7 @@ def test_key_figures_of_fetched_data_are_those_of_the_source(edition, source, tm
 
 
 @pytest.mark.needs("pango", "poppler")
+@pytest.mark.long
 def test_what_fetch_and_import_write_goes_through_every_form_of_a_report(source, tmp_path):
     project = Project(tmp_path / "project", tmp_path / "processed")
     raw, saved = tmp_path / "live", tmp_path / "saved.csv"

@@ -51,6 +51,7 @@ def holds(shares, coverage):
 
 
 @pytest.mark.parametrize(("frequency", "length", "horizon"), [("Y", 18, 4), ("Q", 28, 6), ("M", 60, 12)])
+@pytest.mark.long
 def test_intervals_of_levels_hold_what_they_promise(frequency, length, horizon):
     generator = np.random.default_rng(2028)
     draws = [wandering(generator, length, frequency) for _ in range(60)]
@@ -58,6 +59,7 @@ def test_intervals_of_levels_hold_what_they_promise(frequency, length, horizon):
 
 
 @pytest.mark.parametrize("coverage", [0.5, 0.8, 0.95])
+@pytest.mark.long
 def test_intervals_of_counts_hold_what_they_promise(coverage):
     generator = np.random.default_rng(2031)
     # Hundreds, since whole numbers make the interval of a few wider than asked for.
@@ -318,6 +320,7 @@ def test_growing_counts_beat_the_naive_forecast():
     assert tested["relative_to_naive"].iloc[0] < 0.8
 
 
+@pytest.mark.long
 def test_a_pure_random_walk_is_not_said_to_be_beaten():
     generator = np.random.default_rng(18)
     walks = [series(1000 + np.cumsum(generator.normal(0, 10, 24)), "Y") for _ in range(6)]

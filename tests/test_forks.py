@@ -210,8 +210,7 @@ def run_fork(project, processed, template, area):
     return notebook
 
 
-@pytest.mark.xdist_group("forks")
-@pytest.mark.parametrize("area", ["koebenhavn", "hovedstaden"])
+@pytest.mark.parametrize("area", ["koebenhavn", pytest.param("hovedstaden", marks=pytest.mark.long)])
 @pytest.mark.parametrize("template", [name for name in TEMPLATES if name != SLIDERS])
 def test_a_fork_runs_from_the_adhoc_folder(project, processed, template, area):
     notebook = run_fork(project, processed, template, area)
@@ -236,7 +235,7 @@ def test_a_fork_runs_from_the_adhoc_folder(project, processed, template, area):
     assert not (project / "published").exists(), "an analysis outside the report stores nothing"
 
 
-@pytest.mark.xdist_group("forks")
+@pytest.mark.long
 def test_the_fork_with_sliders_shows_them_with_their_figures(project, processed):
     notebook = run_fork(project, processed, SLIDERS, "esbjerg")
     kinds = [set(output.data) for cell in notebook.cells for output in cell.get("outputs", [])]

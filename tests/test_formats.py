@@ -11,7 +11,7 @@ from small_projects import PUBLISH
 
 from noegletal.publish.manifest import FORMATS, PACKAGE
 
-pytestmark = [pytest.mark.xdist_group("runner"), pytest.mark.needs("pango")]
+pytestmark = pytest.mark.needs("pango")
 NO_PANGO = "raise OSError(\"cannot load library 'libpango-1.0-0'\")\n"
 
 
@@ -52,6 +52,7 @@ def older(project):
     return names
 
 
+@pytest.mark.long
 def test_forms_that_are_not_asked_for_stay_and_say_when_the_pages_are_newer(published):
     assert run(published, "--format", "slides").returncode == 0
     slides = (published.report / FORMATS["slides"]).read_bytes()
@@ -72,6 +73,7 @@ def test_forms_that_are_not_asked_for_stay_and_say_when_the_pages_are_newer(publ
     assert published.litter() == []
 
 
+@pytest.mark.long
 def test_a_form_that_cannot_be_made_is_told_and_leaves_the_rest(published, tmp_path):
     assert run(published, "--format", "pdf").returncode == 0
     printed = (published.report / FORMATS["pdf"]).read_bytes()
@@ -97,6 +99,7 @@ def test_a_form_that_cannot_be_made_is_told_and_leaves_the_rest(published, tmp_p
     assert older(published) == set()
 
 
+@pytest.mark.long
 def test_no_process_outlives_a_killed_run(published):
     environment = os.environ | {"NOEGLETAL_ROOT": str(published.root)}
     command = published.command("--force", formats=[])

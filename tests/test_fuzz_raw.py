@@ -13,8 +13,8 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
-from conftest import SIDECAR
-from hypothesis import HealthCheck, given, settings
+from conftest import SIDECAR, thorough
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from analysis.areas import area_table
@@ -374,7 +374,9 @@ def read(folder, table, select):
     return dict(zip(keys, zip(numbers, frame["line"], strict=True), strict=True))
 
 
-@pytest.mark.parametrize("first", range(0, FILES, AT_ONCE))
+@pytest.mark.parametrize(
+    "first", [0, *(pytest.param(first, marks=pytest.mark.long) for first in range(AT_ONCE, FILES, AT_ONCE))]
+)
 def test_a_spoilt_file_gives_the_right_numbers_or_a_named_error(tmp_path, monkeypatch, first):
     outcomes = Counter()
     for number in range(first, first + AT_ONCE):
@@ -530,7 +532,7 @@ def spellings(draw, table, figures):
     return gzip.compress(data, mtime=0) if packed else data, packed, lang
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@thorough(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=st.data())
 def test_any_legal_table_reads_back_from_any_legal_spelling(tmp_path, drawn):
     table, figures = drawn.draw(legal_tables())
@@ -547,7 +549,7 @@ def test_any_legal_table_reads_back_from_any_legal_spelling(tmp_path, drawn):
     assert {key: number for key, (number, _) in chosen.items()} == kept
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@thorough(100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=st.data())
 def test_a_number_that_is_spelled_otherwise_is_refused_with_its_line(tmp_path, drawn):
     text = drawn.draw(st.text(st.characters(exclude_characters=";\n", exclude_categories=("Cs",)), max_size=12))

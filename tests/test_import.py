@@ -11,8 +11,8 @@ from decimal import Decimal
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT
-from hypothesis import given, settings
+from conftest import ROOT, thorough
+from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 from typer.testing import CliRunner
@@ -692,13 +692,13 @@ def grouped(number, places, thousands, decimal):
     return f"{number:,.{places}f}".replace(",", "T").replace(".", decimal).replace("T", thousands)
 
 
+@thorough(400)
 @given(
     number=st.decimals(-(10**9), 10**9, places=3),
     places=st.integers(0, 3),
     style=st.sampled_from(sorted(MARKS)),
     thousands=st.booleans(),
 )
-@settings(max_examples=400, deadline=None)
 def test_a_number_in_any_display_is_itself_or_refused(number, places, style, thousands):
     number = round(number, places)
     group, decimal = MARKS[style]
@@ -710,8 +710,8 @@ def test_a_number_in_any_display_is_itself_or_refused(number, places, style, tho
     assert Decimal(found.replace(",", ".")) == number, text
 
 
+@thorough(300)
 @given(st.integers(-(10**7), 10**9), st.integers(0, 3))
-@settings(max_examples=300, deadline=None)
 def test_a_number_cell_of_excel_is_itself_or_refused(digits, places):
     number = digits / 10**places
     try:
@@ -720,8 +720,8 @@ def test_a_number_cell_of_excel_is_itself_or_refused(digits, places):
         assert abs(number) < 1000
 
 
+@thorough(400)
 @given(st.text(alphabet="0123456789.,- '\u00a0+e*", min_size=1, max_size=9))
-@settings(max_examples=400, deadline=None)
 def test_no_other_text_becomes_a_number(text):
     try:
         found = written_number(text)
@@ -753,8 +753,8 @@ def test_a_cut_file_is_refused_or_has_no_wrong_number(kind, tmp_path):
     assert read
 
 
+@thorough(80)
 @given(place=st.integers(0, 10**6), byte=st.integers(0, 255), drop=st.booleans())
-@settings(max_examples=80, deadline=None)
 def test_a_mutated_file_is_refused_or_differs_in_that_number_only(place, byte, drop, tmp_path_factory):
     folder = tmp_path_factory.mktemp("mutated")
     path = long_csv(folder / "t.csv", labelled("ISBU02", small()), encoding="utf-8")

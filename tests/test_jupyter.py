@@ -27,7 +27,6 @@ from noegletal.publish.manifest import EXECUTED
 from noegletal.runner.execute import Job, run
 from warmkernel.engine import choose
 
-pytestmark = pytest.mark.xdist_group("jupyter")
 SECTION, AREA = "01_udgifter", "Ballerup"
 PROGRAMS = Path(sys.executable).parent
 SECONDS = 300
@@ -223,6 +222,7 @@ def lab(project, environment):
     started.stop()
 
 
+@pytest.mark.long
 def test_run_all_in_jupyterlab_gives_the_figures_of_the_report_and_saving_makes_nothing_stale(
     project, lab, in_the_report
 ):
@@ -243,6 +243,7 @@ def test_run_all_in_jupyterlab_gives_the_figures_of_the_report_and_saving_makes_
     assert notebook_digest(project / path) == notebook_digest(ROOT / path)
 
 
+@pytest.mark.long
 def test_a_fork_opens_in_jupyterlab(project, lab):
     made = noegletal(
         "new", "Prøve i JupyterLab", "--template", "kommune_mod_gruppe", "--area", AREA, NOEGLETAL_ROOT=str(project)

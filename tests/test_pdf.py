@@ -21,7 +21,6 @@ from analysis.errors import InputError
 from noegletal.publish import pdf
 from noegletal.publish.manifest import published_sections, read_manifest
 
-pytestmark = pytest.mark.xdist_group("report")
 SQUARE = '<svg xmlns="http://www.w3.org/2000/svg" width="72pt" height="36pt" viewBox="0 0 72 36">{}</svg>'
 
 

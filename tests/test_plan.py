@@ -21,14 +21,9 @@ from noegletal.figures.slices import Slices
 from noegletal.runner.memory import Room
 from noegletal.runner.plan import plan_area, stale_build
 
-pytestmark = pytest.mark.xdist_group("runner")
-
 
 def status(project, *more):
-    command = project.command(formats=[])
-    command[command.index("report")] = "status"
-    environment = os.environ | {"NOEGLETAL_ROOT": str(project.root)}
-    result = subprocess.run([*command, "--json", *more], env=environment, capture_output=True, text=True, timeout=120)
+    result = project.command_here("status", "--json", *more)
     assert result.returncode == 0, result.stdout + result.stderr
     return json.loads(result.stdout)
 
@@ -165,7 +160,7 @@ with (pathlib.Path(os.environ["NOEGLETAL_ROOT"]) / "runs").open("a") as log:
 """
 
 
-@pytest.mark.parametrize("whose", ["kkr", "area"])
+@pytest.mark.parametrize("whose", ["kkr", pytest.param("area", marks=pytest.mark.long)])
 def test_a_section_about_the_kkr_is_run_once_for_all_of_its_municipalities(project, whose):
     edition = yaml.safe_load(project.edition.read_text(encoding="utf-8"))
     edition["sections"][1]["about"] = whose
@@ -201,6 +196,25 @@ def test_a_page_of_the_whole_report_that_is_gone_is_made_without_running_a_noteb
     assert published.run().returncode == 0
     assert made(published) == {}
     assert (published.report / "spor.html").is_file()
+
+
+def test_other_code_of_pages_shows_sections_anew_without_running_a_notebook(published):
+    """A text of the same size in the page stands for what old code made of the notebook."""
+    path = published.report / "01_a.html"
+    as_made = path.read_text(encoding="utf-8")
+    path.write_text(as_made.replace("foerste udgave", "gammel tekst. "), encoding="utf-8")
+    (published.report / "spor.html").unlink()
+    assert published.run().returncode == 0
+    assert "foerste udgave" not in published.page(), "the code is the same: what is there is kept"
+
+    manifest = published.report / "manifest.json"
+    known = json.loads(manifest.read_text(encoding="utf-8"))
+    known["pages"]["library"] = "another"
+    manifest.write_text(json.dumps(known), encoding="utf-8")
+    assert status(published)["areas"]["Hovedstaden"]["pages"] == "changed: library"
+    assert published.run().returncode == 0
+    assert made(published) == {}
+    assert "foerste udgave" in published.page()
 
 
 def test_a_section_that_failed_is_tried_again(published):
@@ -265,6 +279,7 @@ def with_one_value_changed(edition, tmp_path_factory):
     return folder / "processed"
 
 
+@pytest.mark.long
 def test_one_changed_value_reaches_only_what_depends_on_it(edition, processed, with_one_value_changed):
     common = common_inputs(edition)
 

@@ -282,6 +282,7 @@ def distance(batches, expected):
 
 
 @pytest.mark.parametrize("stays", [exponential, lognormal])
+@pytest.mark.long
 def test_a_simulation_of_stays_meets_the_formula(stays):
     refused, occupied, shares = simulated(stays, seed=1917)
     expected = blocking(LOAD, PLACES)

@@ -32,8 +32,6 @@ TRANSCRIBED = ["FOLK1A", "FOLK1B", "FOLK1A_BAND", "REGK31", "BU43", "UND2_PR_100
 COUNTS = ["UND2", "UND1", "ANBAAR12", "ISBU02", "HAND05", "KRISE1"]
 MADE = ["REGK31.derived", "FOLK1A.reconstruction", "REGK100", *COUNTS]
 
-pytestmark = pytest.mark.xdist_group("reconstruction")
-
 
 def run(*arguments):
     command = [sys.executable, "-W", "error", "-m", "reconstruction", *map(str, arguments)]
@@ -75,6 +73,7 @@ def accounts(reference):
     )
 
 
+@pytest.mark.long
 def test_running_again_gives_the_shipped_content(tmp_path):
     done = run("--raw", RAW, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
@@ -83,6 +82,7 @@ def test_running_again_gives_the_shipped_content(tmp_path):
     assert "Narrowest margin" in done.stdout
 
 
+@pytest.mark.long
 def test_transcribing_again_gives_the_shipped_content(tmp_path):
     source = OUTSIDE / "dst" / "transcribed"
     if not source.is_dir():
@@ -169,6 +169,7 @@ def test_printed_age_bands_of_single_municipalities_are_met_exactly(ages, refere
     assert len(own) > 100
 
 
+@pytest.mark.long
 def test_every_printed_row_that_can_hold_comes_out(accounts, ages, reference):
     left_out = {item["id"] for item in ASSUMPTIONS["contradictory_rows"]}
     scope = accounts[accounts["category"] != "uden_for_afgraensning"]

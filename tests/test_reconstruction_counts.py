@@ -25,8 +25,6 @@ ASSUMPTIONS = load_yaml(ROOT / "reconstruction" / "assumptions_2025.yml")
 YEARS = [str(year) for year in ASSUMPTIONS["account_years"]]
 TYPES = {category: list(rule["types"]) for category, rule in ASSUMPTIONS["adult_services"]["categories"].items()}
 
-pytestmark = pytest.mark.xdist_group("reconstruction")
-
 
 @pytest.fixture(scope="module")
 def reference():

@@ -32,7 +32,7 @@ DAYS = (END - FIRST).days
 NIGHT = pd.Timestamp(NUMBERS["stays"]["census"]["date"])
 CEILING = 2322
 
-pytestmark = pytest.mark.xdist_group("reconstruction_shelters")
+pytestmark = pytest.mark.long
 
 
 def printed(value, decimals=0):

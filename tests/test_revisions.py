@@ -5,19 +5,17 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 
 import pandas as pd
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from conftest import ROOT, rewrite_raw
+from conftest import ROOT, noegletal, rewrite_raw
 
 from analysis import measures
 from analysis.edition import ROOT_VARIABLE, load_edition
 from analysis.errors import InputError
 from analysis.tables import spreadsheet_csv, with_labels
-from noegletal import cli
 from noegletal.publish.manifest import PAGES, published_sections
 from noegletal.publish.site import publish
 from noegletal.review.affected import affected_outputs, sections_to_rerun
@@ -25,7 +23,6 @@ from noegletal.review.reconcile import compare
 from noegletal.review.revisions import NotCompared, compare_vintages, differences, since_earlier, table_changes
 from noegletal.review.vintage_figures import find_vintage, kept_vintages, same_files
 
-pytestmark = pytest.mark.xdist_group("revisions")
 EARLIER = "2026-11-20"
 ADDED = 30_000
 ACCOUNT = "101;52821;1;1;5;TOT;LOBM;2024;"
@@ -88,13 +85,9 @@ def revisions(project):
             os.environ[ROOT_VARIABLE] = before
 
 
-def noegletal(monkeypatch, capsys, *arguments):
-    """Exit code, output and errors of the command, run as the console script runs it."""
-    monkeypatch.setattr(sys, "argv", ["noegletal", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    said = capsys.readouterr()
-    return ended.value.code or 0, said.out, said.err
+def asked(*arguments):
+    done = noegletal(*arguments)
+    return done.returncode, done.stdout, done.stderr
 
 
 def rows_of(frame, **choice):
@@ -103,6 +96,7 @@ def rows_of(frame, **choice):
     return frame
 
 
+@pytest.mark.long
 def test_raw_rows_are_counted_by_what_happened_to_them(revisions):
     found = {table.table: table for table in revisions.tables if not table.same}
     assert set(found) == {"REGK100", "UND1", "UND2_PR_1000"}
@@ -113,6 +107,7 @@ def test_raw_rows_are_counted_by_what_happened_to_them(revisions):
     assert counts["UND1"][1] > 90
 
 
+@pytest.mark.long
 def test_a_workbook_and_a_table_that_came_have_their_counts_or_none(here, tmp_path):
     folders = [tmp_path / name for name in ("one", "two")]
     for folder in folders:
@@ -138,6 +133,7 @@ def described(sidecar, path):
     sidecar.write_text(yaml.safe_dump(facts, allow_unicode=True), encoding="utf-8")
 
 
+@pytest.mark.long
 def test_a_revised_account_reaches_the_sums_and_rates_it_is_part_of(revisions, key_figures):
     choice = {"category": "aflastning", "year": 2024, "variant": "standard"}
     rows = rows_of(revisions.changes, indicator="expenditure", kind="revised", **choice).set_index("area_code")
@@ -152,6 +148,7 @@ def test_a_revised_account_reaches_the_sums_and_rates_it_is_part_of(revisions, k
     assert rate["change"].item() == pytest.approx(ADDED * 1000 / people)
 
 
+@pytest.mark.long
 def test_new_years_stand_apart_from_revised_values(here, revisions):
     kinds = revisions.changes.groupby("indicator")["kind"].agg(set)
     assert kinds["notifications"] == {"gone_year"}
@@ -165,6 +162,7 @@ def test_new_years_stand_apart_from_revised_values(here, revisions):
     assert revisions.before.plan == edition
 
 
+@pytest.mark.long
 def test_a_value_that_becomes_missing_is_no_revision_of_its_own(revisions):
     row = rows_of(revisions.changes, kind="disappeared").iloc[0]
     assert (row["indicator"], row["area_code"], row["year"]) == ("children_notified_per_1000", "147", 2025)
@@ -174,6 +172,7 @@ def test_a_value_that_becomes_missing_is_no_revision_of_its_own(revisions):
     assert pd.isna(row["change"])
 
 
+@pytest.mark.long
 def test_largest_effects_come_first(revisions):
     changes = revisions.changes
     largest = changes.assign(pct=changes["change_pct"].abs()).groupby("indicator", sort=False)["pct"].max().fillna(-1)
@@ -217,6 +216,7 @@ def test_the_kinds_of_difference():
     assert later.groupby("year")["kind"].agg(set).to_dict() == {2024: {"gone_year"}, 2025: {"new_year"}}
 
 
+@pytest.mark.long
 def test_printed_numbers_that_would_change_are_named(revisions):
     printed = {row.id: row for row in revisions.printed}
     row = printed["n25_tabel1_aflastning_2024"]
@@ -253,6 +253,7 @@ def report(project, revisions):
     return folder
 
 
+@pytest.mark.long
 def test_figures_that_would_change_are_named(revisions, report):
     found = affected_outputs(revisions, report, published_sections(report), "København")
     effects = {output.output: (output.effect, output.figures) for output in found}
@@ -265,6 +266,7 @@ def test_figures_that_would_change_are_named(revisions, report):
     assert list(sections_to_rerun(found)) == ["01_udgifter", "00_datagrundlag"]
 
 
+@pytest.mark.long
 def test_a_csv_that_is_none_of_the_reports_is_named(revisions, report, tmp_path):
     shutil.copytree(report, tmp_path / "report")
     (tmp_path / "report" / "data" / "figur_niveau.csv").write_bytes(b"\xff\xfe;\n")
@@ -272,11 +274,10 @@ def test_a_csv_that_is_none_of_the_reports_is_named(revisions, report, tmp_path)
         affected_outputs(revisions, tmp_path / "report", published_sections(report), "København")
 
 
-def test_command_prints_tables_json_and_a_page(here, report, monkeypatch, capsys, tmp_path):
+@pytest.mark.long
+def test_command_prints_tables_json_and_a_page(here, report, tmp_path):
     page = tmp_path / "aendringer.html"
-    code, out, err = noegletal(
-        monkeypatch, capsys, "diff", EARLIER, "nu", "-e", "2025", "-a", "København", "--html", page, "-n", "2"
-    )
+    code, out, err = asked("diff", EARLIER, "nu", "-e", "2025", "-a", "København", "--html", page, "-n", "2")
     assert (code, err) == (0, "")
     for text in ("REGK100", "notifications", "aflastning", "n25_tabel1_aflastning_2024"):
         assert text in out
@@ -287,9 +288,7 @@ def test_command_prints_tables_json_and_a_page(here, report, monkeypatch, capsys
     assert "+30.000.000" in found.text.replace("\u00a0", " ")
     assert "Om <figur_niveau>" in found.text, "titles are escaped"
 
-    code, out, err = noegletal(
-        monkeypatch, capsys, "diff", EARLIER, "nu", "-e", "2025", "--json", "-i", "expenditure", "-a", "101", "-n", "3"
-    )
+    code, out, err = asked("diff", EARLIER, "nu", "-e", "2025", "--json", "-i", "expenditure", "-a", "101", "-n", "3")
     assert (code, err) == (0, "")
     answer = json.loads(out)
     assert set(answer) == {
@@ -306,9 +305,10 @@ def test_command_prints_tables_json_and_a_page(here, report, monkeypatch, capsys
     assert [(row["indicator"], row["area_code"]) for row in answer["changes"]] == [("expenditure", "101")] * 3
 
 
-def test_nothing_differs_from_a_copy(here, monkeypatch, capsys, tmp_path):
+@pytest.mark.long
+def test_nothing_differs_from_a_copy(here, tmp_path):
     shutil.copytree(here / "data" / "raw" / "2025", tmp_path / "copy")
-    code, out, err = noegletal(monkeypatch, capsys, "diff", "nu", tmp_path / "copy", "-e", "2025")
+    code, out, err = asked("diff", "nu", tmp_path / "copy", "-e", "2025")
     assert (code, err) == (0, "")
     assert out.strip() == "No differences between nu and copy (edition 2025)"
 
@@ -321,22 +321,24 @@ def test_nothing_differs_from_a_copy(here, monkeypatch, capsys, tmp_path):
         ([EARLIER, "nu", "-a", "Købehavn"], "area 'Købehavn' is not known; nearest names: København"),
     ],
 )
-def test_what_is_not_known_is_one_line_and_exit_1(here, monkeypatch, capsys, arguments, message):
-    code, out, err = noegletal(monkeypatch, capsys, "diff", *arguments, "-e", "2025")
+@pytest.mark.long
+def test_what_is_not_known_is_one_line_and_exit_1(here, arguments, message):
+    code, out, err = asked("diff", *arguments, "-e", "2025")
     assert (code, out) == (1, "")
     assert err.startswith("Error: ")
     assert message in err
     assert err.count("\n") == 1
 
 
-def test_another_edition_is_compared_in_the_same_prices(here, monkeypatch, capsys):
+@pytest.mark.long
+def test_another_edition_is_compared_in_the_same_prices(here):
     """A shorter edition of the same data, in the prices of another year: only its last year is missing."""
     plan = yaml.safe_load((here / "editions" / "2025.yml").read_text(encoding="utf-8"))
     plan |= {"period": {"first": 2020, "last": 2023}, "price_level": 2023}
     (here / "editions" / "2024.yml").write_text(yaml.safe_dump(plan, allow_unicode=True), encoding="utf-8")
     shutil.copytree(here / "data" / "raw" / "2025", here / "data" / "raw" / "2024")
     try:
-        code, out, err = noegletal(monkeypatch, capsys, "diff", "2024", "nu", "-e", "2025", "--json")
+        code, out, err = asked("diff", "2024", "nu", "-e", "2025", "--json")
     finally:
         (here / "editions" / "2024.yml").unlink()
     assert (code, err) == (0, "")
@@ -354,6 +356,7 @@ def test_vintages_are_found_in_order_and_by_their_files(tmp_path):
     assert kept_vintages(tmp_path / "none") == []
 
 
+@pytest.mark.long
 def test_the_page_of_the_report_says_what_it_compares_with(here, revisions, tmp_path):
     edition, raw = load_edition("2025"), here / "data" / "raw" / "2025"
     processed = here / "data" / "processed" / "2025" / "vintages" / "nu"

@@ -16,8 +16,6 @@ from noegletal.folders import explained
 from noegletal.publish.manifest import PAGES
 from noegletal.runner.parameters import checked_parameters, declared_parameters
 
-pytestmark = pytest.mark.xdist_group("runner")
-
 
 def test_a_good_run_publishes_everything(published):
     names = {path.relative_to(published.report).as_posix() for path in published.report.rglob("*") if path.is_file()}

@@ -25,7 +25,6 @@ from test_pdf import destinations, poppler, printed  # noqa: F401 - a fixture
 from analysis.catalogue import catalogue
 from analysis.danish import RECONSTRUCTION_MARK, number
 
-pytestmark = pytest.mark.xdist_group("report")
 SLIDES, WORKBOOK = "rapport.pptx", "noegletal.xlsx"
 NUMBER = re.compile(r"[−-]?\d{1,3}(\.\d{3})*(,\d+)?|[−-]?\d+(,\d+)?")
 SCALES = (1, 1e3, 1e6, 1e9)
@@ -284,7 +283,7 @@ def shown_in(report, pdf_path):
     return found | {"slides": from_slides(report), "workbook": from_workbook(report)}
 
 
-@pytest.fixture(params=["hovedstaden", "fanoe"])
+@pytest.fixture(params=["fanoe", pytest.param("hovedstaden", marks=pytest.mark.long)])
 def found(request, reports, printed):
     return reports / request.param, shown_in(reports / request.param, printed(request.param))
 

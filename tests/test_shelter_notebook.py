@@ -20,7 +20,7 @@ from noegletal.sources.deliveries import read_form
 from noegletal.sources.snapshot import raw_files
 from warmkernel.engine import choose
 
-pytestmark = pytest.mark.xdist_group("shelter_notebook")
+pytestmark = pytest.mark.long
 NOTEBOOK = "08_herberg_kapacitet"
 
 

@@ -19,7 +19,6 @@ from analysis.edition import load_edition
 from noegletal.publish import definitions, pages, search, section_pages
 from noegletal.publish.manifest import PAGES
 
-pytestmark = pytest.mark.xdist_group("report")
 CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.needs("chromium")
 CONTRAST = "color-contrast"
@@ -64,7 +63,7 @@ def parsed(path):
     return BeautifulSoup(path.read_text(encoding="utf-8"), "lxml")
 
 
-@pytest.fixture(params=["hovedstaden", "fanoe"])
+@pytest.fixture(params=["fanoe", pytest.param("hovedstaden", marks=pytest.mark.long)])
 def site(request, reports):
     return reports / request.param
 
@@ -311,6 +310,13 @@ def violations(shown, path):
 
 
 @needs_chromium
+@pytest.mark.parametrize("name", ["index", "01_udgifter"])
+def test_axe_finds_nothing_on_a_page(reports, screen, name):
+    assert list(violations(screen(), reports / "fanoe" / f"{name}.html")) == []
+
+
+@needs_chromium
+@pytest.mark.long
 def test_axe_finds_nothing_on_any_page(reports, screen):
     shown, every = screen(), every_page(reports / "fanoe")
     assert {path.name for path in every} >= {
@@ -345,6 +351,7 @@ def asked_of_others(shown, paths):
 
 
 @needs_chromium
+@pytest.mark.long
 def test_no_page_asks_anything_of_anyone(reports, screen):
     assert asked_of_others(screen(), every_page(reports / "fanoe")) == []
 
@@ -367,7 +374,7 @@ def too_wide(shown):
 
 
 @needs_chromium
-@pytest.mark.parametrize("width", [320, 3840])
+@pytest.mark.parametrize("width", [320, pytest.param(3840, marks=pytest.mark.long)])
 def test_no_page_is_wider_than_the_screen(reports, screen, width):
     shown = screen(width=width)
     wide = []

@@ -24,8 +24,6 @@ from noegletal.publish.native_charts import KINDS, add_chart, named_in_chart
 from noegletal.publish.office import readable
 from noegletal.publish.slides import in_printed_order, write_slides
 
-pytestmark = pytest.mark.xdist_group("report")
-
 
 def read_report(folder):
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
@@ -301,6 +299,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
 
 
 @pytest.mark.needs("soffice", "poppler")
+@pytest.mark.long
 def test_libreoffice_opens_the_decks_with_every_slide_and_title(decks, tmp_path):
     files = []
     for name, (folder, _) in decks.items():

@@ -11,7 +11,6 @@ from bs4 import BeautifulSoup
 from analysis import areas
 from analysis.danish import described, held, sentence
 
-pytestmark = pytest.mark.xdist_group("report")
 UNITS = r"pct\.|procent|promille|kr\.|mio\.|mia\.|pladser|plads|døgn|dage|timer"
 PLURALS = (
     "beboere|borgere|bemærkninger|børnefamilier|dage|filer|funktioner|grupper|herberger|indbyggere|kategorier|klynger|"
@@ -155,7 +154,7 @@ def texts(report):
     return found
 
 
-@pytest.mark.parametrize("area", ["hovedstaden", "fanoe"])
+@pytest.mark.parametrize("area", ["fanoe", pytest.param("hovedstaden", marks=pytest.mark.long)])
 def test_every_text_of_a_report_is_well_made(reports, area):
     passed_over = {"rows": SHOWN_AS_CODES, "chart": WITHOUT_LINES}
     found, wrong = texts(reports / area), []

@@ -23,8 +23,7 @@ from noegletal.review.trace_evidence import Evidence, Question
 from noegletal.runner.report import run_report
 
 RAW = ROOT / "data" / "raw" / "2025"
-# What shares the report runs on one worker.
-WITH_REPORT = pytest.mark.xdist_group("trace_report")
+WITH_REPORT = pytest.mark.long
 AREAS = ("101", "563", "083", "084", "hovedstaden", "000")
 KEY_FIGURE_INDICATORS = [name for name, entry in catalogue().indicators.items() if not isinstance(entry, Modelled)]
 
@@ -110,6 +109,7 @@ def test_a_missing_figure_says_why(evidence):
     assert found.chain.note or all(row["value"] is None for row in rows)
 
 
+@pytest.mark.long
 def test_a_spoiled_raw_value_moves_the_sum_and_is_said(raw, edition, processed):
     """The key figures of the sound file against the rows of the spoiled one: the chain no longer gives the figure."""
     rewrite_raw(raw, "ANBAAR12", lambda lines: [

@@ -19,7 +19,7 @@ from noegletal.publish.manifest import EXECUTED
 from noegletal.runner.execute import Job, run
 from warmkernel import engine, preloader, provisioner, sockets
 
-pytestmark = [pytest.mark.xdist_group("warm"), needs_linux]
+pytestmark = needs_linux
 SECTIONS = load_edition("2025").sections
 
 
@@ -43,6 +43,7 @@ def made(processed, tmp_path_factory):
 
 
 @pytest.mark.parametrize("plan", SECTIONS, ids=[plan.notebook for plan in SECTIONS])
+@pytest.mark.long
 def test_both_engines_make_the_same_section(made, plan):
     warm, stock = made("warm", plan), made("stock", plan)
     assert warm.keys() == stock.keys()

@@ -28,7 +28,7 @@ from noegletal.runner import execute
 from warmkernel import engine, provisioner
 
 pytestmark = [
-    pytest.mark.xdist_group("warm_faults"),
+    pytest.mark.long,
     pytest.mark.skipif(sys.platform == "win32", reason="signals and process groups"),
 ]
 # First cell of each: says who it is and starts a program that outlives any cell.

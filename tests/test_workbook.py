@@ -21,7 +21,6 @@ from analysis.tables import FORMULA_START
 from noegletal.publish.office import readable
 from noegletal.publish.workbook import CONTENTS, DEFINITIONS, FIGURES, write_workbook
 
-pytestmark = pytest.mark.xdist_group("report")
 BEHIND = "Tallene bag, i fuld præcision"
 # Variants that are words: the scenario of a table, and the choices of one.
 SHOWN_VARIANTS = ("basis", "Laveste metode", "Laveste ud fra egen brug", "Højeste metode", "Som i dag")
@@ -298,6 +297,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(processed, tmp_path):
 
 
 @pytest.mark.needs("soffice")
+@pytest.mark.long
 def test_libreoffice_opens_the_workbook_that_wants_to_do_harm(books, opened, tmp_path):
     profile = f"-env:UserInstallation=file://{tmp_path}/profile"
     shutil.copy(books["hostile"][0] / "noegletal.xlsx", tmp_path / "ond.xlsx")

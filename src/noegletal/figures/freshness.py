@@ -159,7 +159,11 @@ def code_digest(patterns: tuple[str, ...] = ("**/*.py",)) -> str:
     return folder_digest(SOURCE, patterns)
 
 
-@lru_cache(maxsize=1)
 def versions_digest() -> str:
     """The checksum of the Python version and of the locked packages."""
-    return digest([platform.python_version(), file_digest(project_root() / LOCK)])
+    return _versions(project_root() / LOCK)
+
+
+@lru_cache
+def _versions(lock: Path) -> str:
+    return digest([platform.python_version(), file_digest(lock)])

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis.edition import Edition
+
 MANIFEST = "manifest.json"
 # The pages of every report beside those of its sections, by file, as they are called in the navigation.
 PAGE_TITLES = {
@@ -67,3 +69,15 @@ def section_files(notebook: str, declared: list[str], record: dict[str, Any]) ->
     published = {facts["output"]: facts for facts in record.get("outputs", [])}
     outputs = [output_files(published.get(output, {"output": output})) for output in declared]
     return [f"{notebook}.html", f"notebooks/{notebook}.ipynb", *(file for files in outputs for file in files)]
+
+
+def missing_outputs(edition: Edition, folder: Path) -> list[str]:
+    """Files that a complete report of the edition has and this folder lacks.
+
+    An output that its section left out, and said why, has no files; without a manifest every output is asked for.
+    """
+    sections = published_sections(folder)
+    expected = [*PAGES, MANIFEST]
+    for plan in edition.sections:
+        expected += section_files(plan.notebook, plan.outputs, sections.get(plan.notebook, {}))
+    return [name for name in expected if not (folder / name).is_file()]

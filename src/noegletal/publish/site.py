@@ -75,6 +75,7 @@ def publish(
     """Bring the sections that succeeded into the report of an area and rewrite its index, all in one step.
 
     A failed section keeps its last good page; the page, the index and the manifest say which sections are from when.
+    What no section was run for is shown by the code of today all the same, from the notebook as it was executed.
     `since`: what differs from an earlier vintage of the data; without one its page says so. `pages`: what the
     report depends on, kept in the manifest for the next run; without it the next run makes everything again. `press`:
     makes the other forms of the report; those it does not make stay, and the index and the manifest say which are older
@@ -85,6 +86,7 @@ def publish(
     with replaced(folder) as new:
         manifest = read_manifest(new)
         earlier = manifest.get("sections", {})
+        other_code = not pages or manifest.get("pages", {}).get("library") != pages["library"]
         sections = {}
         for plan in edition.sections:
             run = runs.get(plan.notebook)
@@ -93,6 +95,8 @@ def publish(
             record = earlier.get(plan.notebook, {}) if there else {}
             if run and not run.cause:
                 record = _bring_in(new, plan, run) | {"made": now}
+            elif other_code and _as_executed(new, plan, record):
+                record["findings"] = _write_body(new, plan, new / _notebook(plan))
             record["failed"] = run.cause if run else record.get("failed", "")
             if "outputs" in record:
                 # Pages and forms read the files of an output: without them nothing can be said of it.
@@ -198,18 +202,34 @@ def _bring_in(folder: Path, plan: SectionPlan, run: SectionRun) -> dict[str, Any
             (folder / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(staging / name, folder / name)
     (folder / "notebooks").mkdir(exist_ok=True)
-    shutil.copyfile(staging / EXECUTED, folder / "notebooks" / f"{plan.notebook}.ipynb")
-    shown = section_pages.body(staging / EXECUTED)
-    section_pages.write_body(folder / f"{plan.notebook}.html", shown)
+    shutil.copyfile(staging / EXECUTED, folder / _notebook(plan))
     record = {
         "parameters": run.parameters,
         "seconds": round(run.seconds, 2),
         "inputs": run.inputs,
         "outputs": facts,
-        "findings": section_pages.findings(shown),
+        "findings": _write_body(folder, plan, staging / EXECUTED),
     }
     files = section_files(plan.notebook, plan.outputs, record)
     return record | {"files": {name: (folder / name).stat().st_size for name in files}}
+
+
+def _notebook(plan: SectionPlan) -> str:
+    """Where a report keeps the executed notebook of a section."""
+    return f"notebooks/{plan.notebook}.ipynb"
+
+
+def _as_executed(folder: Path, plan: SectionPlan, record: dict[str, Any]) -> bool:
+    """Whether the notebook that a section was made from is still in the report, as far as the manifest can tell."""
+    path = folder / _notebook(plan)
+    return path.is_file() and path.stat().st_size == record.get("files", {}).get(_notebook(plan))
+
+
+def _write_body(folder: Path, plan: SectionPlan, executed: Path) -> list[dict[str, str]]:
+    """Put aside what an executed notebook shows as its section's page; returns the sentences in it."""
+    shown = section_pages.body(executed)
+    section_pages.write_body(folder / f"{plan.notebook}.html", shown)
+    return section_pages.findings(shown)
 
 
 def _frame_sections(folder: Path, context: dict[str, Any]) -> None:
