@@ -24,19 +24,9 @@ from pptx.slide import Slide
 from pptx.util import Length, Pt
 from xlsxwriter import Workbook
 
+from analysis.charts import style
 from analysis.charts.basic import is_dark
 from analysis.charts.contents import Contents, Series, shortened
-from analysis.charts.style import (
-    GRID,
-    HIGHLIGHT,
-    INK,
-    MUTED,
-    OFFICE_FONT,
-    PAPER,
-    REFERENCE,
-    SLIDE_TEXT,
-    SLIDE_VALUE,
-)
 from noegletal.publish.office import LANGUAGE, TEXT_STAYS_TEXT, number_format, readable
 
 # The kinds that PowerPoint draws as we do; as native charts the others would lose their design.
@@ -78,8 +68,8 @@ def add_chart(slide: Slide, contents: Contents, place: tuple[Length, Length, Len
         data.add_series(named_in_chart(one.name), one.values)
     frame = slide.shapes.add_chart(KINDS[contents.kind], *place, data)
     chart = frame.chart
-    chart.font.size, chart.font.name = Pt(SLIDE_TEXT), OFFICE_FONT
-    chart.font.color.rgb = colour(INK)
+    chart.font.size, chart.font.name = Pt(style.SLIDE_TEXT), style.OFFICE_FONT
+    chart.font.color.rgb = colour(style.INK)
     chart.has_title = False
     # Else PowerPoint names a chart of one series after it.
     chart._chartSpace.chart.get_or_add_autoTitleDeleted().set("val", "1")
@@ -93,7 +83,7 @@ def add_chart(slide: Slide, contents: Contents, place: tuple[Length, Length, Len
         bars.gap_width, bars.overlap = 55, 100 if contents.kind == "stacked_columns" else 0
     drawn = [series for plot in chart.plots for series in plot.series]
     shown = _places_with_room(contents)
-    size = Pt(SLIDE_VALUE - 2 if sum(map(len, shown)) > MANY_VALUES else SLIDE_VALUE)
+    size = Pt(style.SLIDE_VALUE - 2 if sum(map(len, shown)) > MANY_VALUES else style.SLIDE_VALUE)
     for series, one, places in zip(drawn, contents.series, shown, strict=True):
         _drawn(series, one, contents)
         if places and contents.kind == "lines":
@@ -103,7 +93,7 @@ def add_chart(slide: Slide, contents: Contents, place: tuple[Length, Length, Len
     chart.has_legend = len(contents.series) > 1
     if chart.has_legend:
         chart.legend.position, chart.legend.include_in_layout = XL_LEGEND_POSITION.TOP, False
-        chart.legend.font.size = Pt(SLIDE_VALUE)
+        chart.legend.font.size = Pt(style.SLIDE_VALUE)
     return frame
 
 
@@ -166,10 +156,10 @@ def _drawn(series: _BaseSeries, one: Series, contents: Contents) -> None:
 def _axes(chart: Chart, contents: Contents) -> None:
     values, names = chart.value_axis, chart.category_axis
     for axis in (values, names):
-        axis.tick_labels.font.size = Pt(SLIDE_VALUE)
-        axis.format.line.color.rgb = colour(GRID)
+        axis.tick_labels.font.size = Pt(style.SLIDE_VALUE)
+        axis.format.line.color.rgb = colour(style.GRID)
         axis.has_major_gridlines = axis is values
-    values.major_gridlines.format.line.color.rgb = colour(GRID)
+    values.major_gridlines.format.line.color.rgb = colour(style.GRID)
     values.format.line.fill.background()
     names.tick_label_position = XL_TICK_LABEL_POSITION.LOW
     if contents.kind == "bars":
@@ -192,8 +182,8 @@ def _titled(axis: _BaseAxis, text: str) -> None:
     frame = axis.axis_title.text_frame
     frame.text = readable(text)
     font = frame.paragraphs[0].runs[0].font
-    font.size, font.bold, font.name = Pt(SLIDE_VALUE), False, OFFICE_FONT
-    font.color.rgb = colour(MUTED)
+    font.size, font.bold, font.name = Pt(style.SLIDE_VALUE), False, style.OFFICE_FONT
+    font.color.rgb = colour(style.MUTED)
 
 
 def _known(contents: Contents) -> list[float]:
@@ -219,7 +209,7 @@ def _ends_apart(contents: Contents, ends: list[set[int]]) -> list[set[int]]:
     """The ends of lines that are far enough apart: what the report is about first, then the country, then others."""
     known = [0.0, *_known(contents)]
     least = APART * (max(known) - min(known))
-    ranks = {HIGHLIGHT: 0, REFERENCE: 1}
+    ranks = {style.HIGHLIGHT: 0, style.REFERENCE: 1}
     shown: list[set[int]] = [set() for _ in ends]
     taken: list[tuple[int, float]] = []
     for row in sorted(range(len(ends)), key=lambda row: ranks.get(contents.series[row].colour, 2)):
@@ -240,7 +230,7 @@ def _values(series: _BaseSeries, one: Series, contents: Contents, places: set[in
     labels.position = XL_LABEL_POSITION.ABOVE if one.total else XL_LABEL_POSITION.OUTSIDE_END
     if contents.kind == "stacked_columns" and not one.total:
         labels.position = XL_LABEL_POSITION.CENTER
-        labels.font.color.rgb = colour(PAPER if is_dark(one.colour) else INK)
+        labels.font.color.rgb = colour(style.PAPER if is_dark(one.colour) else style.INK)
     for place in set(range(len(one.values))) - places:
         # Leave out the value; the library can only write one.
         label = series.points[place].data_label._get_or_add_dLbl()
@@ -255,5 +245,5 @@ def _value_at(series: _BaseSeries, place: int, one: Series, contents: Contents) 
     shown = _element("c:numFmt", formatCode=number_format(contents.decimals), sourceLinked="0")
     label._get_or_add_dLbl().insert(1, shown)
     label.position = XL_LABEL_POSITION.RIGHT
-    label.font.size, label.font.bold = Pt(SLIDE_VALUE), True
+    label.font.size, label.font.bold = Pt(style.SLIDE_VALUE), True
     label.font.color.rgb = colour(one.colour)

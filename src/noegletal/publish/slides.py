@@ -5,7 +5,6 @@ import math
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
-from itertools import count, dropwhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +13,6 @@ from pptx.enum.lang import MSO_LANGUAGE_ID
 from pptx.enum.shapes import PP_PLACEHOLDER
 from pptx.enum.text import MSO_ANCHOR, PP_ALIGN
 from pptx.opc.constants import RELATIONSHIP_TYPE
-from pptx.opc.packuri import PackURI
 from pptx.presentation import Presentation as Deck
 from pptx.shapes.autoshape import Shape
 from pptx.shapes.graphfrm import GraphicFrame
@@ -25,24 +23,8 @@ from pptx.text.text import TextFrame
 from pptx.util import Inches, Pt
 
 from analysis import areas
+from analysis.charts import style
 from analysis.charts.contents import Contents, from_facts
-from analysis.charts.style import (
-    HIGHLIGHT,
-    INK,
-    MUTED,
-    OFFICE_FONT,
-    SERIES,
-    SLIDE_FOOTER,
-    SLIDE_HEADINGS,
-    SLIDE_KICKER,
-    SLIDE_MARGIN,
-    SLIDE_PAPER,
-    SLIDE_TEXT,
-    SLIDE_VALUE,
-    SOFT,
-    WARNING,
-    WARNING_LINE,
-)
 from analysis.danish import RECONSTRUCTION_MARK, STATUS_SYMBOLS, listed, number
 from analysis.edition import Edition
 from analysis.errors import InputError
@@ -51,18 +33,20 @@ from noegletal.publish.native_charts import KINDS, add_chart, colour
 from noegletal.publish.office import LANGUAGE, author, fixed_date, lines_below, readable, symbols, without_clock
 
 SLIDES = FORMATS["slides"]
-WIDTH = SLIDE_PAPER.width - 2 * SLIDE_MARGIN
+MARGIN, (PAPER_WIDTH, PAPER_HEIGHT) = style.SLIDE_MARGIN, style.SLIDE_PAPER
+WIDTH = PAPER_WIDTH - 2 * MARGIN
 KICKER_TOP, TITLE_TOP, TITLE_HEIGHT, BODY_TOP = 0.32, 0.62, 1.0, 1.72
 FOOT_TOP, FOOT_HEIGHT = 7.08, 0.28
-NUMBER_LEFT, TEXT_PLACE = SLIDE_PAPER.width - SLIDE_MARGIN - 1, (SLIDE_MARGIN, 3.85, WIDTH, 2.4)
-# Where the placeholders are, left, top, width and height in inches; others are not used.
-PLACES = {
-    PP_PLACEHOLDER.TITLE: (SLIDE_MARGIN, TITLE_TOP, WIDTH, TITLE_HEIGHT),
-    PP_PLACEHOLDER.CENTER_TITLE: (SLIDE_MARGIN, 2.2, WIDTH, 1.5),
-    PP_PLACEHOLDER.SUBTITLE: TEXT_PLACE,
-    PP_PLACEHOLDER.BODY: TEXT_PLACE,
-    PP_PLACEHOLDER.SLIDE_NUMBER: (NUMBER_LEFT, FOOT_TOP, 1, FOOT_HEIGHT),
-    PP_PLACEHOLDER.FOOTER: (SLIDE_MARGIN, FOOT_TOP, 9, FOOT_HEIGHT),
+# Left, top, width and height in inches.
+Place = tuple[float, float, float, float]
+# Where the placeholders are; others are not used.
+PLACES: dict[PP_PLACEHOLDER, Place] = {
+    PP_PLACEHOLDER.TITLE: (MARGIN, TITLE_TOP, WIDTH, TITLE_HEIGHT),
+    PP_PLACEHOLDER.CENTER_TITLE: (MARGIN, 2.2, WIDTH, 1.5),
+    PP_PLACEHOLDER.SUBTITLE: (MARGIN, 3.85, WIDTH, 2.4),
+    PP_PLACEHOLDER.BODY: (MARGIN, 3.85, WIDTH, 2.4),
+    PP_PLACEHOLDER.SLIDE_NUMBER: (PAPER_WIDTH - MARGIN - 1, FOOT_TOP, 1, FOOT_HEIGHT),
+    PP_PLACEHOLDER.FOOTER: (MARGIN, FOOT_TOP, 9, FOOT_HEIGHT),
 }
 # Inches that a character of a point takes up on average, and that a line does.
 CHARACTER, LINE = 0.0076, 0.0167
@@ -133,13 +117,12 @@ def in_printed_order(sections: dict[str, dict[str, Any]]) -> Iterator[Shown]:
 def _empty_deck(edition: Edition, area_code: str) -> Deck:
     """A deck without slides whose layouts, fonts and colours are ours, so that what a reader adds looks the same."""
     deck = Presentation()
-    deck.slide_width, deck.slide_height = Inches(SLIDE_PAPER.width), Inches(SLIDE_PAPER.height)
+    deck.slide_width, deck.slide_height = Inches(PAPER_WIDTH), Inches(PAPER_HEIGHT)
     kept = [deck.slide_layouts[COVER], deck.slide_layouts[FINDING]]
     for layout in list(deck.slide_layouts):
         if layout not in kept:
             deck.slide_layouts.remove(layout)
     _house_theme(deck)
-    _number_parts(deck)
     for shapes in (deck.slide_master, *kept):
         for shape in list(shapes.placeholders):
             _placed(shape)
@@ -148,20 +131,6 @@ def _empty_deck(edition: Edition, area_code: str) -> Deck:
     about.last_modified_by, about.revision, about.subject = about.author, 1, areas.name(area_code)
     about.created = about.modified = fixed_date(edition)
     return deck
-
-
-def _number_parts(deck: Deck) -> None:
-    """Number new parts of the file one after the other; the library looks through all of them for each new one."""
-    package = deck.part.package
-    first_free, numbers = package.next_partname, {}
-
-    def next_name(template: str) -> PackURI:
-        if template not in numbers:
-            free = first_free(template)
-            numbers[template] = dropwhile(lambda number: template % number != free, count(1))
-        return PackURI(template % next(numbers[template]))
-
-    package.next_partname = next_name
 
 
 def _placed(shape: Any) -> None:
@@ -181,9 +150,9 @@ def _house_theme(deck: Deck) -> None:
     """Fonts and colours of the theme; the library leaves them as they come."""
     theme = deck.slide_master.part.part_related_by(RELATIONSHIP_TYPE.THEME)
     text = theme.blob.decode("utf-8")
-    text = re.sub(r'(<a:(?:major|minor)Font>\s*<a:latin typeface=")[^"]*', rf"\g<1>{OFFICE_FONT}", text)
-    tones = {"dk1": INK, "dk2": INK, "lt2": SOFT, "hlink": HIGHLIGHT}
-    tones |= {f"accent{place}": tone for place, tone in enumerate((HIGHLIGHT, *SERIES[:5]), 1)}
+    text = re.sub(r'(<a:(?:major|minor)Font>\s*<a:latin typeface=")[^"]*', rf"\g<1>{style.OFFICE_FONT}", text)
+    tones = {"dk1": style.INK, "dk2": style.INK, "lt2": style.SOFT, "hlink": style.HIGHLIGHT}
+    tones |= {f"accent{place}": tone for place, tone in enumerate((style.HIGHLIGHT, *style.SERIES[:5]), 1)}
     for name, tone in tones.items():
         shade = f'<a:{name}><a:srgbClr val="{tone.removeprefix("#")}"/></a:{name}>'
         text = re.sub(rf"<a:{name}>.*?</a:{name}>", shade, text, flags=re.DOTALL)
@@ -192,7 +161,7 @@ def _house_theme(deck: Deck) -> None:
 
 def _cover(deck: Deck, edition: Edition, area_code: str, outputs: Sequence[Shown]) -> None:
     slide = deck.slides.add_slide(deck.slide_layouts[0])
-    _write(slide.shapes.title.text_frame, [edition.title], 40, bold=True, tone=INK)
+    _write(slide.shapes.title.text_frame, [edition.title], 40, bold=True)
     lines = [
         areas.name(area_code),
         f"Regnskab {edition.period.first}-{edition.period.last}. Faste priser er i {edition.price_level}-priser.",
@@ -200,13 +169,11 @@ def _cover(deck: Deck, edition: Edition, area_code: str, outputs: Sequence[Shown
     if any(output.facts.get("origin") == "reconstruction" for output in outputs):
         lines.append(f"{RECONSTRUCTION_MARK}, hvor det står på siden.")
     frame = slide.placeholders[1].text_frame
-    _write(frame, lines, 20, tone=MUTED)
-    for paragraph in (*slide.shapes.title.text_frame.paragraphs, *frame.paragraphs):
-        paragraph.alignment = PP_ALIGN.LEFT
+    _write(frame, lines, 20, tone=style.MUTED)
     frame.paragraphs[0].runs[0].font.size = Pt(28)
-    band = slide.shapes.add_shape(1, 0, 0, Inches(0.22), Inches(SLIDE_PAPER.height))
+    band = slide.shapes.add_shape(1, 0, 0, Inches(0.22), Inches(PAPER_HEIGHT))
     band.fill.solid()
-    band.fill.fore_color.rgb = colour(HIGHLIGHT)
+    band.fill.fore_color.rgb = colour(style.HIGHLIGHT)
     band.line.fill.background()
     # It says nothing: a screen reader passes it by.
     _described(band._element.nvSpPr.cNvPr, "", "")
@@ -229,11 +196,11 @@ def _slides_of(deck: Deck, folder: Path, output: Shown) -> Iterator[Slide]:
             yield slide
         return
     slide = _finding(deck, output, below, "")
-    place = (Inches(SLIDE_MARGIN), Inches(BODY_TOP), Inches(WIDTH), Inches(room - 0.1))
+    place = (MARGIN, BODY_TOP, WIDTH, room - 0.1)
     if contents and all(value is None for one in contents.series for value in one.values):
-        _write(slide.shapes.add_textbox(*place).text_frame, ["Der er ingen tal at vise."], SLIDE_TEXT + 3, tone=INK)
+        _box(slide, place, ["Der er ingen tal at vise."], style.SLIDE_TEXT + 3)
     elif contents and contents.kind in KINDS:
-        frame = add_chart(slide, contents, place)
+        frame = add_chart(slide, contents, tuple(map(Inches, place)))
         _described(frame._element.nvGraphicFramePr.cNvPr, _name(facts), facts["alt"])
     else:
         picture = _picture(slide, folder / f"figurer/{facts['output']}.png", facts.get("margins") or (0, 0), place)
@@ -241,9 +208,9 @@ def _slides_of(deck: Deck, folder: Path, output: Shown) -> Iterator[Slide]:
     yield slide
 
 
-def _picture(slide: Slide, path: Path, margins: tuple[float, float], place: tuple[int, int, int, int]) -> Picture:
+def _picture(slide: Slide, path: Path, margins: tuple[float, float], place: Place) -> Picture:
     """Show a stored figure as large as its place allows, without the title and lines that the slide has of its own."""
-    left, top, width, height = place
+    left, top, width, height = map(Inches, place)
     try:
         picture = slide.shapes.add_picture(str(path), left, top)
     except OSError as error:
@@ -265,17 +232,16 @@ def _finding(deck: Deck, output: Shown, below: Sequence[str], part: str) -> Slid
     facts = output.facts
     slide = deck.slides.add_slide(deck.slide_layouts[1])
     title = readable(facts["title"]) + part
-    _write(slide.shapes.title.text_frame, [title], _heading_size(title), bold=True, tone=INK)
-    for paragraph in slide.shapes.title.text_frame.paragraphs:
-        paragraph.alignment = PP_ALIGN.LEFT
+    _write(slide.shapes.title.text_frame, [title], _heading_size(title), bold=True)
     kicker = " · ".join(text for text in (output.record["title"], facts.get("number")) if text)
-    _write(_box(slide, KICKER_TOP, 0.32, WIDTH - 3.3).text_frame, [kicker], SLIDE_KICKER, tone=HIGHLIGHT, bold=True)
+    place = (MARGIN, KICKER_TOP, WIDTH - 3.3, 0.32)
+    _box(slide, place, [kicker], style.SLIDE_KICKER, tone=style.HIGHLIGHT, bold=True)
     if facts.get("origin") == "reconstruction":
         _mark(slide)
     if below:
         height = _height_below(below)
-        lines = _fitting(below)
-        _write(_box(slide, FOOT_TOP - height, height, WIDTH).text_frame, lines, SLIDE_FOOTER, tone=MUTED)
+        place = (MARGIN, FOOT_TOP - height, WIDTH, height)
+        _box(slide, place, _fitting(below), style.SLIDE_FOOTER, tone=style.MUTED)
     spoken = [facts.get("reading") or "", *below]
     slide.notes_slide.notes_text_frame.text = "\n".join(readable(line) for line in spoken if line)
     return slide
@@ -283,10 +249,10 @@ def _finding(deck: Deck, output: Shown, below: Sequence[str], part: str) -> Slid
 
 def _heading_size(title: str) -> int:
     """The largest size that the title fits in, over as many lines as its box holds."""
-    for size in SLIDE_HEADINGS:
+    for size in style.SLIDE_HEADINGS:
         if _lines(title, WIDTH - 0.2, size * 1.08) * size * LINE <= TITLE_HEIGHT - 0.1:
             return size
-    return SLIDE_HEADINGS[-1]
+    return style.SLIDE_HEADINGS[-1]
 
 
 def _lines(text: str, width: float, size: float) -> int:
@@ -295,15 +261,15 @@ def _lines(text: str, width: float, size: float) -> int:
 
 
 def _height_below(below: Sequence[str]) -> float:
-    lines = sum(_lines(line, WIDTH, SLIDE_FOOTER) for line in _fitting(below))
-    return lines * SLIDE_FOOTER * LINE + 0.12 if lines else 0.0
+    lines = sum(_lines(line, WIDTH, style.SLIDE_FOOTER) for line in _fitting(below))
+    return lines * style.SLIDE_FOOTER * LINE + 0.12 if lines else 0.0
 
 
 def _fitting(below: Sequence[str]) -> list[str]:
     """The lines below that there is room for; where some are left out, the last says where they stand."""
     kept, used = [], 0
     for line in map(readable, below):
-        used += _lines(line, WIDTH, SLIDE_FOOTER)
+        used += _lines(line, WIDTH, style.SLIDE_FOOTER)
         if used > MOST_LINES:
             return [*kept, "Flere bemærkninger står i noterne til siden."]
         kept.append(line)
@@ -330,20 +296,29 @@ def _in_words(contents: Contents) -> list[str]:
 
 
 def _mark(slide: Slide) -> None:
-    box = _box(slide, KICKER_TOP, 0.3, 3.1, left=SLIDE_PAPER.width - SLIDE_MARGIN - 3.1)
+    place = (PAPER_WIDTH - MARGIN - 3.1, KICKER_TOP, 3.1, 0.3)
+    box = _box(slide, place, [RECONSTRUCTION_MARK], style.SLIDE_VALUE, align=PP_ALIGN.CENTER)
     box.name = RECONSTRUCTION_MARK
     box.fill.solid()
-    box.fill.fore_color.rgb, box.line.color.rgb, box.line.width = colour(WARNING), colour(WARNING_LINE), Pt(0.75)
-    box.text_frame.margin_top = box.text_frame.margin_bottom = Inches(0.04)
-    _write(box.text_frame, [RECONSTRUCTION_MARK], SLIDE_VALUE, tone=INK, align=PP_ALIGN.CENTER)
+    box.fill.fore_color.rgb, box.line.color.rgb = colour(style.WARNING), colour(style.WARNING_LINE)
+    box.line.width, box.text_frame.margin_top, box.text_frame.margin_bottom = Pt(0.75), Inches(0.04), Inches(0.04)
 
 
-def _box(slide: Slide, top: float, height: float, width: float, *, left: float = SLIDE_MARGIN) -> Shape:
-    return slide.shapes.add_textbox(*map(Inches, (left, top, width, height)))
+def _box(slide: Slide, place: Place, lines: Sequence[str], size: float, **look: Any) -> Shape:
+    """A box with lines of text."""
+    box = slide.shapes.add_textbox(*map(Inches, place))
+    _write(box.text_frame, lines, size, **look)
+    return box
 
 
 def _write(
-    frame: TextFrame, lines: Sequence[str], size: float, *, tone: str, bold: bool = False, align: PP_ALIGN | None = None
+    frame: TextFrame,
+    lines: Sequence[str],
+    size: float,
+    *,
+    tone: str = style.INK,
+    bold: bool = False,
+    align: PP_ALIGN = PP_ALIGN.LEFT,
 ) -> None:
     """Write lines as paragraphs of a text frame: Danish, wrapped, without the margins of the library."""
     frame.word_wrap = True
@@ -355,11 +330,10 @@ def _write(
         font.size, font.language_id = Pt(size), MSO_LANGUAGE_ID.DANISH
         if bold:
             font.bold = True
-        if tone != INK:
+        if tone != style.INK:
             # Ink is what the theme writes with.
             font.color.rgb = colour(tone)
-        if align is not None:
-            paragraph.alignment = align
+        paragraph.alignment = align
 
 
 def _described(properties: Any, name: str, text: str) -> None:
@@ -371,23 +345,21 @@ def _described(properties: Any, name: str, text: str) -> None:
 
 def _foot(slide: Slide, text: str, page: int) -> None:
     """The report and the number of the slide; placeholders of a layout are not copied to its slides."""
-    _write(_box(slide, FOOT_TOP, FOOT_HEIGHT, 9).text_frame, [text], SLIDE_FOOTER, tone=MUTED)
-    frame = _box(slide, FOOT_TOP, FOOT_HEIGHT, 1, left=NUMBER_LEFT).text_frame
-    _write(frame, [str(page)], SLIDE_FOOTER, tone=MUTED, align=PP_ALIGN.RIGHT)
+    _box(slide, PLACES[PP_PLACEHOLDER.FOOTER], [text], style.SLIDE_FOOTER, tone=style.MUTED)
+    place = PLACES[PP_PLACEHOLDER.SLIDE_NUMBER]
+    _box(slide, place, [str(page)], style.SLIDE_FOOTER, tone=style.MUTED, align=PP_ALIGN.RIGHT)
 
 
 def _laid_out(table: dict[str, Any], room: float) -> tuple[list[float], int, list[list[list[str]]]]:
     """Widths of the columns, text size and the rows of each slide: the fewest slides, at the largest size for them."""
-    best = None
-    for size in TABLE_SIZES:
-        widths = _column_widths(table, size)
-        if widths is None and size != TABLE_SIZES[-1]:
-            continue
-        widths = widths or [WIDTH / len(table["columns"])] * len(table["columns"])
-        pages = _pages(table, widths, size, room)
-        if best is None or len(pages) < len(best[2]):
-            best = widths, size, pages
-    return best
+    equal = [WIDTH / len(table["columns"])] * len(table["columns"])
+    tried = [
+        (widths, size, _pages(table, widths, size, room))
+        for size in TABLE_SIZES
+        if (widths := _column_widths(table, size) or (equal if size == TABLE_SIZES[-1] else None))
+    ]
+    # The first of those with the fewest slides is the largest.
+    return min(tried, key=lambda one: len(one[2]))
 
 
 def _column_widths(table: dict[str, Any], size: int) -> list[float] | None:
@@ -444,9 +416,8 @@ def _table(
 ) -> GraphicFrame:
     columns = [table["heading"], *table["columns"][1:]]
     heights = [_row_height(row, widths, size) for row in (columns, *rows)]
-    frame = slide.shapes.add_table(
-        len(rows) + 1, len(columns), Inches(SLIDE_MARGIN), Inches(BODY_TOP), Inches(sum(widths)), Inches(sum(heights))
-    )
+    place = (MARGIN, BODY_TOP, sum(widths), sum(heights))
+    frame = slide.shapes.add_table(len(rows) + 1, len(columns), *map(Inches, place))
     grid = frame.table
     frame._element.graphic.graphicData.tbl.tblPr.find("{*}tableStyleId").text = PLAIN_TABLE
     for column, width in enumerate(widths):
@@ -465,8 +436,8 @@ def _table(
 def _cell(cell: _Cell, text: str, size: int, strong: bool, *, right: bool) -> None:
     if strong:
         cell.fill.solid()
-        cell.fill.fore_color.rgb = colour(SOFT)
+        cell.fill.fore_color.rgb = colour(style.SOFT)
     cell.margin_left = cell.margin_right = Inches(CELL_MARGIN)
     cell.margin_top = cell.margin_bottom = Inches(ROW_PADDING / 2)
     cell.vertical_anchor = MSO_ANCHOR.MIDDLE
-    _write(cell.text_frame, [text], size, tone=INK, bold=strong, align=PP_ALIGN.RIGHT if right else PP_ALIGN.LEFT)
+    _write(cell.text_frame, [text], size, bold=strong, align=PP_ALIGN.RIGHT if right else PP_ALIGN.LEFT)
