@@ -257,7 +257,8 @@ def test_a_worker_with_another_library_is_refused_also_when_it_joins_later(proje
     began = tmp_path_factory.mktemp("shared") / "began"
     project.section("01_a", WAIT.format(began=str(began)), PUBLISH.format(name="01_a", text="anden udgave"))
     other = tmp_path_factory.mktemp("library")
-    shutil.copytree(Path(analysis.__file__).parent, other / "analysis", ignore=shutil.ignore_patterns("__pycache__"))
+    library = Path(analysis.__file__).parents[1]
+    shutil.copytree(library, other, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     with (other / "analysis" / "measures.py").open("a", encoding="utf-8") as module:
         module.write("# another line\n")
     with ThreadPoolExecutor(1) as pool:
