@@ -21,7 +21,7 @@ NOTEBOOKS = sorted(
 CHANGES = "steget|faldet|stiger|falder|fald i|stigningen|uændrede?|skiftet|højere end i|lavere end i|på niveau med"
 EXTREMES = (
     r"højere|lavere|større|mindre|højeste?|laveste?|størst\w*|mest|mindst(?! én)|flest|færrest|dyreste?|oftest|driver|"
-    r"nr\. \d|fortsat|samme vej|længere fra|fra [\d,]+ [ip]å?|steget i|ikke steget|ingen"
+    r"nr\. \d|fortsat|samme vej|længere fra|fra [\d,]+ [ip]å?|steget i|ikke steget|ingen(?! plads| tal)"
 )
 DIRECTION = re.compile(rf"(?i)\b({CHANGES}|{EXTREMES})\b")
 CHANGE = re.compile(rf"(?i)\b({CHANGES})\b")
