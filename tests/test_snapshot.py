@@ -6,7 +6,7 @@ import pytest
 from conftest import REFERENCE, write_raw
 
 from analysis.errors import InputError
-from noegletal.sources.snapshot import raw_files, read_table, require_years, with_absent_rows
+from noegletal.sources.snapshot import read_table, require_years, with_absent_rows
 
 HEADER = "OMRÅDE;FUNKTION;DRANST;EJER;GRUPPERING;ART;PRISENHED;TID;INDHOLD"
 ROWS = [
@@ -70,110 +70,118 @@ def test_select_keeps_only_the_codes_asked_for(tmp_path):
     assert values(tmp_path, EJER=frozenset({"2"})) == [EXPECTED[1]]
 
 
-def refused(folder, *fragments):
+def refused(folder, rule, *fragments):
     with pytest.raises(InputError) as caught:
         read_table(folder, "REGK100")
     message = str(caught.value)
-    for fragment in fragments:
+    assert caught.value.rule == rule, message
+    for fragment in ("REGK100", *fragments):
         assert fragment in message, message
     assert "\n" not in message
+
+
+def test_a_refusal_is_one_sentence_with_the_place_and_what_to_do(tmp_path):
+    write_raw(tmp_path, "REGK100", PLAIN.replace(";1000", ";1.000"))
+    with pytest.raises(InputError) as caught:
+        read_table(tmp_path, "REGK100")
+    assert str(caught.value) == "REGK100.csv line 2: INDHOLD '1.000' is neither a number (as 1234,5) nor .."
 
 
 def test_one_changed_byte(tmp_path):
     path = write_raw(tmp_path, "REGK100", PLAIN)
     path.write_bytes(path.read_bytes().replace(b";1000", b";1001"))
-    refused(tmp_path, "REGK100.csv", "REGK100.yml", "sha256")
+    refused(tmp_path, "FIL-01", "REGK100.csv", "REGK100.yml", "sha256")
 
 
 def test_changed_size(tmp_path):
     path = write_raw(tmp_path, "REGK100", PLAIN)
     path.write_bytes(path.read_bytes() + b"\n")
-    refused(tmp_path, "REGK100.csv", "REGK100.yml", "bytes")
+    refused(tmp_path, "FIL-01", "REGK100.csv", "REGK100.yml", "bytes")
 
 
 def test_missing_sidecar(tmp_path):
     write_raw(tmp_path, "REGK100", PLAIN)
     (tmp_path / "REGK100.yml").unlink()
-    refused(tmp_path, "REGK100.csv", "REGK100.yml")
+    refused(tmp_path, "FIL-01", "REGK100.csv", "REGK100.yml")
 
 
 def test_sidecar_without_its_file(tmp_path):
     write_raw(tmp_path, "REGK100", PLAIN).unlink()
-    with pytest.raises(InputError, match=r"REGK100\.yml has no data file"):
-        raw_files(tmp_path)
+    refused(tmp_path, "FIL-01", "REGK100.yml", "REGK100.csv")
 
 
 def test_sidecar_with_unknown_origin(tmp_path):
     write_raw(tmp_path, "REGK100", PLAIN, origin="guess")
-    refused(tmp_path, "REGK100.yml", "origin")
+    refused(tmp_path, "FIL-01", "REGK100.yml", "origin")
 
 
 def test_sidecar_of_another_table(tmp_path):
     write_raw(tmp_path, "REGK100", PLAIN, table="REGK31")
-    refused(tmp_path, "REGK31", "REGK100.csv")
+    refused(tmp_path, "FIL-01", "REGK31", "REGK100.csv")
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "fragments"),
+    ("old", "new", "rule", "fragments"),
     [
-        ("GRUPPERING", "GRUPERING", ["REGK100.csv", "GRUPERING", "is it GRUPPERING?"]),
-        (";1000", ";1o00", ["line 2", "INDHOLD", "1o00"]),
-        (";1000", ";1.000", ["line 2", "1.000"]),
-        (";1000", ";", ["line 2", "INDHOLD"]),
-        (";1000", ";1e3", ["line 2", "1e3"]),
-        (";1000", ";nan", ["line 2", "nan"]),
-        ("147;52821", "148;52821", ["line 4", "OMRÅDE", "148"]),
-        ("147;52821", "Frederiksberg;52821", ["line 4", "Frederiksberg"]),
-        ("LOBM;2024;..", "LOBM;24;..", ["line 4", "TID", "year"]),
-        ("LOBM;2024;..", "LOBM;2024K4;..", ["line 4", "2024K4", "year"]),
-        ("101;52821;1;2;3;TOT", "101;52821;1;1;3;TOT", ["stands twice", "line 2", "line 3", "GRUPPERING=003"]),
-        ("1000\n", "1000;9\n", ["REGK100.csv"]),
+        ("GRUPPERING", "GRUPERING", "FIL-02", ["REGK100.csv", "GRUPERING", "is it GRUPPERING?"]),
+        (";1000", ";1o00", "VAERDI-01", ["line 2", "INDHOLD", "1o00"]),
+        (";1000", ";1.000", "VAERDI-01", ["line 2", "1.000"]),
+        (";1000", ";", "VAERDI-01", ["line 2", "INDHOLD"]),
+        (";1000", ";1e3", "VAERDI-01", ["line 2", "1e3"]),
+        (";1000", ";nan", "VAERDI-01", ["line 2", "nan"]),
+        ("147;52821", "148;52821", "KODE-01", ["line 4", "OMRÅDE", "148"]),
+        ("147;52821", "Frederiksberg;52821", "KODE-01", ["line 4", "Frederiksberg"]),
+        ("LOBM;2024;..", "LOBM;24;..", "KODE-02", ["line 4", "TID", "year"]),
+        ("LOBM;2024;..", "LOBM;2024K4;..", "KODE-02", ["line 4", "2024K4", "year"]),
+        ("101;52821;1;2;3;TOT", "101;52821;1;1;3;TOT", "NOEGLE-01", ["line 2", "line 3", "GRUPPERING=003"]),
+        ("1000\n", "1000;9\n", "FIL-02", ["REGK100.csv line 2"]),
     ],
 )
-def test_corrupted_content(tmp_path, old, new, fragments):
+def test_corrupted_content(tmp_path, old, new, rule, fragments):
     assert old in PLAIN
     write_raw(tmp_path, "REGK100", PLAIN.replace(old, new, 1))
-    refused(tmp_path, *fragments)
+    refused(tmp_path, rule, *fragments)
 
 
 def test_a_key_in_two_parts(tmp_path):
     write_raw(tmp_path, "REGK100", PLAIN)
     write_raw(tmp_path, "REGK100.part", "\n".join([HEADER, ROWS[0]]))
-    refused(tmp_path, "stands twice", "REGK100.csv line 2", "REGK100.part.csv line 2")
+    refused(tmp_path, "NOEGLE-01", "REGK100.csv line 2", "REGK100.part.csv line 2")
 
 
 def test_the_same_table_packed_and_unpacked(tmp_path):
     write_raw(tmp_path, "REGK100", PLAIN)
     write_raw(tmp_path, "REGK100", PLAIN, suffix=".csv.gz")
-    refused(tmp_path, "REGK100.csv", "REGK100.csv.gz", "twice")
+    refused(tmp_path, "FIL-01", "REGK100.csv", "REGK100.csv.gz")
 
 
 def test_latin_1(tmp_path):
     write_raw(tmp_path, "REGK100", PLAIN.encode("latin-1"))
-    refused(tmp_path, "REGK100.csv", "UTF-8")
+    refused(tmp_path, "FIL-02", "REGK100.csv", "UTF-8")
 
 
 def test_truncated_gzip(tmp_path):
     write_raw(tmp_path, "REGK100", gzip.compress(PLAIN.encode())[:-9])
     (tmp_path / "REGK100.csv").rename(tmp_path / "REGK100.csv.gz")
-    refused(tmp_path, "REGK100.csv.gz")
+    refused(tmp_path, "FIL-02", "REGK100.csv.gz")
 
 
 def test_header_only(tmp_path):
     write_raw(tmp_path, "REGK100", HEADER + "\n")
-    refused(tmp_path, "no rows")
+    refused(tmp_path, "FIL-02", "no rows")
 
 
 def test_table_not_there(tmp_path):
-    refused(tmp_path, "REGK100", "REGK100.csv.gz")
+    refused(tmp_path, "DAEK-03", "REGK100.csv.gz")
 
 
 def test_year_missing_in_the_middle(tmp_path):
     rows = [row.replace(";2024;", f";{year};") for year in (2022, 2024) for row in ROWS[:1]]
     write_raw(tmp_path, "REGK100", "\n".join([HEADER, *rows]))
     frame, _ = read_table(tmp_path, "REGK100")
-    with pytest.raises(InputError, match="REGK100 holds no rows for 2023"):
+    with pytest.raises(InputError, match="2023;") as caught:
         require_years(frame, "REGK100", [2022, 2023, 2024])
+    assert caught.value.rule == "DAEK-04"
 
 
 def test_absent_rows_are_the_suppressed_value_and_absent_municipalities_are_missing(tmp_path):

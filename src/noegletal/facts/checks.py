@@ -49,14 +49,9 @@ def absent_municipalities(table: str, present: pd.DataFrame, years: list[int]) -
     for year in years:
         absent = sorted(set(areas.municipalities()) - set(present.loc[present["year"] == year, "area_code"]))
         if absent:
-            findings.append(
-                found(
-                    "DAEK-01",
-                    table,
-                    f"{listed([areas.name(code) for code in absent])} mangler i {year}; summer, som "
-                    "kommunerne indgår i, vises som manglende.",
-                )
-            )
+            names = listed([areas.name(code) for code in absent])
+            text = f"{names} mangler i {year}; summer, som kommunerne indgår i, vises som manglende."
+            findings.append(found("DAEK-01", table, text))
     return findings
 
 
@@ -110,14 +105,11 @@ def area_totals(table: str, frame: pd.DataFrame, keys: list[str], label: str) ->
         wrong = compared[(compared["added"] - compared["given"]).abs() > allowed]
         for key, row in wrong.iterrows():
             named = " ".join(map(str, key if isinstance(key, tuple) else (key,)))
-            findings.append(
-                found(
-                    "OMR-01",
-                    table,
-                    f"Rækken {areas.name(area_code)} ({named}) viser {_thousands(row.given, 1)} {label}, "
-                    f"kommunerne giver {_thousands(row.added, 1)}; kommunernes sum er brugt.",
-                )
+            text = (
+                f"Rækken {areas.name(area_code)} ({named}) viser {number(row.given)} {label}, kommunerne giver "
+                f"{number(row.added)}; kommunernes sum er brugt."
             )
+            findings.append(found("OMR-01", table, text))
     return findings
 
 
@@ -132,8 +124,8 @@ def age_totals(population: pd.DataFrame) -> list[Finding]:
         found(
             "FOLK-01",
             "FOLK1A",
-            f"{areas.name(row.area_code)} {row.quarter}: aldrene giver {_thousands(row.ages, 1)}, i alt er "
-            f"{_thousands(row.total, 1)}.",
+            f"{areas.name(row.area_code)} {row.quarter}: aldrene giver {number(row.ages)}, i alt er "
+            f"{number(row.total)}.",
         )
         for row in wrong.itertuples()
     ]
@@ -250,10 +242,10 @@ def kind_totals(expenditure: pd.DataFrame, others: pd.DataFrame) -> list[Finding
     allowed = declared.tolerance_kroner + declared.tolerance_share * size
     findings = _kinds_apart("ART-01", "Bruttoudgifter og indtægter", both_sides, "nettoudgiften", net, allowed)
     findings += _kinds_apart("ART-02", "Hovedarterne", main, "udgifter og indtægter", both_sides.fillna(net), allowed)
-    positive = sides[declared.income][sides[declared.income] > declared.tolerance_kroner].sort_values(ascending=False)
+    positive = sides[declared.income][sides[declared.income] > declared.tolerance_kroner]
     if len(positive):
-        named = of_largest([f"{_account(key)} ({_thousands(value)} t.kr.)" for key, value in positive.items()])
-        findings.append(found("FORT-02", "REGK100", f"Indtægter skal være negative, men er positive: {named}."))
+        text = f"Indtægter skal være negative, men er positive: {_largest_accounts(positive)}."
+        findings.append(found("FORT-02", "REGK100", text))
     return findings
 
 
@@ -267,17 +259,22 @@ def _kinds_apart(
     rule: str, label: str, added: pd.Series, other_label: str, given: pd.Series, allowed: pd.Series
 ) -> list[Finding]:
     difference = (added - given).dropna()
-    wrong = difference[difference.abs() > allowed.reindex(difference.index)].sort_values(key=abs, ascending=False)
+    wrong = difference[difference.abs() > allowed.reindex(difference.index)]
     if wrong.empty:
         return []
-    named = of_largest([f"{_account(key)} ({_thousands(value)} t.kr.)" for key, value in wrong.items()])
-    return [found(rule, "REGK100", f"{label} giver ikke {other_label}; forskellen er størst for {named}.")]
+    text = f"{label} giver ikke {other_label}; forskellen er størst for {_largest_accounts(wrong)}."
+    return [found(rule, "REGK100", text)]
 
 
-def _account(key: tuple[int, str, str]) -> str:
-    year, area_code, function = key
-    return f"{areas.name(area_code)} {year} funktion {accounts.printed_number(function)}"
+def _largest_accounts(amounts: pd.Series) -> str:
+    """The largest amounts (kr.) by year, area and function, with their size."""
+    return of_largest(
+        [
+            f"{areas.name(area_code)} {year} funktion {accounts.printed_number(function)} ({_thousands(amount)} t.kr.)"
+            for (year, area_code, function), amount in amounts.sort_values(key=abs, ascending=False).items()
+        ]
+    )
 
 
-def _thousands(amount: float, divisor: int = 1000) -> str:
-    return number(amount / divisor)
+def _thousands(amount: float) -> str:
+    return number(amount / 1000)

@@ -15,6 +15,7 @@ from noegletal.rules import Finding, Jump, found, of_largest
 
 KRONER = "expenditure_current"
 CELL = ["indicator", "population_group", "category", "year"]
+Cell = tuple[str, str, str, int]
 
 
 def findings(table: pd.DataFrame) -> list[Finding]:
@@ -46,11 +47,10 @@ def empty_denominators(rows: pd.DataFrame) -> list[Finding]:
     }
     people = rows[(rows["indicator"] == "population") & rows["category"].isin(used)]
     empty = people[people["value"] == 0]
-    texts = []
-    for (band, year), hit in empty.groupby(["category", "year"]):
-        named = of_largest(sorted(map(areas.name, hit["area_code"]), key=areas.collation_key))
-        texts.append(f"Folketallet for {band} år er 0 i {year} i {named}.")
-    return [found("NAEVN-01", "FOLK1A", text) for text in texts]
+    return [
+        found("NAEVN-01", "FOLK1A", f"Folketallet for {band} år er 0 i {year} i {_names(hit)}.")
+        for (band, year), hit in empty.groupby(["category", "year"])
+    ]
 
 
 def negative_expenditure(rows: pd.DataFrame) -> list[Finding]:
@@ -58,22 +58,15 @@ def negative_expenditure(rows: pd.DataFrame) -> list[Finding]:
     both = _with_earlier_year(rows[rows["indicator"] == KRONER])
     limit = rules.catalogue().thresholds.negative_after_kroner
     wrong = both[(both["value"] < 0) & (both["earlier"] >= limit)]
-    return [
-        found("FORT-01", _tables(cell[0]), sentence(f"{_label(cell)} er negativ i {cell[3]}: {_changes(hit)}"))
-        for cell, hit in wrong.groupby(CELL, sort=False)
-    ]
+    return [_found("FORT-01", cell, f"er negativ i {cell[3]}: {_changes(hit)}") for cell, hit in _by_cell(wrong)]
 
 
 def jumps(rows: pd.DataFrame) -> list[Finding]:
     """SPRING-01 to -04: a municipality's figure that rises or falls by a declared factor and amount in a year."""
     return [
-        found(
-            jump.rule,
-            _tables(cell[0]),
-            sentence(f"{_label(cell)} springer fra {cell[3] - 1} til {cell[3]}: {_changes(hit)}"),
-        )
+        _found(jump.rule, cell, f"springer fra {cell[3] - 1} til {cell[3]}: {_changes(hit)}")
         for jump in rules.catalogue().thresholds.jumps
-        for cell, hit in _jumping(_with_earlier_year(rows[rows["indicator"].isin(jump.indicators)]), jump)
+        for cell, hit in _by_cell(_jumping(_with_earlier_year(rows[rows["indicator"].isin(jump.indicators)]), jump))
     ]
 
 
@@ -92,19 +85,14 @@ def costs_without_recipients(rows: pd.DataFrame) -> list[Finding]:
     few = table[table["value"].notna() & (table["persons"] < limits.few_recipients)]
     said = []
     for (group, category), hit in nobody.groupby(["population_group", "category"], sort=False):
-        named = of_largest(
-            [
-                f"{areas.name(row.area_code)} {row.year}"
-                for row in hit.sort_values("amount", ascending=False).itertuples()
-            ]
-        )
+        largest = hit.sort_values("amount", ascending=False)
+        named = of_largest([f"{areas.name(row.area_code)} {row.year}" for row in largest.itertuples()])
         text = f"{accounts.label(group, category)} har udgifter, men ingen modtagere: {named}."
         said.append(found("NAEVN-02", ", ".join(entry.sources), text))
     for (group, category), hit in few.groupby(["population_group", "category"], sort=False):
-        names = sorted(map(areas.name, set(hit["area_code"])), key=areas.collation_key)
         text = (
             f"Enhedsprisen for {accounts.label(group, category)} bygger i mindst ét år på færre end "
-            f"{number(limits.few_recipients)} modtagere: {of_largest(names)}."
+            f"{number(limits.few_recipients)} modtagere: {_names(hit)}."
         )
         said.append(found("NAEVN-03", ", ".join(entry.sources), text))
     return said
@@ -121,14 +109,10 @@ def revisions(table: pd.DataFrame, earlier: pd.DataFrame) -> list[Finding]:
     said = []
     for limit in rules.catalogue().thresholds.revisions:
         mine = both[both["indicator"].isin(limit.indicators)]
-        for cell, hit in _jumping(mine.dropna(subset=["value", "earlier"]), limit):
-            text = sentence(f"{_label(cell)} {cell[3]} er ændret: {_changes(hit)}")
-            said.append(found(limit.rule, _tables(cell[0]), text))
-        gone = mine[(mine["status"] == "missing") & mine["earlier"].notna()]
-        for cell, hit in gone.groupby(CELL, sort=False):
-            names = sorted(map(areas.name, hit["area_code"]), key=areas.collation_key)
-            text = f"{_label(cell)} {cell[3]} mangler nu for {of_largest(names)}."
-            said.append(found("VINT-02", _tables(cell[0]), text))
+        moved = _by_cell(_jumping(mine.dropna(subset=["value", "earlier"]), limit))
+        said += [_found(limit.rule, cell, f"{cell[3]} er ændret: {_changes(hit)}") for cell, hit in moved]
+        gone = _by_cell(mine[(mine["status"] == "missing") & mine["earlier"].notna()])
+        said += [_found("VINT-02", cell, f"{cell[3]} mangler nu for {_names(hit)}") for cell, hit in gone]
     return said
 
 
@@ -139,14 +123,30 @@ def _with_earlier_year(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.merge(earlier, on=keys).dropna(subset=["value", "earlier"])
 
 
-def _jumping(both: pd.DataFrame, limit: Jump) -> list[tuple[tuple[str, str, str, int], pd.DataFrame]]:
-    """Cells with the rows that rise or fall by at least the factor and the amount; a figure of or from zero counts."""
+def _jumping(both: pd.DataFrame, limit: Jump) -> pd.DataFrame:
+    """The rows that rise or fall by at least the factor and the amount; a figure of or from zero counts."""
     small = both[["value", "earlier"]].abs().min(axis=1)
     large = both[["value", "earlier"]].abs().max(axis=1)
     turned = both["value"] * both["earlier"] < 0
     apart = (both["value"] - both["earlier"]).abs() >= limit.amount
-    hit = both[apart & ((large >= limit.factor * small) | turned)]
-    return list(hit.groupby(CELL, sort=False))
+    return both[apart & ((large >= limit.factor * small) | turned)]
+
+
+def _by_cell(rows: pd.DataFrame) -> list[tuple[Cell, pd.DataFrame]]:
+    return list(rows.groupby(CELL, sort=False))
+
+
+def _found(rule: str, cell: Cell, text: str) -> Finding:
+    """A finding about a cell: its name in front of `text`."""
+    indicator, group, category, _ = cell
+    entry = indicators().indicators[indicator]
+    of = "" if category == accounts.TOTAL else f", {accounts.labels().get((group, category), category)}"
+    return found(rule, ", ".join(entry.sources), sentence(f"{entry.name}{of} {text}"))
+
+
+def _names(rows: pd.DataFrame) -> str:
+    """The municipalities of some rows in the order of the alphabet."""
+    return of_largest(sorted(map(areas.name, rows["area_code"].unique()), key=areas.collation_key))
 
 
 def _changes(rows: pd.DataFrame) -> str:
@@ -165,17 +165,3 @@ def _changes(rows: pd.DataFrame) -> str:
         ]
     )
     return f"{named}, i t.kr." if thousand else named
-
-
-def _label(cell: tuple[str, str, str, int]) -> str:
-    indicator, group, category, _ = cell
-    name = indicators().indicators[indicator].name
-    known = accounts.categories()
-    known = known[(known["population_group"] == group) & (known["category"] == category)]
-    if category == accounts.TOTAL:
-        return name
-    return f"{name}, {known['label'].iloc[0] if len(known) else category}"
-
-
-def _tables(indicator: str) -> str:
-    return ", ".join(indicators().indicators[indicator].sources)

@@ -9,9 +9,9 @@ import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +29,6 @@ from noegletal.sources.forms import (
     LAST_DAY,
     NUMERIC,
     Coverage,
-    Form,
     FormColumn,
     FormSheet,
     Spells,
@@ -48,6 +47,8 @@ OTHER_SUFFIXES = (".xls", ".xlsm", ".xlsb", ".ods")
 # Text takes the decimal comma only: a point may be a thousands mark or an English decimal, so it is never guessed.
 NUMBER = re.compile(r"^-?[0-9]+(,[0-9]+)?$")
 DATE_FORMATS = ("%d-%m-%Y", "%Y-%m-%d")
+# How alike the names of two sheets must be for one to be taken for the other.
+SIMILAR_SHEET = 0.6
 # In a number format only a bare % multiplies by 100; one that is quoted, escaped or in brackets is mere text.
 FORMAT_TEXT = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\]]*\]')
 
@@ -67,31 +68,6 @@ def delivered(folder: Path, table: str) -> RawFile | None:
     return verified(path, folder / f"{table}.yml") if path.is_file() else None
 
 
-@dataclass
-class _Problems:
-    """Everything found wrong with a workbook, said in the order of its sheets, rows and columns."""
-
-    file: str
-    found: list[tuple[int, int, int, str]] = field(default_factory=list)
-
-    def add(
-        self, text: str, sheet: FormSheet | None = None, order: int = -1, row: int = 0, column: FormColumn | None = None
-    ) -> None:
-        place = [self.file]
-        place += [f"ark {sheet.name}"] if sheet else []
-        place += [f"række {row}"] if row else []
-        place += [f"kolonne {column.heading}"] if column else []
-        position = sheet.columns.index(column) + 1 if sheet and column else 0
-        # What concerns a whole column or sheet comes after its rows.
-        self.found.append((order, row or sys.maxsize, position, f"{', '.join(place)}: {text}"))
-
-    def refuse(self) -> None:
-        """Raise everything found as one error with a line for each."""
-        if self.found:
-            lines = [text for *_, text in sorted(self.found, key=lambda problem: problem[:3])]
-            raise InputError("\n".join(dict.fromkeys(lines)), rule="LEV-01")
-
-
 class _WrongCellError(Exception):
     """What is wrong with one cell, as the end of a Danish sentence."""
 
@@ -107,12 +83,35 @@ class Wrong(NamedTuple):
 
 def refuse(path: Path, form: str, found: Iterable[Wrong]) -> None:
     """Raise all that is wrong beyond what a form can declare as one error, said and ordered as `read_form` does."""
-    problems = _Problems(path.name)
-    sheets = {sheet.name: (order, sheet) for order, sheet in enumerate(load_form(form).sheets)}
-    for wrong in found:
-        order, sheet = sheets[wrong.sheet]
-        problems.add(wrong.text, sheet, order, wrong.row, sheet.column(wrong.field) if wrong.field else None)
-    problems.refuse()
+    found = list(found)
+    _refuse(line for sheet in load_form(form).sheets for line in _said(path.name, sheet, found))
+
+
+def _said(file: str, sheet: FormSheet, found: Iterable[Wrong]) -> list[str]:
+    """What is wrong with a sheet, each with its place, in the order of rows and columns."""
+    fields = ["", *(column.field for column in sheet.columns)]
+    # What concerns a whole column or sheet comes after its rows.
+    own = sorted(
+        (wrong for wrong in found if wrong.sheet == sheet.name),
+        key=lambda wrong: (wrong.row or sys.maxsize, fields.index(wrong.field)),
+    )
+    return [
+        f"{file}, ark {sheet.name}"
+        + (f", række {wrong.row}" if wrong.row else "")
+        + (f", kolonne {sheet.column(wrong.field).heading}" if wrong.field else "")
+        + f": {wrong.text}"
+        for wrong in own
+    ]
+
+
+def _refuse(lines: Iterable[str]) -> None:
+    """Raise everything found as one error with a line for each."""
+    if said := "\n".join(dict.fromkeys(lines)):
+        raise _refusal(said)
+
+
+def _refusal(text: str) -> InputError:
+    return InputError(text, rule="LEV-01")
 
 
 # Stands where a cell could not be read, so that one mistake is not reported again as a missing or double row.
@@ -128,9 +127,12 @@ def read_form(path: Path, form: str) -> dict[str, pd.DataFrame]:
     line each with file, sheet, row and column, as one InputError; then nothing is read.
     """
     if not path.is_file():
-        raise InputError(f"{path.name}: filen findes ikke i {path.parent}", rule="LEV-01")
-    plan = load_form(form)
-    sheets = _sheets(path.name, _content(path), form, plan.model_dump_json())
+        raise _refusal(f"{path.name}: filen findes ikke i {path.parent}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path.name) from error
+    sheets = _sheets(path.name, content, form, load_form(form).model_dump_json())
     return {name: frame.copy() for name, frame in sheets.items()}
 
 
@@ -139,30 +141,32 @@ def read_form(path: Path, form: str) -> dict[str, pd.DataFrame]:
 def _sheets(file: str, content: bytes, form: str, declared: str) -> dict[str, pd.DataFrame]:
     """The sheets of a workbook by name; `declared` is the form as it is declared now, so that a change is read anew."""
     plan = load_form(form)
-    problems = _Problems(file)
     entered = _opened(file, content, computed=False)
     # Without formulas what was typed is what is shown, and a large workbook is opened once only.
     shown = _opened(file, content, computed=True) if _has_formulas(entered) else entered
-    names = {fold(page.title): page.title for page in shown.worksheets}
+    titles = [page.title for page in shown.worksheets]
+    names = {fold(title): title for title in titles}
+    left_out = tuple(sheet.name for sheet in plan.sheets if not sheet.required and fold(sheet.name) not in names)
     rows: dict[str, list[dict[str, object]]] = {}
-    for order, sheet in enumerate(plan.sheets):
+    said: list[str] = []
+    for sheet in plan.sheets:
         name = names.pop(fold(sheet.name), None)
-        if name is None and not sheet.required:
-            rows[sheet.name] = []
-        elif name is None:
-            near = difflib.get_close_matches(fold(sheet.name), list(names), n=1)
-            hint = (
-                f"; er det arket '{names[near[0]]}'?"
-                if near
-                else f"; bogen har: {', '.join(page.title for page in shown.worksheets)}"
-            )
-            problems.add(f"arket '{sheet.name}' mangler{hint}", order=order)
-        else:
-            rows[sheet.name] = _SheetReader(sheet, order, shown[name], entered[name], problems).rows()
+        rows[sheet.name] = []
+        if name is not None:
+            reader = _SheetReader(sheet, shown[name], entered[name])
+            rows[sheet.name] = reader.rows()
+            said += _said(file, sheet, reader.wrong)
+        elif sheet.required:
+            near = nearest(sheet.name, tuple(names.values()), SIMILAR_SHEET)
+            hint = f"er det arket '{near}'?" if near else f"bogen har: {', '.join(titles)}"
+            said.append(f"{file}: arket '{sheet.name}' mangler; {hint}")
     for name in names.values():
-        if name != GUIDANCE and any(True for _ in _filled(shown[name])):
-            problems.add(f"arket '{name}' er ikke i formularen; {_meant(name, plan, shown)}", order=len(plan.sheets))
-    problems.refuse()
+        if name != GUIDANCE and _filled(shown[name]):
+            # It may be a sheet that was taken for left out.
+            near = nearest(name, left_out, SIMILAR_SHEET)
+            hint = f"skal det hedde '{near}'?" if near else "flyt indholdet, eller slet arket"
+            said.append(f"{file}: arket '{name}' er ikke i formularen; {hint}")
+    _refuse(said)
     return {sheet.name: _frame(sheet, rows[sheet.name]) for sheet in plan.sheets}
 
 
@@ -171,23 +175,8 @@ def no_rows(form: str) -> dict[str, pd.DataFrame]:
     return {sheet.name: _frame(sheet, []) for sheet in load_form(form).sheets}
 
 
-def _meant(name: str, plan: Form, book: Workbook) -> str:
-    """What to do about a sheet of an unknown name: it may be one that was taken for left out."""
-    there = {fold(page.title) for page in book.worksheets}
-    left_out = {fold(sheet.name): sheet.name for sheet in plan.sheets if not sheet.required}
-    near = difflib.get_close_matches(fold(name), [folded for folded in left_out if folded not in there], n=1)
-    return f"skal det hedde '{left_out[near[0]]}'?" if near else "flyt indholdet, eller slet arket"
-
-
 def _has_formulas(book: Workbook) -> bool:
     return any(cell.data_type == "f" for page in book.worksheets for cell in page._cells.values())
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path.name) from error
 
 
 def _opened(file: str, content: bytes, *, computed: bool) -> Workbook:
@@ -202,29 +191,29 @@ def _opened(file: str, content: bytes, *, computed: bool) -> Workbook:
     except broken as error:
         raise _unreadable(file) from error
     if not book.worksheets:
-        raise InputError(f"{file}: projektmappen har ingen ark med celler", rule="LEV-01")
+        raise _refusal(f"{file}: projektmappen har ingen ark med celler")
     return book
 
 
 def _unreadable(file: str) -> InputError:
-    return InputError(
-        f"{file}: filen kan ikke læses som en Excel-projektmappe; gem den som .xlsx uden adgangskode", rule="LEV-01"
-    )
+    return _refusal(f"{file}: filen kan ikke læses som en Excel-projektmappe; gem den som .xlsx uden adgangskode")
 
 
-@dataclass
 class _SheetReader:
-    """Reads one sheet: `shown` holds the computed values, `entered` what was typed, formulas included."""
+    """Reads one sheet; `wrong` is what it finds wrong."""
 
-    plan: FormSheet
-    order: int
-    shown: Worksheet
-    entered: Worksheet
-    problems: _Problems
+    def __init__(self, plan: FormSheet, shown: Worksheet, entered: Worksheet) -> None:
+        """`shown` holds the computed values, `entered` what was typed, formulas included."""
+        self.plan = plan
+        self.merged = shown.merged_cells.ranges
+        self.all_shown, self.all_entered = shown._cells, entered._cells
+        self.shown = _filled(shown)
+        self.entered = self.shown if entered is shown else _filled(entered)
+        self.wrong: list[Wrong] = []
 
     def rows(self) -> list[dict[str, object]]:
-        """The rows of the sheet, with what is wrong added to the problems."""
-        if not self._shown_cells and not self._entered_cells:
+        """The rows of the sheet as far as they could be read."""
+        if not self.shown and not self.entered:
             if self.plan.required:
                 self._wrong("arket er tomt")
             return []
@@ -246,83 +235,75 @@ class _SheetReader:
             self._check_coverage(rows, rule)
         return rows
 
-    @cached_property
-    def _shown_cells(self) -> list[Cell]:
-        return list(_filled(self.shown))
-
-    @cached_property
-    def _entered_cells(self) -> list[Cell]:
-        return self._shown_cells if self.entered is self.shown else list(_filled(self.entered))
-
     def _wrong(self, text: str, row: int = 0, column: FormColumn | None = None) -> None:
-        self.problems.add(text, self.plan, self.order, row, column)
+        self.wrong.append(Wrong(text, self.plan.name, row, column.field if column else ""))
 
     def _check_merged(self) -> None:
-        for merged in self.shown.merged_cells.ranges:
+        for merged in self.merged:
             if merged.max_row >= self.plan.header_row:
-                places = range(merged.min_col, min(merged.max_col, len(self.plan.columns)) + 1)
-                column = self.plan.columns[places[0] - 1] if places else None
+                first = self.plan.columns[merged.min_col - 1 : merged.min_col]
                 text = f"cellerne {merged.coord} er flettet; ophæv fletningen, og skriv værdien i hver celle"
-                self._wrong(text, max(merged.min_row, self.plan.header_row), column)
+                self._wrong(text, max(merged.min_row, self.plan.header_row), *first)
 
     def _header_in_place(self) -> bool:
         """Whether every heading stands where it must; what is missing, moved or too much is reported."""
         header_row = self.plan.header_row
-        places: dict[str, list[Cell]] = {}
-        for cell in self._shown_cells:
+        in_row = {cell.coordinate: cell for (row, _), cell in self.shown.items() if row == header_row}
+        # Where each text stands, in the row of headings first.
+        places: dict[str, list[str]] = {}
+        for cell in chain(in_row.values(), self.shown.values()):
             if isinstance(cell.value, str):
-                places.setdefault(fold(cell.value), []).append(cell)
-        accounted = set()
+                places.setdefault(fold(cell.value), []).append(cell.coordinate)
+        known: set[str] = set()
         sound = True
         for position, column in enumerate(self.plan.columns, start=1):
             wanted = f"{get_column_letter(position)}{header_row}"
-            found = sorted(places.get(fold(column.heading), []), key=lambda cell: cell.row != header_row)
-            accounted |= {cell.coordinate for cell in found}
-            if wanted in [cell.coordinate for cell in found]:
-                twice = [cell.coordinate for cell in found if cell.row == header_row and cell.coordinate != wanted]
+            found = places.get(fold(column.heading), [])
+            known.update(found)
+            if wanted in found:
+                twice = [place for place in found if place in in_row and place != wanted]
                 if twice:
                     self._wrong(f"overskriften står også i celle {twice[0]}; slet den ene kolonne", header_row, column)
                 continue
             sound = False
             if found:
-                text = f"overskriften står i celle {found[0].coordinate}, men skal stå i {wanted}"
+                text = f"overskriften står i celle {found[0]}, men skal stå i {wanted}"
             else:
-                accounted.add(wanted)
-                there = self.shown[wanted].value
+                known.add(wanted)
                 text = f"overskriften mangler; den skal stå i celle {wanted}"
-                text += f", hvor der står {_quoted(there)}" if not _is_blank(there) else ""
+                text += f", hvor der står {_quoted(in_row[wanted].value)}" if wanted in in_row else ""
             self._wrong(text, header_row, column)
-        for cell in self.shown[header_row]:
-            if not _is_blank(cell.value) and cell.coordinate not in accounted:
-                text = f"kolonnen {_quoted(cell.value)} i celle {cell.coordinate} er ikke i formularen; slet den"
+        for place, cell in in_row.items():
+            if place not in known:
+                text = f"kolonnen {_quoted(cell.value)} i celle {place} er ikke i formularen; slet den"
                 self._wrong(text, header_row)
         return sound
 
     def _parsed_rows(self) -> list[dict[str, object]]:
         width, header_row = len(self.plan.columns), self.plan.header_row
-        headed = {cell.column for cell in self.shown[header_row] if not _is_blank(cell.value)}
-        rows = []
-        filled = (cell for cells in (self._shown_cells, self._entered_cells) for cell in cells)
-        for number in sorted({cell.row for cell in filled if cell.row > header_row and cell.column <= width}):
-            cells = [
-                (self.shown.cell(number, place), self.entered.cell(number, place)) for place in range(1, width + 1)
-            ]
-            row: dict[str, object] = {"row": number}
-            for column, (cell, typed) in zip(self.plan.columns, cells, strict=True):
-                if isinstance(cell, MergedCell):
-                    row[column.field] = _UNREADABLE
-                    continue
-                try:
-                    row[column.field] = _value(cell, typed, column)
-                except _WrongCellError as error:
-                    row[column.field] = _UNREADABLE
-                    self._wrong(str(error), number, column)
-            rows.append(row)
-        for cell in self._entered_cells:
-            if cell.row > header_row and cell.column > width and cell.column not in headed:
+        filled = {row for row, place in chain(self.shown, self.entered) if row > header_row and place <= width}
+        rows = [
+            {"row": number}
+            | {column.field: self._read(number, place, column) for place, column in enumerate(self.plan.columns, 1)}
+            for number in sorted(filled)
+        ]
+        for (row, place), cell in self.entered.items():
+            if row > header_row and place > width and (header_row, place) not in self.shown:
                 text = f"celle {cell.coordinate} ({_quoted(cell.value)}) ligger uden for tabellens kolonner; slet den"
-                self._wrong(text, cell.row)
+                self._wrong(text, row)
         return rows
+
+    def _read(self, row: int, place: int, column: FormColumn) -> object:
+        """What a cell means in its column; what cannot be read is reported."""
+        cell, typed = self.all_shown.get((row, place)), self.all_entered.get((row, place))
+        # That cells are merged has been said.
+        if isinstance(cell, MergedCell):
+            return _UNREADABLE
+        try:
+            return _value(cell, typed is not None and typed.data_type == "f", column)
+        except _WrongCellError as error:
+            self._wrong(str(error), row, column)
+            return _UNREADABLE
 
     def _check_range(self, rows: list[dict[str, object]], column: FormColumn) -> None:
         """Numbers outside what is plausible; a percentage written as a fraction is named as one, never scaled."""
@@ -372,24 +353,19 @@ class _SheetReader:
     def _check_spells(self, rows: list[dict[str, object]], rule: Spells) -> None:
         """Spells that end before they start, and those that overlap another one of the same."""
         start, end = self.plan.column(rule.start), self.plan.column(rule.end)
-        spells: dict[object, list[dict[str, object]]] = {}
-        for row in rows:
-            began, ended, whose = (row[name] for name in (rule.start, rule.end, rule.of))
-            if _UNREADABLE in (began, ended, whose):
+        # By whose it is, the spell before that lasts longest.
+        longest: dict[object, dict[str, object]] = {}
+        readable = [row for row in rows if _UNREADABLE not in (row[rule.start], row[rule.end], row[rule.of])]
+        for spell in sorted(
+            readable, key=lambda row: (row[rule.start], row[rule.end] or datetime.date.max, row["row"])
+        ):
+            if spell[rule.end] is not None and spell[rule.end] < spell[rule.start]:
+                ended, began = day_in_danish(spell[rule.end]), day_in_danish(spell[rule.start])
+                self._wrong(f"{ended} er før {start.heading} {began}", spell["row"], end)
                 continue
-            if ended is not None and ended < began:
-                self._wrong(f"{day_in_danish(ended)} er før {start.heading} {day_in_danish(began)}", row["row"], end)
-            else:
-                spells.setdefault(whose, []).append(row)
-        for of_one in spells.values():
-            self._check_overlaps(of_one, rule)
-
-    def _check_overlaps(self, spells: list[dict[str, object]], rule: Spells) -> None:
-        """Spells of one and the same, each against the one before it that lasts longest."""
-        start, end = self.plan.column(rule.start), self.plan.column(rule.end)
-        in_order = sorted(spells, key=lambda row: (row[rule.start], row[rule.end] or datetime.date.max, row["row"]))
-        before = in_order[0]
-        for spell in in_order[1:]:
+            before = longest.setdefault(spell[rule.of], spell)
+            if before is spell:
+                continue
             whose = f"{self.plan.column(rule.of).heading} {self._said({rule.of: spell[rule.of]})}"
             began, last = day_in_danish(spell[rule.start]), before[rule.end]
             if last is None:
@@ -401,7 +377,7 @@ class _SheetReader:
                 self._wrong(text, spell["row"], start)
                 if spell[rule.end] is not None and spell[rule.end] <= last:
                     continue
-            before = spell
+            longest[spell[rule.of]] = spell
 
     def _check_coverage(self, rows: list[dict[str, object]], rule: Coverage) -> None:
         column = self.plan.column(rule.column)
@@ -429,32 +405,32 @@ class _SheetReader:
         return ", ".join(spelling_of(self.plan.column(name), code) for name, code in codes.items())
 
 
-def _filled(sheet: Worksheet) -> Iterator[Cell]:
-    """The cells with content, row by row.
+def _filled(sheet: Worksheet) -> dict[tuple[int, int], Cell]:
+    """The cells with content by row and column, row by row.
 
     Straight from openpyxl's own store: its public iterators create every cell up to the last one, and one stray
     cell in row 1.048.576 would then fill the memory.
     """
-    filled = [place for place, cell in sheet._cells.items() if not _is_blank(cell.value)]
-    return (sheet._cells[place] for place in sorted(filled))
+    filled = {place: cell for place, cell in sheet._cells.items() if not _is_blank(cell.value)}
+    return dict(sorted(filled.items()))
 
 
 def _is_blank(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def _value(cell: Cell, typed: Cell, column: FormColumn) -> object:
-    """What a cell means in its column."""
-    value = cell.value
-    if typed.data_type == "f" and value is None:
+def _value(cell: Cell | None, formula: bool, column: FormColumn) -> object:
+    """What a cell means in its column; `formula` is whether one was typed."""
+    value = None if cell is None else cell.value
+    if formula and value is None:
         raise _WrongCellError("formlen har ingen beregnet værdi; åbn og gem bogen i Excel, eller skriv værdien selv")
-    if cell.data_type == "e":
-        raise _WrongCellError(f"{value} er en fejl i Excel")
     if _is_blank(value) or (isinstance(value, str) and value.strip() == MISSING):
         if column.required:
             what = "cellen er tom" if _is_blank(value) else "'..' (mangler) kan ikke bruges her"
             raise _WrongCellError(f"{what}; den skal udfyldes")
-        return _missing(column)
+        return math.nan if column.type in NUMERIC else None if column.type == "date" else ""
+    if cell.data_type == "e":
+        raise _WrongCellError(f"{value} er en fejl i Excel")
     if isinstance(value, bool):
         raise _WrongCellError(f"{'SAND' if value else 'FALSK'} kan ikke bruges her")
     if column.type == "date":
@@ -464,12 +440,6 @@ def _value(cell: Cell, typed: Cell, column: FormColumn) -> object:
             f"Excel har gjort værdien til en dato ({value}); formatér cellen som tekst, og skriv igen"
         )
     return _number(value, cell.number_format, column) if column.type in NUMERIC else _text(value, column)
-
-
-def _missing(column: FormColumn) -> float | str | None:
-    if column.type in NUMERIC:
-        return math.nan
-    return None if column.type == "date" else ""
 
 
 def _number(value: object, number_format: str, column: FormColumn) -> float | int:
@@ -548,10 +518,10 @@ def _text(value: object, column: FormColumn) -> str:
 
 
 @lru_cache(maxsize=4096)
-def nearest(text: str, spellings: tuple[str, ...]) -> str | None:
-    """The spelling that a misspelt text comes nearest to, if any does."""
+def nearest(text: str, spellings: tuple[str, ...], similar: float = 0.5) -> str | None:
+    """The spelling that a misspelt text comes nearest to, if any is `similar` (0-1) enough."""
     folded = {fold(spelling): spelling for spelling in spellings}
-    near = difflib.get_close_matches(fold(text), list(folded), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(fold(text), list(folded), n=1, cutoff=similar)
     return folded[near[0]] if near else None
 
 

@@ -167,7 +167,7 @@ class Form(_Declared):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Form":
-        names = [fold(sheet.name) for sheet in (*self.sheets,)] + [fold(GUIDANCE)]
+        names = [fold(sheet.name) for sheet in self.sheets] + [fold(GUIDANCE)]
         if len(set(names)) < len(names):
             raise ValueError(f"sheets must have names of their own, other than {GUIDANCE}")
         return self

@@ -233,7 +233,8 @@ def _require_periods(file: str, rows: pd.DataFrame, edition: Edition, table: str
     if absent:
         raise InputError(
             f"{file} lacks {listed_periods(absent)}, which edition {edition.name} needs of {table}; choose them in "
-            "StatBank and save the table again"
+            "StatBank and save the table again",
+            rule="DAEK-04",
         )
 
 
@@ -249,7 +250,9 @@ def _require_codes(file: str, rows: pd.DataFrame, table: str, shape: TableShape)
         if absent:
             names = shape.labels.get(variable, {})
             said = few([f"{code} ({names[code]})" if code in names else code for code in absent])
-            raise InputError(f"{file} lacks {variable} {said}; choose it in StatBank and save the table again")
+            raise InputError(
+                f"{file} lacks {variable} {said}; choose it in StatBank and save the table again", rule="DAEK-04"
+            )
         if exactly and there - exactly:
             raise InputError(
                 f"{file} has {variable} {few(sorted(there - exactly))} beside {', '.join(sorted(exactly))}, which are "
