@@ -157,19 +157,6 @@ def frail(tmp_path_factory):
 
 
 @pytest.fixture
-def project(published):
-    """A project before its first report, with few printed figures to compare with, since that takes longer than it."""
-    shutil.rmtree(published.out)
-    reference = published.root / "data" / "reference"
-    reference.unlink()
-    shutil.copytree(ROOT / "data" / "reference", reference)
-    printed = reference / "published" / load_edition("2025").published
-    lines = printed.read_text(encoding="utf-8").splitlines(keepends=True)
-    printed.write_text("".join(lines[:2]), encoding="utf-8")
-    return published
-
-
-@pytest.fixture
 def driver(project, monkeypatch):
     """Runs the report of the project from this process; returns what is told of it by area and section."""
     monkeypatch.setenv("NOEGLETAL_ROOT", str(project.root))

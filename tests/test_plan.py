@@ -78,6 +78,7 @@ def checkpoint(path):
     shutil.copy(path, copy)
 
 
+@pytest.mark.long
 def test_what_jupyterlab_leaves_makes_nothing_stale_and_stops_no_run(published):
     saved_by_jupyterlab(published.root / "notebooks" / "01_a.ipynb")
     for name in ("notebooks/01_a.ipynb", "data/tabel_01_a.csv"):
@@ -160,7 +161,8 @@ with (pathlib.Path(os.environ["NOEGLETAL_ROOT"]) / "runs").open("a") as log:
 """
 
 
-@pytest.mark.parametrize("whose", ["kkr", pytest.param("area", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("whose", ["kkr", "area"])
 def test_a_section_about_the_kkr_is_run_once_for_all_of_its_municipalities(project, whose):
     edition = yaml.safe_load(project.edition.read_text(encoding="utf-8"))
     edition["sections"][1]["about"] = whose
@@ -179,7 +181,7 @@ def test_a_section_about_the_kkr_is_run_once_for_all_of_its_municipalities(proje
     assert project.run(*asked).stdout.count("nothing changed since it was made") == 3
 
 
-@pytest.mark.parametrize("spoil", ["gone", "cut"])
+@pytest.mark.parametrize("spoil", ["gone", pytest.param("cut", marks=pytest.mark.long)])
 def test_a_file_that_is_gone_or_cut_is_made_again(published, spoil):
     path = published.report / "data" / "tabel_01_a.csv"
     whole = path.read_bytes()
@@ -217,6 +219,7 @@ def test_other_code_of_pages_shows_sections_anew_without_running_a_notebook(publ
     assert "foerste udgave" in published.page()
 
 
+@pytest.mark.long
 def test_a_section_that_failed_is_tried_again(published):
     published.section("01_a", "1 / 0")
     assert published.run().returncode == 1
@@ -227,6 +230,7 @@ def test_a_section_that_failed_is_tried_again(published):
     assert sections_of(published)["01_a"] == ""
 
 
+@pytest.mark.long
 def test_force_makes_everything_again(published):
     result = published.run("--force")
     assert "2 sections done, 0 failed," in result.stdout

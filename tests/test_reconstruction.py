@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -73,7 +74,6 @@ def accounts(reference):
     )
 
 
-@pytest.mark.long
 def test_running_again_gives_the_shipped_content(tmp_path):
     done = run("--raw", RAW, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
@@ -82,7 +82,6 @@ def test_running_again_gives_the_shipped_content(tmp_path):
     assert "Narrowest margin" in done.stdout
 
 
-@pytest.mark.long
 def test_transcribing_again_gives_the_shipped_content(tmp_path):
     source = OUTSIDE / "dst" / "transcribed"
     if not source.is_dir():
@@ -169,7 +168,6 @@ def test_printed_age_bands_of_single_municipalities_are_met_exactly(ages, refere
     assert len(own) > 100
 
 
-@pytest.mark.long
 def test_every_printed_row_that_can_hold_comes_out(accounts, ages, reference):
     left_out = {item["id"] for item in ASSUMPTIONS["contradictory_rows"]}
     scope = accounts[accounts["category"] != "uden_for_afgraensning"]

@@ -102,6 +102,7 @@ def test_a_broken_notebook_is_one_sentence_with_its_name(tmp_path, state):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.long
 def test_broken_notebooks_leave_the_rest_done_and_their_last_good_pages(published):
     """A section in each of three states, one of them with a page of an earlier run, and a sound one."""
     states = dict(zip(["01_a", "03_c", "04_d"], ["a git conflict", "a list", "a directory"], strict=True))
@@ -127,6 +128,7 @@ def test_broken_notebooks_leave_the_rest_done_and_their_last_good_pages(publishe
     assert published.litter() == []
 
 
+@pytest.mark.long
 def test_a_cell_that_hangs_is_stopped_and_kept(published):
     edition = yaml.safe_load(published.edition.read_text(encoding="utf-8")) | {"cell_timeout_seconds": 3}
     published.edition.write_text(yaml.safe_dump(edition), encoding="utf-8")
@@ -138,6 +140,7 @@ def test_a_cell_that_hangs_is_stopped_and_kept(published):
     assert (published.out / "2025" / "_fejl" / "hovedstaden" / "01_a.ipynb").is_file()
 
 
+@pytest.mark.long
 def test_a_first_run_with_a_failure_still_publishes_the_rest(project):
     project.section("01_a", "1 / 0")
     result = project.run()
@@ -167,7 +170,11 @@ def removed(*names):
 
 @pytest.mark.parametrize(
     ("change", "kept"),
-    [(renamed, True), (removed("data/tabel_01_a.csv"), True), (removed("01_a.html"), False)],
+    [
+        (renamed, True),
+        pytest.param(removed("data/tabel_01_a.csv"), True, marks=pytest.mark.long),
+        pytest.param(removed("01_a.html"), False, marks=pytest.mark.long),
+    ],
     ids=["no longer declared", "its file removed", "its page removed"],
 )
 def test_an_output_that_is_gone_costs_its_own_section_alone(published, change, kept):
@@ -185,6 +192,7 @@ def test_an_output_that_is_gone_costs_its_own_section_alone(published, change, k
     assert not kept or "foerste udgave" in published.page("01_a")
 
 
+@pytest.mark.long
 def test_what_is_no_longer_declared_goes_when_its_section_is_made_again(published):
     renamed(published)
     published.section("01_a", PUBLISH.format(name="01_a", text="anden udgave").replace("tabel_01_a", "tabel_ny"))
@@ -197,7 +205,9 @@ def test_a_file_that_is_missing_is_named(tmp_path):
         (tmp_path / "tabel.csv").read_bytes()
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
+@pytest.mark.parametrize(
+    "how", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGKILL], ids=["ctrl-c", "kill -9"]
+)
 def test_a_stopped_run_leaves_nothing_half_written(published, tmp_path, how):
     before = {path: path.read_bytes() for path in published.report.rglob("*") if path.is_file()}
     started = tmp_path / "started"
@@ -280,6 +290,7 @@ def test_a_read_only_disk(project, small_disk):
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.long
 def test_two_runs_give_the_same_notebooks_and_figures(published):
     kept = ["notebooks/01_a.ipynb", "data/tabel_01_a.csv", "01_a.html"]
     before = {name: (published.report / name).read_bytes() for name in kept}
