@@ -26,8 +26,8 @@ from noegletal.sources.deliveries import read_form
 from noegletal.sources.imports import import_delivery, import_table
 from noegletal.sources.manual_download import read_download, written_number
 from noegletal.sources.px import read_px
-from noegletal.sources.replacement import WORK
 from noegletal.sources.snapshot import TIME, VALUE, raw_files, read_table, table_shapes
+from noegletal.sources.vintages import WORK
 
 DAY = datetime.date(2026, 3, 14)
 TITLE = "Tabellen efter område og tid"
