@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
+
+from noegletal.sources.sidecar import Sidecar, checksum
 
 PERIOD = "TID"
 VALUE = "INDHOLD"
@@ -19,6 +19,7 @@ SIDECAR_KEYS = (
     "table", "title", "source", "licence", "retrieved", "url", "query", "lang", "sha256", "bytes", "origin",
     "status", "note",
 )  # fmt: skip
+SIDECAR_WIDTH = 110
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,19 @@ def write_table(folder: Path, name: str, frame: pd.DataFrame, description: Mappi
     ordered = kept.astype(str).sort_values(keys, kind="stable")
     content = ordered.to_csv(sep=";", index=False, lineterminator="\n").encode("utf-8")
     stored = gzip.compress(content, 9, mtime=0)
-    sidecar = {
-        **description,
-        "lang": "da",
-        "sha256": hashlib.sha256(stored).hexdigest(),
-        "bytes": len(stored),
-        "status": "final",
-    }
-    text = yaml.safe_dump({key: sidecar[key] for key in SIDECAR_KEYS}, sort_keys=False, allow_unicode=True, width=110)
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / f"{name}.csv.gz", stored)
-    _replace(folder / f"{name}.yml", text.encode("utf-8"))
+    path = folder / f"{name}.csv.gz"
+    _replace(path, stored)
+    write_sidecar(folder / f"{name}.yml", path, {**description, "lang": "da", "status": "final"})
     return WrittenFile(f"{name}.csv.gz", len(ordered), len(stored), str(description["origin"]))
+
+
+def write_sidecar(path: Path, data: Path, description: Mapping[str, Any]) -> None:
+    """Describe a raw file that has been written."""
+    facts = {**description, **checksum(data)}
+    draft = path.with_name(f"{path.name}.tmp")
+    Sidecar.write(draft, {key: facts[key] for key in SIDECAR_KEYS}, width=SIDECAR_WIDTH)
+    draft.replace(path)
 
 
 def read_table(folder: Path, name: str) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 from frictionless import Package
+from test_folders import refused, untouched  # noqa: F401 - a fixture
 
 from analysis.rows import KEYS
 from noegletal.publish.datapackage import CSV, write_datapackage
@@ -84,3 +85,8 @@ def test_a_suppressed_figure_has_no_value_anywhere(small, edition, tmp_path):
     read = pd.read_csv(package.parent / CSV, dtype=str, keep_default_na=False)
     assert (read.loc[read["status"] == "suppressed", "value"] == "").sum() == len(hidden)
     assert not read[KEYS].duplicated().any()
+
+
+def test_a_package_that_cannot_be_put_in_place(package, small, edition, tmp_path, refused):
+    (package.parent / "notes.txt").write_text("mine", encoding="utf-8")
+    untouched(package.parent, refused, lambda: write_datapackage(edition, small, tmp_path / "out"))

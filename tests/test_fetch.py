@@ -12,7 +12,6 @@ import shutil
 import signal
 import socketserver
 import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_projects import Project
 from statbank_server import StatBank, table_from_csv
+from test_folders import elsewhere_held, interrupted, killed, steps
 from test_pdf import poppler
 from typer.testing import CliRunner
 
@@ -42,9 +42,9 @@ from noegletal.review.vintage_figures import kept_vintages
 from noegletal.sources import snapshot, statbank
 from noegletal.sources.fetch import fetch_edition
 from noegletal.sources.fetch_plan import fetched_tables, how_renewed, plan_table, tables_not_fetched
-from noegletal.sources.replacement import JOURNAL, held, keep_vintage, recover, replace_table, work_folder
 from noegletal.sources.snapshot import raw_files, read_table, table_shapes
 from noegletal.sources.statbank import Patience, Request
+from noegletal.sources.vintages import changing, keep_vintage, replace_table, work_folder
 
 HASTE = Patience(attempts=3, first_wait=0.01, longest_wait=0.05, connect=5.0, read=20.0)
 # For answers that do not come: how long to wait for the next byte.
@@ -833,7 +833,7 @@ def test_one_table_that_fails_does_not_hold_the_others_back(edition, folder):
 
 
 def test_two_commands_do_not_work_in_one_folder(small, folder):
-    with StatBank({"ISBU02": children()}) as bank, held(folder), pytest.raises(InputError, match="another"):
+    with StatBank({"ISBU02": children()}) as bank, elsewhere_held(folder), pytest.raises(InputError, match="another"):
         Fetching(small, folder, bank)()
 
 
@@ -855,27 +855,6 @@ def prepared(folder):
     return staged
 
 
-def stopped_at(step, folder, staged, act):
-    """Replace in a child process that is stopped before its file operation number `step`; its exit code."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    left = [step]
-
-    def stop(event, _):
-        if event in ("os.rename", "os.remove"):
-            left[0] -= 1
-            if left[0] == 0:
-                act()
-
-    sys.addaudithook(stop)
-    try:
-        replace_table(folder, "ISBU02", staged)
-    except KeyboardInterrupt:
-        os._exit(3)
-    os._exit(0)
-
-
 def state(folder):
     """What a reader of ISBU02 gets: its values, or None where it is refused."""
     try:
@@ -884,37 +863,34 @@ def state(folder):
         return None
 
 
-@pytest.mark.parametrize("step", range(1, 9))
-def test_a_stop_anywhere_in_a_replacement_is_old_or_refused_or_new_and_mended(folder, step):
+def replaced(folder):
+    replace_table(folder, "ISBU02", work_folder(folder, "ISBU02") / "staged")
+
+
+@pytest.mark.parametrize(("act", "code"), [(killed, 7), (interrupted, 3)])
+def test_a_stop_anywhere_in_a_replacement_is_old_or_new_and_whole(folder, act, code):
+    """A reader that comes upon a moment without the folder finishes what was begun."""
     old = state(folder)
-    staged = prepared(folder)
-    code = stopped_at(step, folder, staged, lambda: os._exit(7))
-    assert code == (7 if step < 8 else 0), "eight operations: the last case runs to the end"
-    assert state(folder) in (old, None, [77.0, 88.0])
-    begun = (work_folder(folder, "ISBU02") / JOURNAL).exists()
-    assert recover(folder) == (["ISBU02"] if begun else [])
-    assert state(folder) == ([77.0, 88.0] if begun or state(folder) != old else old)
-    raw_files(folder)
-    assert recover(folder) == []
-
-
-@pytest.mark.parametrize("step", range(2, 8))
-def test_ctrl_c_in_a_replacement_waits_for_its_end(folder, step):
-    def interrupt():
-        raise KeyboardInterrupt
-
-    assert stopped_at(step, folder, prepared(folder), interrupt) == 3
-    assert state(folder) == [77.0, 88.0]
-    assert recover(folder) == []
+    prepared(folder)
+    seen = []
+    for tried in steps(act, code, folder, replaced):
+        seen.append(state(tried))
+        raw_files(tried)
+        with changing(tried):
+            pass
+        assert state(tried) == seen[-1]
+        assert [path.name for path in tried.parent.iterdir()] == ["raw"]
+    turned = seen.index([77.0, 88.0])
+    assert turned > 10 and seen == [old] * turned + [[77.0, 88.0]] * (len(seen) - turned)
 
 
 def test_the_next_fetch_finishes_what_was_begun(small, folder):
-    stopped_at(4, folder, prepared(folder), lambda: os._exit(7))
-    assert state(folder) is None
+    prepared(folder)
+    half_way = next(tried for tried in steps(killed, 7, folder, replaced) if not tried.exists())
     with StatBank({}) as bank:
-        assert Fetching(small, folder, bank)().status == "failed"
-    assert state(folder) == [77.0, 88.0]
-    assert not (folder / ".fetch").exists()
+        assert Fetching(small, half_way, bank)().status == "failed"
+    assert state(half_way) == [77.0, 88.0]
+    assert not (half_way / ".fetch").exists()
 
 
 # --- the whole way

@@ -26,8 +26,8 @@ from noegletal.sources.deliveries import read_form
 from noegletal.sources.imports import import_delivery, import_table
 from noegletal.sources.manual_download import read_download, written_number
 from noegletal.sources.px import read_px
-from noegletal.sources.replacement import WORK
 from noegletal.sources.snapshot import TIME, VALUE, raw_files, read_table, table_shapes
+from noegletal.sources.vintages import WORK
 
 DAY = datetime.date(2026, 3, 14)
 TITLE = "Tabellen efter område og tid"
@@ -268,7 +268,7 @@ def test_an_import_gives_the_same_rows_as_the_raw_table(kind, table, tmp_path, r
 def test_every_part_of_a_table_is_replaced(tmp_path, raw, edition):
     shutil.copyfile(raw / "BU43.csv.gz", raw / "BU43.more.csv.gz")
     rows = shipped("BU43")
-    import_table(long_csv(tmp_path / "BU43.csv", rows), "BU43", edition, raw, tmp_path / "v", BUILDERS)
+    import_table(long_csv(tmp_path / "BU43.csv", rows), "BU43", edition, raw, tmp_path / "v")
     assert sorted(path.name for path in raw.glob("BU43*")) == ["BU43.csv.gz", "BU43.yml"]
     same(read_back(read_table(raw, "BU43")[0]), numbers(rows))
 
@@ -604,17 +604,17 @@ def test_a_table_without_what_is_used_is_refused_and_nothing_changes(table, chan
 def test_periods_of_the_replaced_table_must_be_there(tmp_path, raw, edition):
     rows = shipped("HAND05")
     more = pd.concat([rows, rows[rows[TIME] == "2020"].assign(**{TIME: "2019"})])
-    import_table(long_csv(tmp_path / "t.csv", more), "HAND05", edition, raw, tmp_path / "v", BUILDERS)
+    import_table(long_csv(tmp_path / "t.csv", more), "HAND05", edition, raw, tmp_path / "v")
     before = contents(raw)
     with pytest.raises(InputError, match=r"lacks 2019, which HAND05 in .* has"):
-        import_table(long_csv(tmp_path / "t.csv", rows), "HAND05", edition, raw, tmp_path / "v", BUILDERS)
+        import_table(long_csv(tmp_path / "t.csv", rows), "HAND05", edition, raw, tmp_path / "v")
     assert contents(raw) == before
 
 
 def test_what_is_gone_is_said(tmp_path, raw, edition):
     rows = shipped("HAND05")
     rows = rows[(rows["YDELSESTYPE"] != "31133") & (rows["OMRÅDE"] != "741")]
-    made = import_table(long_csv(tmp_path / "t.csv", rows), "HAND05", edition, raw, tmp_path / "v", BUILDERS)
+    made = import_table(long_csv(tmp_path / "t.csv", rows), "HAND05", edition, raw, tmp_path / "v")
     assert made.warnings == [
         "no rows for Samsø", "OMRÅDE no longer has 741", "YDELSESTYPE no longer has 31133",
     ]  # fmt: skip

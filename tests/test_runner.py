@@ -201,7 +201,7 @@ def test_what_is_no_longer_declared_goes_when_its_section_is_made_again(publishe
 
 
 def test_a_file_that_is_missing_is_named(tmp_path):
-    with pytest.raises(InputError, match="cannot make the report in .*tabel.csv is missing"), explained(tmp_path):
+    with pytest.raises(InputError, match="cannot make .*tabel.csv is missing; what was there"), explained(tmp_path):
         (tmp_path / "tabel.csv").read_bytes()
 
 
@@ -233,8 +233,7 @@ def test_a_stopped_run_leaves_nothing_half_written(published, tmp_path, how):
 
 
 def test_a_run_killed_between_the_two_renames_is_mended(published):
-    old = published.report.with_name(f".hovedstaden.{2**22 + 1}.old")
-    published.report.rename(old)
+    published.report.rename(published.report.with_name(".hovedstaden.old"))
     assert published.run("--only", "01_a").returncode == 0
     assert "foerste udgave" in published.page("02_b")
     assert published.litter() == []
@@ -279,6 +278,36 @@ def test_a_full_disk_leaves_the_last_good_report(project, small_disk):
     assert "Traceback" not in result.stderr
     filler.unlink()
     assert {path: path.read_bytes() for path in before} == before
+
+
+LAST_RENAME_FAILS = """
+from pathlib import Path
+rename = Path.rename
+def refuse(path, target):
+    if path.name.endswith(".new"):
+        raise OSError(28, "No space left on device")
+    return rename(path, target)
+Path.rename = refuse
+"""
+
+
+def test_a_run_that_fails_at_the_last_moment_has_not_changed_a_byte(published):
+    """What stays is in the new folder as the same files: whoever wrote to one would change the report that is there."""
+    formats = [option for name in ("site", "slides", "workbook") for option in ("--format", name)]
+    environment = os.environ | {"NOEGLETAL_ROOT": str(published.root)}
+    command = published.command("--force", formats=formats)
+    assert subprocess.run(command, env=environment, capture_output=True, timeout=400).returncode == 0
+    before = {path: path.read_bytes() for path in published.report.rglob("*") if path.is_file()}
+    published.section("01_a", PUBLISH.format(name="01_a", text="anden udgave"))
+    command[2] = LAST_RENAME_FAILS + command[2]
+    command.remove("--force")
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400)
+    assert result.returncode == 1
+    assert (
+        f"cannot write to {published.report}: No space left on device; what was there" in result.stdout + result.stderr
+    )
+    assert {path: path.read_bytes() for path in published.report.rglob("*") if path.is_file()} == before
+    assert published.litter() == []
 
 
 def test_a_read_only_disk(project, small_disk):

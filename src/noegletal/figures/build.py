@@ -1,8 +1,6 @@
 """From raw tables to facts, key figures and findings on disk, all or nothing."""
 
 import json
-import shutil
-import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +9,13 @@ from analysis.edition import FACTS, FINDINGS, KEY_FIGURES, SOURCES, Edition
 from analysis.errors import InputError
 from noegletal.figures import slices
 from noegletal.figures.freshness import RECORD, SLICES, build_inputs, build_record, digest
+from noegletal.folders import held, keep, replaced
 from noegletal.rules import Finding
 from noegletal.sources import corrections
 from noegletal.sources.snapshot import RawFile, raw_files, table_shapes
+
+# Where, inside the folder of an edition, its earlier vintages are built.
+VINTAGES = "vintages"
 
 
 def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.DataFrame, list[Finding]]:
@@ -92,38 +94,24 @@ def _write(
     files: list[RawFile],
     record: dict[str, object],
 ) -> None:
-    try:
-        processed.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".build-", dir=processed))
-    except OSError as error:
-        raise InputError(f"cannot write to {processed}: {error.strerror or error}") from error
-    try:
-        (staging / FACTS).mkdir()
+    # An earlier vintage is built inside the edition's folder, which must not be replaced meanwhile.
+    edition_folder = processed.parents[1] if processed.parent.name == VINTAGES else processed
+    with held(edition_folder), replaced(processed) as new:
+        (new / FACTS).mkdir()
         for name, frame in facts.items():
-            frame.to_parquet(staging / FACTS / f"{name}.parquet", index=False)
-        table.to_parquet(staging / KEY_FIGURES, index=False)
-        (staging / FINDINGS).write_text(
-            json.dumps([finding.model_dump() for finding in findings], ensure_ascii=False, indent=1), encoding="utf-8"
-        )
+            frame.to_parquet(new / FACTS / f"{name}.parquet", index=False)
+        table.to_parquet(new / KEY_FIGURES, index=False)
+        _write_json(new / FINDINGS, [finding.model_dump() for finding in findings])
         sources = [source_record(file) for file in files]
-        (staging / SOURCES).write_text(json.dumps(sources, ensure_ascii=False, indent=1), encoding="utf-8")
-        (staging / SLICES).write_text(json.dumps(slices.digests(table, staging, sources)), encoding="utf-8")
-        (processed / FACTS).mkdir(exist_ok=True)
-        # The record goes first and comes back last: a stop in between leaves a build that counts as stale.
-        (processed / RECORD).unlink(missing_ok=True)
-        for path in sorted(staging.rglob("*")):
-            if path.is_file():
-                path.replace(processed / path.relative_to(staging))
-        for path in (processed / FACTS).glob("*.parquet"):
-            if path.stem not in facts:
-                # Of an earlier build from a table that is no longer there.
-                path.unlink()
-        (staging / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
-        (staging / RECORD).replace(processed / RECORD)
-    except OSError as error:
-        raise InputError(f"cannot write to {processed}: {error.strerror or error}; nothing was replaced") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        _write_json(new / SOURCES, sources)
+        _write_json(new / SLICES, slices.digests(table, new, sources), indent=None)
+        _write_json(new / RECORD, record)
+        # Facts of an earlier build may be of a table that is no longer there.
+        keep(processed, new, lambda name: not (name.startswith(f"{FACTS}/") and name.endswith(".parquet")))
+
+
+def _write_json(path: Path, content: object, indent: int | None = 1) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=indent), encoding="utf-8")
 
 
 def source_record(file: RawFile) -> dict[str, object]:

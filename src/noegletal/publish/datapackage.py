@@ -42,8 +42,6 @@ def write_datapackage(edition: Edition, processed: Path, out: Path) -> Path:
     table = pd.read_parquet(processed / KEY_FIGURES)
     folder = out / edition.name / FOLDER
     with replaced(folder) as new:
-        for path in new.iterdir():
-            path.unlink()
         table.to_csv(new / CSV, index=False, lineterminator="\n")
         table.to_parquet(new / KEY_FIGURES, index=False)
         vocabularies = _vocabularies(table)

@@ -9,7 +9,7 @@ import platform
 import shutil
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -21,7 +21,7 @@ from analysis.rows import labels
 from noegletal import rules as quality_rules
 from noegletal.figures.assessment import recorded
 from noegletal.figures.freshness import Inputs, digest, package_version
-from noegletal.folders import replaced
+from noegletal.folders import keep, replaced
 from noegletal.publish import changes, definitions, provenance, search, section_pages
 from noegletal.publish.artefacts import Press
 from noegletal.publish.manifest import (
@@ -30,6 +30,7 @@ from noegletal.publish.manifest import (
     MANIFEST,
     OUTPUT_FACTS,
     PACKAGE,
+    PAGES,
     SectionRun,
     output_files,
     read_manifest,
@@ -84,25 +85,21 @@ def publish(
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     key_figures = processed / KEY_FIGURES
     with replaced(folder) as new:
-        manifest = read_manifest(new)
-        earlier = manifest.get("sections", {})
+        manifest = read_manifest(folder)
         other_code = not pages or manifest.get("pages", {}).get("library") != pages["library"]
         sections = {}
         for plan in edition.sections:
             run = runs.get(plan.notebook)
-            # A page of the last good run that someone removed is none to keep.
-            there = (new / f"{plan.notebook}.html").is_file()
-            record = earlier.get(plan.notebook, {}) if there else {}
             if run and not run.cause:
                 record = _bring_in(new, plan, run) | {"made": now}
-            elif other_code and _as_executed(new, plan, record):
-                record["findings"] = _write_body(new, plan, new / _notebook(plan))
+            else:
+                record = _kept(folder, new, plan, manifest)
+                if other_code and _as_executed(folder, plan, record):
+                    record["findings"] = _write_body(new, plan, folder / _notebook(plan))
             record["failed"] = run.cause if run else record.get("failed", "")
-            if "outputs" in record:
-                # Pages and forms read the files of an output: without them nothing can be said of it.
-                record["outputs"] = [facts for facts in record["outputs"] if _whole(new, facts)]
             sections[plan.notebook] = {"title": plan.title, **record}
-        _clear_unpublished(new, sections)
+        shown = {file for facts in _outputs(sections) for file in output_files(facts)}
+        keep(folder, new, lambda name: _stays(name, shown, sections))
         context = {
             "edition": edition,
             "area": areas.name(area_code),
@@ -154,10 +151,6 @@ def publish(
         provenance.write(new, edition, area_code, sections, processed)
         _manifest(new, edition, area_code, sections, runs, processed, started, now, pages or {}, formats, forms)
     return formats
-
-
-def _whole(folder: Path, facts: dict[str, Any]) -> bool:
-    return all((folder / name).is_file() for name in output_files(facts))
 
 
 def _content(edition: Edition, sections: dict[str, dict[str, Any]], processed: Path) -> str:
@@ -232,6 +225,37 @@ def _write_body(folder: Path, plan: SectionPlan, executed: Path) -> list[dict[st
     return section_pages.findings(shown)
 
 
+def _kept(folder: Path, new: Path, plan: SectionPlan, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Copy the last good page of a section, to be framed anew; returns what the manifest said of it."""
+    page_file = f"{plan.notebook}.html"
+    # A page that someone removed is none to keep.
+    if not (folder / page_file).is_file():
+        return {}
+    shutil.copyfile(folder / page_file, new / page_file)
+    record = manifest.get("sections", {}).get(plan.notebook, {})
+    if "outputs" in record:
+        # Pages and forms read the files of an output: without them nothing can be said of it.
+        record["outputs"] = [
+            facts for facts in record["outputs"] if all((folder / name).is_file() for name in output_files(facts))
+        ]
+    return record
+
+
+def _stays(name: str, shown: set[str], sections: dict[str, dict[str, Any]]) -> bool:
+    """Whether a file of the report as it was is in the new one too: no page is, nor what no section shows any longer.
+
+    What the edition no longer declares stays with the last good page of its section until that is made again.
+    """
+    path = PurePosixPath(name)
+    place = path.parts[0]
+    if place in ("figurer", "data"):
+        return name in shown
+    if place == "notebooks":
+        return path.stem in sections
+    written = (*PAGES, MANIFEST, provenance.FOLDER)
+    return place not in written and not path.match("[0-9][0-9]_*.html")
+
+
 def _frame_sections(folder: Path, context: dict[str, Any]) -> None:
     """Give the page of every section that was ever made its frame of today: navigation, neighbours, from when it is."""
     sections = context["sections"]
@@ -275,20 +299,6 @@ def _main_findings(sections: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
             }
         )
     return main
-
-
-def _clear_unpublished(folder: Path, sections: dict[str, dict[str, Any]]) -> None:
-    """Remove what earlier runs published and no section's page shows any longer.
-
-    What the edition no longer declares stays with the last good page of its section until that is made again.
-    """
-    shown = {file for facts in _outputs(sections) for file in output_files(facts)}
-    for path in [*folder.glob("figurer/*"), *folder.glob("data/*")]:
-        if path.relative_to(folder).as_posix() not in shown:
-            path.unlink()
-    for path in [*folder.glob("[0-9][0-9]_*.html"), *folder.glob("notebooks/*")]:
-        if path.stem not in sections:
-            path.unlink()
 
 
 def changes_page(

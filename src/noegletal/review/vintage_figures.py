@@ -14,7 +14,7 @@ from pyarrow import csv
 
 from analysis.edition import Edition, Years, editions, load_edition, processed_folder, project_root, raw_folder
 from analysis.errors import InputError
-from noegletal.figures.build import build_if_stale, build_record
+from noegletal.figures.build import VINTAGES, build_if_stale, build_record
 from noegletal.sources.snapshot import TIME, raw_files, table_shapes
 from noegletal.sources.vintages import kept_vintages, vintages_folder
 
@@ -117,7 +117,7 @@ def built(chosen: Vintage, edition: Edition, processed: Path | None = None) -> P
     main = processed or processed_folder(edition.name)
     own = chosen.name == CURRENT and chosen.plan == edition
     free = build_record(main).get("raw") in (None, str(chosen.raw.resolve()))
-    folder = main if own and free else main / "vintages" / _folder_name(chosen)
+    folder = main if own and free else main / VINTAGES / _folder_name(chosen)
     build_if_stale(chosen.plan, chosen.raw, folder)
     return folder
 

@@ -100,7 +100,7 @@ def run_report(
             sound = [job for job in jobs if job not in unsound]
             with closing(run_jobs(sound, Slices(edition, processed))) as done:
                 for area, mine in _as_finished(waiting, chain(broken, done), on_done):
-                    with explained(area.folder.parent):
+                    with explained(area.folder):
                         _keep_failures(area.folder, mine)
                     code = area.area_code
                     runs = _runs(area, mine)

@@ -21,7 +21,6 @@ from typing import Any, Literal, TypeVar
 
 import pandas as pd
 import pyarrow as pa
-import yaml
 from pyarrow import csv
 
 from analysis.edition import Edition
@@ -29,9 +28,10 @@ from analysis.errors import InputError
 from noegletal.sources import statbank
 from noegletal.sources.fetch_checks import absent_areas, label_warnings, require_not_shrunk, sum_warnings
 from noegletal.sources.fetch_plan import Plan, fetched_tables, listed_periods, plan_table
-from noegletal.sources.replacement import held, keep_vintage, replace_table, work_folder
+from noegletal.sources.sidecar import Sidecar, TableSidecar, checksum
 from noegletal.sources.snapshot import TIME, VALUE, raw_files, read_table, verified
 from noegletal.sources.statbank import BASE_URL, MAX_ROWS, Connection, Patience, Request, UnreachableError
+from noegletal.sources.vintages import changing, keep_vintage, replace_table, work_folder
 
 PARTS, STAGED = "parts", "staged"
 LINES_AT_ONCE = 500_000
@@ -96,7 +96,7 @@ def fetch_edition(
     wrong with one table is in its outcome.
     """
     names = fetched_tables(edition, tables)
-    with held(raw), statbank.connection(url, patience) as link:
+    with changing(raw), statbank.connection(url, patience) as link:
         # Once, before the first replacement: what a run has half done is no vintage.
         keep = cache(partial(keep_vintage, raw, vintages))
         run = _Run(link, edition, raw, limit, force, keep, on_progress or (lambda *_: None))
@@ -129,8 +129,8 @@ def _fetched(run: _Run, table: str) -> Outcome:
     record = _record(run.raw, table)
     for _ in range(UPDATES):
         plan = plan_table(run.link, run.edition, table, run.limit)
-        stamp = {"url": _data_address(run.link), "updated": plan.info.updated, "query": plan.whole.body}
-        if not run.force and record and stamp == {key: record.get(key) for key in stamp}:
+        stamp = (_data_address(run.link), plan.info.updated, plan.whole.body)
+        if not run.force and record and stamp == (record.url, record.updated, record.query):
             shutil.rmtree(work, ignore_errors=True)
             return _unchanged(plan, record, label_warnings(plan, record))
         parts = _downloaded(run, plan, work / PARTS)
@@ -149,7 +149,7 @@ def _fetched(run: _Run, table: str) -> Outcome:
         shutil.rmtree(work)
         raise
     warnings += label_warnings(plan, record)
-    if record and record["query"] == plan.whole.body and _same_content(run.raw / staged.name, staged):
+    if record and record.query == plan.whole.body and _same_content(run.raw / staged.name, staged):
         shutil.rmtree(work)
         return _unchanged(plan, record, warnings)
     size = staged.stat().st_size
@@ -159,23 +159,22 @@ def _fetched(run: _Run, table: str) -> Outcome:
     return Outcome(table, "changed", listed_periods(plan.periods), rows, size, warnings=plan.warnings + warnings)
 
 
-def _unchanged(plan: Plan, record: dict[str, Any], warnings: list[str]) -> Outcome:
-    since = str(record["retrieved"])[:10]
-    cause = f"unchanged since {since}"
-    rows, size = record["rows"], record["bytes"]
-    return Outcome(plan.table, "unchanged", listed_periods(plan.periods), rows, size, cause, plan.warnings + warnings)
+def _unchanged(plan: Plan, record: TableSidecar, warnings: list[str]) -> Outcome:
+    periods, warnings = listed_periods(plan.periods), plan.warnings + warnings
+    return Outcome(
+        plan.table, "unchanged", periods, record.rows, record.bytes, f"unchanged since {record.day}", warnings
+    )
 
 
-def _record(raw: Path, table: str) -> dict[str, Any] | None:
+def _record(raw: Path, table: str) -> TableSidecar | None:
     """The sidecar of a table that is one sound file and came by this command; None of any other."""
     try:
-        files = raw_files(raw, table)
+        names = [file.path.name for file in raw_files(raw, table)]
+        record = TableSidecar.read(raw / f"{table}.yml")
     except InputError:
         return None
-    if [file.path.name for file in files] != [f"{table}.csv.gz"] or files[0].sidecar.origin != "statbank":
-        return None
-    record = yaml.safe_load((raw / f"{table}.yml").read_text(encoding="utf-8"))
-    return record if {"updated", "rows", "labels"} <= set(record) else None
+    fetched = record.origin == "statbank" and {"updated", "rows", "labels"} <= record.model_fields_set
+    return record if fetched and names == [f"{table}.csv.gz"] else None
 
 
 def _downloaded(run: _Run, plan: Plan, folder: Path) -> list[tuple[Request, Path]]:
@@ -202,7 +201,7 @@ def _downloaded(run: _Run, plan: Plan, folder: Path) -> list[tuple[Request, Path
         arrived = incoming / path.name
         report = partial(_bytes_came, run, plan.table, len(done), len(parts), total)
         answer = statbank.download(run.link, request, arrived, report)
-        _write_sidecar(
+        Sidecar.write(
             arrived.with_suffix(".yml"),
             _sidecar(run.link, plan, arrived, json.dumps(request.body, ensure_ascii=False))
             | {"updated": plan.info.updated, "request_ids": [answer.request_id] if answer.request_id else []},
@@ -293,10 +292,10 @@ def _staged(run: _Run, plan: Plan, parts: list[tuple[Request, Path]], folder: Pa
     folder.mkdir()
     path = folder / f"{plan.table}.csv.gz"
     _write_canonical(_merged(plan, parts), path)
-    records = [yaml.safe_load(part.with_suffix(".yml").read_text(encoding="utf-8")) for _, part in parts]
+    records = [TableSidecar.read(part.with_suffix(".yml")) for _, part in parts]
     sidecar = _sidecar(run.link, plan, path, plan.whole.body)
-    sidecar["retrieved"] = max(str(record["retrieved"]) for record in records)
-    _write_sidecar(path.with_name(f"{plan.table}.yml"), sidecar)
+    sidecar["retrieved"] = max(record.retrieved.isoformat() for record in records)
+    Sidecar.write(path.with_name(f"{plan.table}.yml"), sidecar)
     rows, _ = read_table(folder, plan.table)
     absent = absent_areas(plan, rows)
     warnings = [f"no rows for {absent}"] if absent else []
@@ -307,12 +306,12 @@ def _staged(run: _Run, plan: Plan, parts: list[tuple[Request, Path]], folder: Pa
         for variable, spelled in plan.codes.items()
         if (changed := {own: code for own, code in spelled.items() if own != code})
     }
-    _write_sidecar(
+    Sidecar.write(
         path.with_name(f"{plan.table}.yml"),
         sidecar
         | {"note": _note(plan, absent)}
         | {"updated": plan.info.updated, "rows": len(rows), "unit": plan.info.unit or ""}
-        | {"request_ids": [name for record in records for name in record["request_ids"]]}
+        | {"request_ids": [name for record in records for name in record.request_ids]}
         | ({"renamed_codes": renamed} if renamed else {})
         | {"labels": plan.labels},
     )
@@ -339,8 +338,6 @@ def _write_canonical(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _sidecar(link: Connection, plan: Plan, path: Path, query: dict[str, Any] | str) -> dict[str, Any]:
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return {
         "table": plan.table,
         "title": f"{plan.info.text}, {listed_periods(plan.periods)}",
@@ -350,8 +347,7 @@ def _sidecar(link: Connection, plan: Plan, path: Path, query: dict[str, Any] | s
         "url": _data_address(link),
         "query": query,
         "lang": statbank.LANGUAGE,
-        "sha256": digest,
-        "bytes": path.stat().st_size,
+        **checksum(path),
         "origin": "statbank",
         "status": "final",
         "note": "",
@@ -367,11 +363,6 @@ def _note(plan: Plan, absent: str) -> str:
     footnote = plan.info.footnote
     parts = [f"Uden rækker: {absent}." if absent else "", " ".join(footnote.text.split()) if footnote else ""]
     return " ".join(part for part in parts if part)
-
-
-def _write_sidecar(path: Path, sidecar: dict[str, Any]) -> None:
-    text = yaml.safe_dump(sidecar, sort_keys=False, allow_unicode=True, width=118, default_flow_style=None)
-    path.write_text(text, encoding="utf-8")
 
 
 def _same_content(old: Path, new: Path) -> bool:

@@ -1,12 +1,11 @@
 """Whether a fetched table is whole: what must be there, what may be missing and is named, what should add up."""
 
-from typing import Any
-
 import pandas as pd
 
 from analysis import areas
 from analysis.errors import InputError
 from noegletal.sources.fetch_plan import ABSENT_MUNICIPALITIES, MUNICIPALITIES, Plan, few, listed_periods
+from noegletal.sources.sidecar import TableSidecar
 from noegletal.sources.snapshot import TIME
 
 # A source rounds each municipality and their sum on its own.
@@ -74,10 +73,10 @@ def sum_warnings(plan: Plan, rows: pd.DataFrame) -> list[str]:
     ]
 
 
-def label_warnings(plan: Plan, record: dict[str, Any] | None) -> list[str]:
+def label_warnings(plan: Plan, record: TableSidecar | None) -> list[str]:
     """What the codes of a table meant when it was last fetched, against what they mean now."""
     warnings = []
-    for variable, before in (record or {"labels": {}})["labels"].items():
+    for variable, before in (record.labels if record else {}).items():
         now = plan.labels.get(variable, {})
         changed = [
             f"{code} {before[code]!r} is now {now[code]!r}" for code in now if before.get(code, now[code]) != now[code]
@@ -89,17 +88,17 @@ def label_warnings(plan: Plan, record: dict[str, Any] | None) -> list[str]:
     return warnings
 
 
-def require_not_shrunk(plan: Plan, rows: int, record: dict[str, Any] | None) -> None:
+def require_not_shrunk(plan: Plan, rows: int, record: TableSidecar | None) -> None:
     """Refuse a table with far fewer rows than when it was last fetched, with at least the periods of then.
 
     StatBank leaves out zeros, so an answer that was cut short at the end of a line cannot be told by its length.
     """
     if record is None:
         return
-    before = record["rows"]
-    periods = set(record["query"]["variables"][-1]["values"])
+    before = record.rows
+    periods = set(record.query["variables"][-1]["values"])
     if rows < LEAST_LEFT * before and periods <= set(plan.periods):
         raise InputError(
             f"{plan.table}: the answer holds {rows} rows, and held {before} when it was fetched on "
-            f"{str(record['retrieved'])[:10]}; if StatBank has really shortened the table, fetch it with --force"
+            f"{record.day}; if StatBank has really shortened the table, fetch it with --force"
         )

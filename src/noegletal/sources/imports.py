@@ -6,7 +6,6 @@ The raw folder as it was is kept as a vintage.
 
 import datetime
 import gzip
-import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from analysis import accounts, areas
 from analysis.edition import Edition
@@ -34,8 +32,9 @@ from noegletal.sources.fetch_plan import (
 )
 from noegletal.sources.forms import load_form
 from noegletal.sources.manual_download import Download, read_download
-from noegletal.sources.replacement import JOURNAL, held, keep_vintage, replace_table, table_files, work_folder
+from noegletal.sources.sidecar import Sidecar, TableSidecar, checksum
 from noegletal.sources.snapshot import TIME, VALUE, ExactCodes, TableShape, read_table, table_shapes
+from noegletal.sources.vintages import changing, keep_vintage, replace_table, table_files, work_folder
 
 STAGED = "import"
 PACKED = ".csv.gz"
@@ -77,14 +76,14 @@ def import_table(
     with _staging(raw, table) as staged:
         target = staged / f"{table}{PACKED}"
         _write_packed(download.rows, target)
-        _write_sidecar(target, table, PACKED, _table_facts(path, table, download, retrieved))
+        _describe(target, table, _table_facts(path, table, download, retrieved))
         rows, _ = read_table(staged, table)
         file = path.name
         _require_periods(file, rows, edition, table, shape)
         _require_codes(file, rows, table, shape)
         warnings = _absent_areas(file, rows, shape)
         warnings += _against_old(file, rows, raw, table, shape)
-        replaced, vintage = _replaced(raw, table, staged, PACKED, vintages)
+        replaced, vintage = _replaced(raw, table, staged, vintages)
     contents = f"{len(rows):,} rows, {listed_periods(list(rows[TIME].unique()))}: {download.title or shape.title}"
     return Imported(raw / target.name, contents, replaced, vintage, warnings, [])
 
@@ -111,13 +110,13 @@ def import_delivery(
     with _staging(raw, plan.table) as staged:
         target = staged / f"{plan.table}{WORKBOOK}"
         shutil.copyfile(path, target)
-        _write_sidecar(target, plan.table, WORKBOOK, _delivery_facts(path, form, retrieved))
+        _describe(target, plan.table, _delivery_facts(path, form, retrieved))
         try:
             findings = _findings(target, plan.table, form, edition, builders.get(plan.table))
         except InputError as error:
             # The sender knows the file by the name that it was sent under.
             raise InputError(str(error).replace(target.name, path.name), rule=error.rule) from error
-        replaced, vintage = _replaced(raw, plan.table, staged, WORKBOOK, vintages)
+        replaced, vintage = _replaced(raw, plan.table, staged, vintages)
     return Imported(raw / target.name, plan.title, replaced, vintage, [], findings)
 
 
@@ -136,32 +135,30 @@ def _findings(workbook: Path, table: str, form: str, edition: Edition, builder: 
 @contextmanager
 def _staging(raw: Path, table: str) -> Iterator[Path]:
     """An empty folder in the raw folder to make a table ready in; what is left of it in the end is removed."""
-    with held(raw):
+    with changing(raw):
         staged = work_folder(raw, table) / STAGED
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True)
         try:
             yield staged
         finally:
-            # A replacement that has begun needs what is staged, to be finished.
-            if not (staged.parent / JOURNAL).exists():
-                shutil.rmtree(staged)
+            shutil.rmtree(staged)
 
 
-def _replaced(raw: Path, table: str, staged: Path, suffix: str, vintages: Path) -> tuple[list[str], Path | None]:
+def _replaced(raw: Path, table: str, staged: Path, vintages: Path) -> tuple[list[str], Path | None]:
     """Put the staged files in place; says what stood there and where it is kept."""
     before = [_described(path) for path in table_files(raw, table) if path.suffix != ".yml"]
     vintage = keep_vintage(raw, vintages)
-    replace_table(raw, table, staged, suffix)
+    replace_table(raw, table, staged)
     return before, vintage
 
 
 def _described(path: Path) -> str:
     stem = path.name.removesuffix(path.suffix).removesuffix(".csv")
     try:
-        sidecar = yaml.safe_load((path.parent / f"{stem}.yml").read_text(encoding="utf-8"))
-        return f"{path.name} ({sidecar['origin']}, {str(sidecar['retrieved'])[:10]})"
-    except (OSError, yaml.YAMLError, TypeError, KeyError):
+        sidecar = Sidecar.read(path.parent / f"{stem}.yml")
+        return f"{path.name} ({sidecar.origin}, {sidecar.day})"
+    except InputError:
         return f"{path.name} (without a sound sidecar)"
 
 
@@ -171,11 +168,8 @@ def _write_packed(rows: pd.DataFrame, path: Path) -> None:
     path.write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
 
 
-def _write_sidecar(path: Path, table: str, suffix: str, facts: dict[str, Any]) -> None:
-    content = path.read_bytes()
-    sidecar = {"table": table, **facts, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-    text = yaml.safe_dump(sidecar, sort_keys=False, allow_unicode=True, width=118, default_flow_style=None)
-    (path.parent / f"{path.name.removesuffix(suffix)}.yml").write_text(text, encoding="utf-8")
+def _describe(path: Path, table: str, facts: dict[str, Any]) -> None:
+    Sidecar.write(path.with_name(f"{table}.yml"), {"table": table, **facts, **checksum(path)})
 
 
 def _table_facts(path: Path, table: str, download: Download, retrieved: datetime.date | None) -> dict[str, Any]:
@@ -220,9 +214,8 @@ def _saved(path: Path, retrieved: datetime.date | None) -> str:
 def _stored_labels(raw: Path, table: str) -> dict[str, dict[str, str]]:
     """The labels that StatBank gave when the table was last fetched, from its sidecar."""
     try:
-        sidecar = yaml.safe_load((raw / f"{table}.yml").read_text(encoding="utf-8"))
-        return sidecar.get("labels") or {}
-    except (OSError, yaml.YAMLError, AttributeError):
+        return TableSidecar.read(raw / f"{table}.yml").labels
+    except InputError:
         return {}
 
 

@@ -1,6 +1,5 @@
 """Raw tables as pinned files: the bytes must be those of the sidecar, the content must have the table's shape."""
 
-import datetime
 import difflib
 import gzip
 import hashlib
@@ -13,25 +12,25 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import yaml
 from pyarrow import csv
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, RootModel, model_validator
 
 from analysis.areas import area_table, municipalities
-from analysis.declared import first_problem, plain, read_declared
+from analysis.declared import read_declared
 from analysis.edition import reference_folder
 from analysis.errors import InputError
 from analysis.rows import weakest
+from noegletal.folders import recover
+from noegletal.sources.sidecar import SUFFIXES, Sidecar
 
 MISSING = ".."
 TIME, VALUE = "TID", "INDHOLD"
-SUFFIXES = (".csv", ".csv.gz", ".xlsx")
 PERIOD_PATTERN = {"year": r"^[0-9]{4}$", "quarter": r"^[0-9]{4}K[1-4]$"}
 # Codes of StatBank; what else stands in a cell (a space, a quotation mark, a byte order mark) would be dropped unseen.
 CODE = "[0-9A-Za-zÆØÅæøå][0-9A-Za-zÆØÅæøå_.+/-]*"
@@ -44,26 +43,6 @@ LONGEST_LINE = 1 << 16
 LONGEST_SHOWN, MOST_HINTS = 60, 9
 # A file changed less than this ago might change again without its time stamps showing it.
 SETTLED_NANOSECONDS = 2_000_000_000
-
-
-class Sidecar(BaseModel):
-    """What is known about a raw file: identity, origin, licence and the checksum of its bytes."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    table: str
-    title: str
-    source: str
-    licence: str
-    retrieved: datetime.date | datetime.datetime
-    url: str | None = ""
-    query: Any = None
-    lang: Literal["da", "en"]
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    bytes: int = Field(ge=0)
-    origin: Literal["statbank", "delivery", "transcribed", "derived", "reconstruction"]
-    status: Literal["final", "provisional"]
-    note: str | None = ""
 
 
 class ExactCodes(BaseModel):
@@ -124,6 +103,9 @@ def raw_files(folder: Path, table: str | None = None) -> list[RawFile]:
     Errors: no folder, a file without sidecar, a sidecar without file, bytes that differ from the sidecar.
     """
     if not folder.is_dir():
+        # A process may be, or have been killed, between the two renames of a change.
+        recover(folder)
+    if not folder.is_dir():
         raise InputError(f"raw folder {folder} does not exist: give --raw or run `noegletal fetch`", rule="FIL-01")
     paths: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
@@ -150,11 +132,7 @@ def verified(path: Path, sidecar_path: Path) -> RawFile:
         raise InputError(
             f"{path.name} has no sidecar {sidecar_path.name}: its origin and checksum are unknown", rule="FIL-01"
         )
-    try:
-        text = sidecar_path.read_text(encoding="utf-8")
-        sidecar = Sidecar(**plain(text))
-    except (ValidationError, yaml.YAMLError, TypeError) as error:
-        raise InputError(f"sidecar {sidecar_path.name} is not valid: {first_problem(error)}", rule="FIL-01") from error
+    sidecar = Sidecar.read(sidecar_path)
     table = path.name.split(".")[0]
     if sidecar.table != table:
         raise InputError(
