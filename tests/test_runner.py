@@ -22,6 +22,7 @@ def test_a_good_run_publishes_everything(published):
     assert names == {
         *PAGES, "manifest.json", "01_a.html", "02_b.html",
         "notebooks/01_a.ipynb", "notebooks/02_b.ipynb", "data/tabel_01_a.csv", "data/tabel_02_b.csv",
+        "data/tabel_01_a.parquet", "data/tabel_02_b.parquet",
     }  # fmt: skip
     assert published.litter() == []
     assert "foerste udgave" in published.page()
@@ -197,7 +198,8 @@ def test_what_is_no_longer_declared_goes_when_its_section_is_made_again(publishe
     renamed(published)
     published.section("01_a", PUBLISH.format(name="01_a", text="anden udgave").replace("tabel_01_a", "tabel_ny"))
     assert published.run().returncode == 0
-    assert {path.name for path in published.report.glob("data/*")} == {"tabel_ny.csv", "tabel_02_b.csv"}
+    kept = {path.name for path in published.report.glob("data/*")}
+    assert kept == {f"{output}.{kind}" for output in ("tabel_ny", "tabel_02_b") for kind in ("csv", "parquet")}
 
 
 def test_a_file_that_is_missing_is_named(tmp_path):
