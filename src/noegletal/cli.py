@@ -533,8 +533,8 @@ def trace_figure(
     """
     from analysis.edition import editions, load_edition, processed_folder, raw_folder
     from noegletal.figures.build import build_if_stale, build_record
+    from noegletal.review.evidence import Evidence
     from noegletal.review.trace import asked, trace, trace_record
-    from noegletal.review.trace_evidence import Evidence
 
     plan = load_edition(edition or editions()[-1])
     target = processed or processed_folder(plan.name)
@@ -683,7 +683,7 @@ def _show_trace(record: dict[str, object]) -> None:
     from rich.tree import Tree
 
     from analysis.danish import exact
-    from noegletal.review.trace_steps import UNIT_NAMES
+    from noegletal.figures.formulas import UNIT_NAMES
 
     def line(text: str, value: float | None, unit: str, *others: str) -> str:
         figure = f" = [bold]{exact(value)}[/] {escape(UNIT_NAMES.get(unit, unit))}" if value is not None else ""

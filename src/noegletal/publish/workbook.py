@@ -23,6 +23,7 @@ from analysis.edition import KEY_FIGURES, Edition
 from analysis.errors import InputError
 from analysis.prices import STATUS_NAMES as PRICE_STATUS_NAMES
 from analysis.tables import FORMULA_START, ORIGIN_NAMES, UNIT_NAMES, with_labels
+from noegletal.figures.formulas import GROUP_NAMES
 from noegletal.publish.manifest import FORMATS
 from noegletal.publish.office import (
     STATUS_NAMES,
@@ -33,7 +34,6 @@ from noegletal.publish.office import (
     number_format,
     readable,
 )
-from noegletal.review.trace_steps import GROUP_NAMES
 
 WORKBOOK = FORMATS["workbook"]
 CONTENTS, FIGURES, DEFINITIONS = "Indhold", "Nøgletal", "Definitioner"
