@@ -11,8 +11,8 @@ from conftest import ROOT, write_raw
 from analysis import areas
 from analysis.errors import InputError
 from noegletal.figures.build import build_if_stale
+from noegletal.review.evidence import Evidence
 from noegletal.review.trace import asked, trace, trace_record
-from noegletal.review.trace_evidence import Evidence
 from noegletal.sources import corrections
 
 HEADER = "OMRÅDE;FORANSTALT;ALDER;TID;INDHOLD"

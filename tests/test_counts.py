@@ -11,8 +11,8 @@ from analysis.catalogue import CountedTable, catalogue
 from analysis.errors import InputError
 from noegletal.facts import counts
 from noegletal.figures.build import build_edition
+from noegletal.review.evidence import Evidence
 from noegletal.review.trace import asked, trace
-from noegletal.review.trace_evidence import Evidence
 
 HAND = CountedTable(
     table="HAND05",

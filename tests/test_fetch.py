@@ -32,11 +32,11 @@ from test_pdf import poppler
 from typer.testing import CliRunner
 
 from analysis import accounts, areas, danish
-from analysis.catalogue import GivenRate, catalogue
 from analysis.edition import TableNeed, Years, editions, load_edition
 from analysis.errors import InputError
 from noegletal.cli import app
 from noegletal.figures.build import build_edition
+from noegletal.figures.kinds import GivenRate, indicators
 from noegletal.publish.manifest import FORMATS, PACKAGE
 from noegletal.review.vintage_figures import kept_vintages
 from noegletal.sources import snapshot, statbank
@@ -420,7 +420,7 @@ def test_every_table_of_an_edition_says_how_it_is_renewed():
 
 
 def test_a_table_is_replaced_by_what_its_figures_are_counted_from():
-    known = catalogue().indicators
+    known = indicators()
     for name, shape in table_shapes().items():
         rates = [entry for entry in known.values() if isinstance(entry, GivenRate) and entry.table == name]
         counted = {count.table for entry in rates if entry.prefer for count in known[entry.prefer].counts}

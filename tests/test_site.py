@@ -43,8 +43,6 @@ TRIM = """
         }
     }
 """
-START = re.compile(r"<([a-z][a-z0-9]*)((?:\s+[\w:-]+(?:=\"[^\"]*\")?)*)\s*/?>")
-ATTRIBUTE = re.compile(r'([\w:-]+)(?:="([^"]*)")?')
 HOSTILE = {
     "script": "<script>window.hit = 1</script>",
     "image": '"><img src=x onerror="window.hit = 1">',
@@ -77,26 +75,9 @@ def words(text):
     return " ".join(text.split())
 
 
-def kinds(path):
-    """The kinds of elements on a page: tag, class, and which attributes it has."""
-    found = set(START.findall(path.read_text(encoding="utf-8").partition("<body")[2]))
-    return {
-        (tag, *sorted(f"{name}={value}" if name == "class" else name for name, value in ATTRIBUTE.findall(attributes)))
-        for tag, attributes in found
-    }
-
-
 def every_page(site):
-    """The pages of a report; of the hundred of one template with rows, some by size, and all kinds of elements."""
-    rows = sorted(site.glob("spor/*.html"), key=lambda path: path.stat().st_size)
-    chosen = [rows[0], rows[len(rows) // 2], rows[-1]]
-    seen = set().union(*map(kinds, chosen))
-    for path in rows:
-        new = kinds(path) - seen
-        if new:
-            chosen.append(path)
-            seen |= new
-    return [*sorted(site.glob("*.html")), *chosen]
+    """The pages of a report."""
+    return sorted(site.glob("*.html"))
 
 
 def outputs(site):

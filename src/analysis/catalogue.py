@@ -1,7 +1,9 @@
 """The catalogue of key figures: what each is, how it is made and what is said of it."""
 
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -31,39 +33,6 @@ class AgeBand(_Declared):
     population_group: str
 
 
-class _Described(_Declared):
-    name: str
-    unit: Literal["kr", "kr_pr_indbygger", "antal", "pct", "pr_1000"]
-    decimals: int
-    definition: Text
-    averaging: Text
-    sources: list[str]
-    source_line: str
-    caveats: list[str]
-
-
-class Amount(_Described):
-    """Kroner by category, in current prices or in those of the edition."""
-
-    kind: Literal["amount"]
-    prices: Literal["current", "fixed"]
-
-
-class Population(_Described):
-    """Persons by age band."""
-
-    kind: Literal["population"]
-
-
-class Rate(_Described):
-    """An amount or count over the persons of an age band, by variant and population group."""
-
-    kind: Literal["rate"]
-    numerator: str
-    denominators: dict[str, dict[str, str]]
-    scale: float = 1.0
-
-
 class Break(_Declared):
     """A year in which what a category counts was widened or narrowed."""
 
@@ -84,70 +53,52 @@ class CountedTable(_Declared):
     breaks: list[Break] = []
 
 
-class Count(_Described):
-    """Persons, services or notifications counted by the codes of one or more tables."""
+class Indicator(BaseModel):
+    """What is said of a key figure, whatever its kind; the other fields of its entry say how its kind makes it.
 
-    kind: Literal["count"]
-    counts: list[CountedTable]
+    Each kind is a class in `noegletal.figures.kinds`, which also declares those fields. `adds_up`: whether an area's
+    figure is the sum of its municipalities'; amounts and counts do unless their entry says otherwise.
+    """
 
+    model_config = ConfigDict(extra="allow", frozen=True)
 
-class UnitCost(_Described):
-    """Expenditure per recipient; `leave_out` are functions, by category, that have no recipients in the source."""
+    kind: str
+    name: str
+    unit: Literal["kr", "kr_pr_indbygger", "antal", "pct", "pr_1000", "kr_pr_doegn", "doegn"]
+    decimals: int
+    definition: Text
+    averaging: Text
+    sources: list[str]
+    source_line: str
+    caveats: list[str]
+    adds_up: bool = Field(default_factory=lambda entry: entry.get("unit") in ("kr", "antal"))
 
-    kind: Literal["unit_cost"]
-    numerator: str
-    denominators: list[str]
-    leave_out: dict[str, list[str]]
+    def needs(self, table: str) -> dict[str, list[str]]:
+        """The codes of a raw table that the entry names, by variable.
 
+        A part of an entry that names a `table` has them in `select`, or as the `categories` of a `variable`.
+        """
+        codes: dict[str, list[str]] = {}
+        for part in _parts(self.model_dump()):
+            if part.get("table") != table:
+                continue
+            for variable, code in part.get("select", {}).items():
+                codes.setdefault(variable, []).append(code)
+            for listed in part.get("categories", {}).values():
+                codes.setdefault(part["variable"], []).extend(listed)
+        return codes
 
-class ShareOfPopulation(_Described):
-    """Persons as a share in per cent times an age band at a date (month-day)."""
-
-    kind: Literal["share_of_population"]
-    share: str
-    age_band: str
-    date: str = Field(pattern=r"^[0-9]{2}-[0-9]{2}$")
-
-
-class Delivered(_Described):
-    """Shares by region that a delivery holds ready-made, of an age band by population group or of another share."""
-
-    kind: Literal["delivered"]
-    table: str
-    share_of: dict[str, str] | str
-
-
-class Modelled(_Described):
-    """Figures of the shelter model: computed from facts when a notebook asks, no rows among the key figures."""
-
-    kind: Literal["modelled"]
-    population_group: str
-    category: str
-    unit: Literal["kr", "antal", "pct", "kr_pr_doegn", "doegn"]
+    def dates(self) -> set[str]:
+        """The dates (month-day) at which the entry needs persons, each the `date` of one of its parts."""
+        return {part["date"] for part in _parts(self.model_dump()) if "date" in part}
 
 
-class Weight(_Declared):
-    """The age band and the date (month-day) whose persons weigh the municipalities of an area."""
-
-    age_band: str
-    date: str = Field(pattern=r"^[0-9]{2}-[0-9]{2}$")
-
-
-class GivenRate(_Described):
-    """A rate that the source delivers ready-made by municipality."""
-
-    kind: Literal["given_rate"]
-    table: str
-    select: dict[str, str]
-    weight: Weight
-    ceiling: float
-    prefer: str = ""
-
-
-Indicator = Annotated[
-    Amount | Population | Rate | GivenRate | Count | UnitCost | ShareOfPopulation | Delivered | Modelled,
-    Field(discriminator="kind"),
-]
+def _parts(entry: object) -> Iterator[dict[str, Any]]:
+    """An entry and everything declared inside it."""
+    if isinstance(entry, dict):
+        yield entry
+    for part in entry.values() if isinstance(entry, dict) else entry if isinstance(entry, list) else ():
+        yield from _parts(part)
 
 
 class Catalogue(_Declared):
@@ -161,8 +112,12 @@ class Catalogue(_Declared):
 @lru_cache
 def catalogue() -> Catalogue:
     """The catalogue of indicators; errors name the entry and the field."""
-    path = reference_folder() / "indicators.yml"
-    return read_declared(path, Catalogue)
+    return read_declared(catalogue_path(), Catalogue)
+
+
+def catalogue_path() -> Path:
+    """Where the indicators are declared."""
+    return reference_folder() / "indicators.yml"
 
 
 def source_line(indicator: str, edition: Edition) -> str:
@@ -187,5 +142,4 @@ def shown_unit(indicator: str, values: pd.Series) -> MoneyUnit:
 
 def adds_up(indicator: str) -> bool:
     """Whether an area's figure is the sum of its municipalities, so that areas of different size do not compare."""
-    entry = catalogue().indicators[indicator]
-    return entry.unit in ("kr", "antal") and entry.kind != "unit_cost"
+    return catalogue().indicators[indicator].adds_up

@@ -29,10 +29,11 @@ class _Declared(BaseModel):
 
 
 class UnitName(_Declared):
-    """A unit as it stands alone or on an axis, and as it stands after a number."""
+    """A unit as it stands alone or on an axis, after a number in a sentence, and beside one in a chain."""
 
     name: str
     counted: str
+    beside: str
 
 
 class SeverityName(_Declared):
@@ -63,6 +64,11 @@ class Labels(_Declared):
     def all_columns(self) -> dict[str, str]:
         """The Danish name of every column that has one."""
         return self.columns.key_figures | self.columns.added
+
+    @property
+    def units_beside(self) -> dict[str, str]:
+        """The units by code, as they stand beside a number in a chain."""
+        return {code: unit.beside for code, unit in self.units.items()}
 
     @property
     def unit_names(self) -> dict[str, str]:

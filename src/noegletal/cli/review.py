@@ -83,8 +83,8 @@ def trace_figure(
     Example: noegletal trace expenditure København botilbud 2024
     """
     from analysis.edition import editions
+    from noegletal.review.evidence import Evidence
     from noegletal.review.trace import asked, trace, trace_record
-    from noegletal.review.trace_evidence import Evidence
 
     evidence = Evidence(*cli.built_places(edition or editions()[-1], raw, processed))
     found = trace(evidence, asked(evidence, indicator, area, category, year, group=group, variant=variant))
@@ -103,10 +103,12 @@ def _show_trace(record: dict[str, object]) -> None:
     from rich.tree import Tree
 
     from analysis.danish import exact
-    from noegletal.review.trace_steps import UNIT_NAMES
+    from analysis.rows import labels
+
+    beside = labels().units_beside
 
     def line(text: str, value: float | None, unit: str, *others: str) -> str:
-        figure = f" = [bold]{exact(value)}[/] {cli.literal(UNIT_NAMES.get(unit, unit))}" if value is not None else ""
+        figure = f" = [bold]{exact(value)}[/] {cli.literal(beside.get(unit, unit))}" if value is not None else ""
         return f"{cli.literal(text)}{figure}" + f" [dim]{cli.literal('; '.join(part for part in others if part))}[/]"
 
     def add(tree: Tree, step: dict[str, object]) -> None:

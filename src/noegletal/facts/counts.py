@@ -11,9 +11,9 @@ from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.rows import ORIGINS
 from noegletal.facts import checks
+from noegletal.facts.lineage import Cells, Lineage, chosen
 from noegletal.facts.sums import added
 from noegletal.rules import Finding
-from noegletal.sources.corrections import read_corrected
 from noegletal.sources.snapshot import TIME, refuse_rows, require_years, table_shapes
 
 # A municipality that never reaches this in a year may really have none in another; a larger one has not delivered.
@@ -36,6 +36,28 @@ schema = pa.DataFrameSchema(
 )
 
 
+def lineage(counted: CountedTable) -> Lineage:
+    """From which raw rows the counts of a table are made."""
+    codes = {code: category for category, listed in counted.categories.items() for code in listed}
+    return Lineage(
+        table=counted.table,
+        select=chosen(counted.select) | {counted.variable: frozenset(codes)},
+        columns={"area_code": table_shapes()[counted.table].area, "year": TIME, "category": counted.variable},
+        codes={"category": codes},
+    )
+
+
+def cells(name: str, counted: CountedTable) -> Cells:
+    """The counts of a table, which are facts of the indicator `name`, by area, year and category."""
+    keys = ("area_code", "year", "population_group", "category")
+
+    def taken(frame: pd.DataFrame) -> pd.DataFrame:
+        frame = frame.assign(population_group=counted.population_group)
+        return frame if counted.level == "municipality" else _with_groups(frame)
+
+    return Cells((name, counted.table, counted.population_group), name, lineage(counted), keys, taken)
+
+
 def build(raw: Path, edition: Edition, counted: CountedTable) -> tuple[pd.DataFrame, list[Finding]]:
     """Counts by area, category and year of one table, and what the checks found.
 
@@ -47,25 +69,15 @@ def build(raw: Path, edition: Edition, counted: CountedTable) -> tuple[pd.DataFr
     """
     table, area = counted.table, table_shapes()[counted.table].area
     years = edition.tables[table].years.all
-    codes = {code: category for category, listed in counted.categories.items() for code in listed}
-    select = {variable: frozenset({code}) for variable, code in counted.select.items()}
-    rows, _ = read_corrected(raw, table, edition, select | {counted.variable: frozenset(codes)})
+    source = lineage(counted)
+    rows = source.read(raw, edition)
     if rows.empty:
-        raise InputError(f"{table} holds no rows with {counted.variable} {', '.join(codes)}", rule="DAEK-04")
+        raise InputError(
+            f"{table} holds no rows with {counted.variable} {', '.join(source.codes['category'])}", rule="DAEK-04"
+        )
     require_years(rows, table, years)
     refuse_rows(rows[rows["value"] < 0], "FORT-03", "a count cannot be negative ({value:g})")
-    cells = pd.DataFrame(
-        {
-            "area_code": rows[area],
-            "population_group": counted.population_group,
-            "category": rows[counted.variable].map(codes),
-            "code": rows[counted.variable],
-            "year": rows[TIME].astype(int),
-            "value": rows["value"],
-            "status": rows["status"].astype("str").mask(rows["value"].isna(), "missing"),
-            "origin": rows["origin"].astype("str"),
-        }
-    )
+    cells = source.facts(rows).assign(population_group=counted.population_group, code=rows[counted.variable])
     cells = cells[cells["year"].isin(years)]
     if counted.level == "municipality":
         findings = checks.area_totals(table, cells, ["year", "category"], "i alt")

@@ -1,5 +1,7 @@
 """Psychiatric diagnoses and support by region, as Komponent delivers them."""
 
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +11,7 @@ from analysis import areas
 from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.rows import ORIGINS
+from noegletal.facts.lineage import Cells, Lineage
 from noegletal.rules import Finding
 from noegletal.sources.deliveries import delivered, read_form
 from noegletal.sources.forms import load_form
@@ -19,6 +22,8 @@ ANY_DIAGNOSIS = "mindst_en_f_diagnose"
 ANY_SHEET, SINGLE_SHEET = "F-diagnose", "Diagnoser"
 # Field of the form -> indicator.
 INDICATORS = {"share": "diagnosis_share", "support_share": "diagnosis_support_share"}
+# Column of the facts -> field of the form.
+COLUMNS = {"area_code": "area", "population_group": "age_group", "category": "diagnosis", "year": "year"}
 KEYS = ["indicator", "area_code", "population_group", "category", "year"]
 
 schema = pa.DataFrameSchema(
@@ -59,10 +64,8 @@ def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
     years = (need.years if need else edition.period).all
     _require_years(sheets[ANY_SHEET], file.path.name, years)
     _require_years(sheets[SINGLE_SHEET], file.path.name, years[-1:])
-    rows = pd.concat([sheets[ANY_SHEET].assign(diagnosis=ANY_DIAGNOSIS), sheets[SINGLE_SHEET]])
-    rows = rows[rows["year"].isin(years)].rename(
-        columns={"area": "area_code", "age_group": "population_group", "diagnosis": "category"}
-    )
+    rows = _rows(sheets)
+    rows = rows[rows["year"].isin(years)].rename(columns={field: column for column, field in COLUMNS.items()})
     facts = rows.rename(columns=INDICATORS).melt(
         ["area_code", "population_group", "category", "year"], list(INDICATORS.values()), var_name="indicator"
     )
@@ -70,6 +73,48 @@ def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
     facts["origin"] = file.sidecar.origin
     facts = _with_groups(facts)[list(schema.columns)].astype({name: _kind(name) for name in schema.columns})
     return schema.validate(facts.sort_values(KEYS, ignore_index=True)), []
+
+
+@dataclass(frozen=True)
+class DeliveredLineage(Lineage):
+    """The cells of one field of the delivered workbook, each with its sheet and row."""
+
+    field: str = ""
+
+    @property
+    def reading(self) -> tuple[Hashable, ...]:
+        """The workbook and the field."""
+        return self.table, self.field
+
+    def read(
+        self,
+        raw: Path,
+        edition: Edition,
+        areas: Iterable[str] = (),
+        periods: Iterable[str] = (),
+        *,
+        removed: bool = False,
+    ) -> pd.DataFrame:
+        """Every cell of the field; a workbook is read whole, and never corrected here."""
+        file = delivered(raw, self.table)
+        if file is None:
+            raise InputError(f"{raw} has no {self.table}.xlsx any more: `noegletal import` it again")
+        rows = _rows(read_form(file.path, FORM)).rename(columns={self.field: "value", "row": "line"})
+        about = {"file": file.path.name, "status": file.sidecar.status, "origin": file.sidecar.origin}
+        return rows[["sheet", "line", *COLUMNS.values(), "value"]].assign(**about)
+
+
+def cells(indicator: str) -> Cells:
+    """The cells that an indicator's figures stand in; those of a region are also its group's."""
+    field = next(field for field, name in INDICATORS.items() if name == indicator)
+    keys = ("area_code", "year", "population_group", "category")
+    lineage = DeliveredLineage(TABLE, {}, COLUMNS, how="cellen i leverancen", published=True, field=field)
+    return Cells((indicator,), "diagnoses", lineage, keys, _with_groups)
+
+
+def _rows(sheets: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The rows of both sheets, each with its diagnosis."""
+    return pd.concat([sheets[ANY_SHEET].assign(diagnosis=ANY_DIAGNOSIS), sheets[SINGLE_SHEET]], ignore_index=True)
 
 
 def _require_years(rows: pd.DataFrame, file: str, years: list[int]) -> None:

@@ -11,6 +11,7 @@ from analysis.errors import InputError
 from analysis.rows import ORIGINS
 from noegletal import rules
 from noegletal.facts import checks
+from noegletal.facts.lineage import Cells, Lineage
 from noegletal.facts.sums import added
 from noegletal.rules import Finding
 from noegletal.sources.corrections import read_corrected
@@ -38,6 +39,17 @@ schema = pa.DataFrameSchema(
 )
 
 
+def lineage() -> Lineage:
+    """From which raw rows expenditure is made: what the functions of accounts.csv cost."""
+    return Lineage(
+        table="REGK100",
+        select=NET_OPERATING | {"FUNKTION": frozenset(accounts.functions())},
+        columns={"year": TIME, "area_code": "OMRÅDE", "function": "FUNKTION", "grouping": "GRUPPERING"},
+        factor=THOUSAND,
+        unit="t.kr.",
+    )
+
+
 def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
     """Expenditure of the edition's period in current kroner, summed over ownership, and what the checks found.
 
@@ -45,11 +57,8 @@ def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
     origin. Source: REGK100, DRANST 1, ART TOT, PRISENHED LOBM (1.000 kr.). Functions outside accounts.csv are left out.
     """
     years = edition.tables["REGK100"].years.all
-    wanted = NET_OPERATING | {
-        "FUNKTION": frozenset(accounts.functions()),
-        "TID": frozenset(map(str, edition.period.all)),
-    }
-    rows, _ = read_corrected(raw, "REGK100", edition, wanted)
+    source, periods = lineage(), frozenset(map(str, edition.period.all))
+    rows = source.read(raw, edition, periods=periods)
     if rows.empty:
         raise InputError(
             "REGK100 holds no net operating expenditure in current prices (DRANST 1, ART TOT, PRISENHED LOBM) "
@@ -58,17 +67,7 @@ def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
         )
     require_years(rows, "REGK100", [year for year in years if year in edition.period.all])
     refuse_rows(rows[~rows["EJER"].isin(OWNERSHIPS)], "KODE-02", "EJER {EJER!r} is not one of 0-4")
-    cells = pd.DataFrame(
-        {
-            "year": rows[TIME].astype(int),
-            "area_code": rows["OMRÅDE"],
-            "function": rows["FUNKTION"],
-            "grouping": rows["GRUPPERING"],
-            "value": rows["value"] * THOUSAND,
-            "status": rows["status"].astype("str").mask(rows["value"].isna(), "missing"),
-            "origin": rows["origin"].astype("str"),
-        }
-    )
+    cells = source.facts(rows)
     findings = checks.area_totals("REGK100", cells, ["year", "function"], "kr.")
     municipal = cells[cells["area_code"].isin(areas.municipalities())]
     facts = added(municipal, KEYS).astype({"status": str, "origin": str})
@@ -80,8 +79,24 @@ def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
     findings += checks.unit_shift("REGK100", "amount", facts)
     findings += checks.ownerships(municipal.assign(ownership=rows["EJER"]))
     findings += checks.unauthorised(facts)
-    findings += _other_kinds(raw, wanted, facts)
+    findings += _other_kinds(raw, {**source.select, TIME: periods}, facts)
     return schema.validate(facts), findings
+
+
+def cells(variant: str, only: frozenset[str] | None = None) -> Cells:
+    """Expenditure by category as a variant of the account plan reads it, of some functions or of all."""
+
+    def taken(frame: pd.DataFrame) -> pd.DataFrame:
+        chosen = frame if only is None else frame[frame["function"].isin(only)]
+        if chosen.empty:
+            # Without a single account there is no year whose rules could be asked.
+            return chosen.assign(population_group="", category="")
+        # The rules are asked once for each account, however many rows it has.
+        account = ["year", "function", "grouping"]
+        return chosen.merge(accounts.categorised(chosen[account].drop_duplicates(), variant), on=account)
+
+    keys = ("area_code", "year", "population_group", "category")
+    return Cells(("expenditure", variant, only), "expenditure", lineage(), keys, taken)
 
 
 def _other_kinds(raw: Path, wanted: dict[str, frozenset[str]], facts: pd.DataFrame) -> list[Finding]:

@@ -1,5 +1,6 @@
 """Population by municipality, quarter and single year of age, from FOLK1A."""
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -10,9 +11,9 @@ from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.rows import ORIGINS
 from noegletal.facts import checks
+from noegletal.facts.lineage import Cells, Lineage
 from noegletal.facts.sums import added
 from noegletal.rules import Finding
-from noegletal.sources.corrections import read_corrected
 from noegletal.sources.snapshot import TIME, refuse_rows
 
 TOTAL = "IALT"
@@ -35,13 +36,25 @@ schema = pa.DataFrameSchema(
 )
 
 
+def lineage() -> Lineage:
+    """From which raw rows the population is made."""
+    return Lineage("FOLK1A", BOTH_SEXES, {"area_code": "OMRÅDE", "quarter": TIME, "age": "ALDER"})
+
+
+def cells(name: str, first: int | None = None, last: int | None = None) -> Cells:
+    """Persons of an age band, or all, by municipality and quarter."""
+    everybody = first is None or last is None
+    taken = everyone if everybody else partial(of_ages, first=first, last=last)
+    return Cells(("population", name), "population", lineage(), ("area_code", "quarter"), taken)
+
+
 def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
     """Persons by municipality, quarter and age (`IALT` or a single year), and what the checks found.
 
     Columns: area_code, quarter (2024K4 is 1 October), age, value (persons, NaN missing), status, origin.
     Source: FOLK1A, both sexes, all marital statuses. Errors: a year of the period without 1 October.
     """
-    rows, _ = read_corrected(raw, "FOLK1A", edition, BOTH_SEXES)
+    rows = lineage().read(raw, edition)
     if rows.empty:
         raise InputError(
             "FOLK1A holds no rows for both sexes and all marital statuses (KØN TOT, CIVILSTAND TOT)", rule="DAEK-04"
@@ -54,16 +67,7 @@ def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
         )
     refuse_rows(rows[rows["value"] < 0], "FORT-03", "a population cannot be negative ({value:g})")
     refuse_rows(rows[~rows["ALDER"].str.match(AGE)], "KODE-02", "ALDER {ALDER!r} is neither IALT nor an age")
-    facts = pd.DataFrame(
-        {
-            "area_code": rows["OMRÅDE"],
-            "quarter": rows[TIME],
-            "age": rows["ALDER"],
-            "value": rows["value"],
-            "status": rows["status"].astype("str").mask(rows["value"].isna(), "missing"),
-            "origin": rows["origin"].astype("str"),
-        }
-    )
+    facts = lineage().facts(rows)
     municipal = facts[facts["area_code"].isin(areas.municipalities())].reset_index(drop=True)
     total = municipal["age"] == TOTAL
     both = pd.concat(
@@ -90,13 +94,22 @@ def band(facts: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
     Returns area_code, quarter, value, status, origin. An age that a quarter leaves out counts as zero; a quarter
     without single years of age has no band.
     """
-    wanted = [age for age in facts["age"].unique() if age != TOTAL and first <= int(age) <= last]
-    return added(facts[facts["age"].isin(wanted)], ["area_code", "quarter"])
+    return added(of_ages(facts, first, last), ["area_code", "quarter"])
 
 
 def total(facts: pd.DataFrame) -> pd.DataFrame:
     """All persons by municipality and quarter: the table's own total, or the sum of the ages where it has none."""
-    own = facts[facts["age"] == TOTAL]
-    summed = added(facts[facts["age"] != TOTAL], ["area_code", "quarter"])
-    both = pd.concat([own.drop(columns="age"), summed], ignore_index=True)
-    return both.drop_duplicates(["area_code", "quarter"], keep="first")
+    return added(everyone(facts), ["area_code", "quarter"])
+
+
+def of_ages(facts: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
+    """The facts of single years of age, both ends included."""
+    wanted = [age for age in facts["age"].unique() if age != TOTAL and first <= int(age) <= last]
+    return facts[facts["age"].isin(wanted)]
+
+
+def everyone(facts: pd.DataFrame) -> pd.DataFrame:
+    """The facts that together are everybody: the table's own total, or every age where it has none."""
+    cells = pd.MultiIndex.from_frame(facts[["area_code", "quarter"]])
+    own = facts["age"] == TOTAL
+    return facts[own | ~cells.isin(cells[own])]

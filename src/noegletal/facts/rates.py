@@ -1,5 +1,6 @@
 """Rates that a source delivers ready-made per municipality and year."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -10,8 +11,8 @@ from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.rows import ORIGINS
 from noegletal.facts import checks
+from noegletal.facts.lineage import Cells, Lineage, chosen
 from noegletal.rules import Finding
-from noegletal.sources.corrections import read_corrected
 from noegletal.sources.snapshot import TIME, refuse_rows, require_years, table_shapes, with_absent_rows
 
 KEYS = ["area_code", "year"]
@@ -29,6 +30,16 @@ schema = pa.DataFrameSchema(
 )
 
 
+def lineage(table: str, select: Mapping[str, str]) -> Lineage:
+    """From which raw rows rates of a table are made, limited to the codes of `select`."""
+    return Lineage(table, chosen(select), {"area_code": table_shapes()[table].area, "year": TIME})
+
+
+def cells(name: str, table: str, select: Mapping[str, str]) -> Cells:
+    """The rates of a table, which are facts of the indicator `name`, by municipality and year."""
+    return Cells((name, table), name, lineage(table, select), ("area_code", "year"))
+
+
 def build(
     raw: Path, edition: Edition, table: str, select: dict[str, str], ceiling: float
 ) -> tuple[pd.DataFrame, list[Finding]]:
@@ -37,8 +48,8 @@ def build(
     Columns: area_code, year, value (unit of the table, NaN missing), status, origin. Errors: a year of the edition
     without rows, a rate below zero or above `ceiling`. A municipality that is nowhere in the table is missing.
     """
-    codes = {variable: frozenset({code}) for variable, code in select.items()}
-    rows, _ = read_corrected(raw, table, edition, codes)
+    source = lineage(table, select)
+    rows = source.read(raw, edition)
     years = edition.tables[table].years.all
     if rows.empty:
         chosen = ", ".join(f"{variable} {code}" for variable, code in select.items())
@@ -49,16 +60,8 @@ def build(
     area = table_shapes()[table].area
     municipal = rows[rows[area].isin(areas.municipalities())]
     full = with_absent_rows(municipal, table, [str(year) for year in years])
-    facts = pd.DataFrame(
-        {
-            "area_code": full[area].astype(str),
-            "year": full[TIME].astype(int),
-            "value": full["value"],
-            "status": full["status"].astype(str).mask(full["value"].isna(), "missing"),
-            "origin": full["origin"].astype(str),
-        }
-    )
-    present = municipal.rename(columns={area: "area_code"}).assign(year=municipal[TIME].astype(int))
+    facts = source.facts(full)
+    present = source.facts(municipal)
     nowhere = sorted(set(areas.municipalities()) - set(present["area_code"]))
     findings = checks.absent_municipalities(table, present, years[:1]) if nowhere else []
     findings += checks.foreign_areas(table, rows[area])

@@ -26,11 +26,10 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
     Nothing of an earlier build changes unless all of it was computed.
     """
     # Loading them takes longer than a report whose key figures are there already.
-    from analysis.catalogue import Count, GivenRate, catalogue
     from noegletal import rules
-    from noegletal.facts import checks, counts, diagnoses, expenditure, population, rates, shelters
+    from noegletal.facts import checks, diagnoses, expenditure, population, shelters
     from noegletal.figures import disclosure, plausibility
-    from noegletal.figures.kinds import Facts, key_figures
+    from noegletal.figures.kinds import indicators, key_figures
 
     # Before anything is read: what changes while the build runs must make it stale.
     inputs = build_inputs(edition, raw)
@@ -49,28 +48,19 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
     findings += found
     facts["population"], found = population.build(raw, edition)
     findings += found
-    given, counted = {}, {}
-    for name, indicator in catalogue().indicators.items():
-        if isinstance(indicator, GivenRate) and indicator.table in delivered:
-            given[name], found = rates.build(raw, edition, indicator.table, indicator.select, indicator.ceiling)
-            findings += found
-        elif isinstance(indicator, Count):
-            parts = []
-            for table in indicator.counts:
-                if table.table in delivered:
-                    rows, found = counts.build(raw, edition, table)
-                    parts.append(rows)
-                    findings += found
-            if parts:
-                counted[name] = pd.concat(parts, ignore_index=True)
-    diagnosed, found = diagnoses.build(raw, edition)
+    for name, kind in indicators().items():
+        rows, found = kind.facts(raw, edition, delivered)
+        findings += found
+        if rows is not None:
+            facts[name] = rows
+    facts["diagnoses"], found = diagnoses.build(raw, edition)
     findings += found
     sheltered, found = shelters.build(raw, edition)
     findings += found
-    booked_in = catalogue().indicators["shelter_cost"].category
+    booked_in = indicators()["shelter_cost"].category
     findings += shelters.against_accounts(sheltered["shelter_expenditure"], facts["expenditure"], booked_in)
-    facts |= given | counted | {"diagnoses": diagnosed} | sheltered
-    table = key_figures(edition, Facts(facts["expenditure"], facts["population"], given, counted, diagnosed))
+    facts |= sheltered
+    table = key_figures(edition, facts)
     table = disclosure.suppressed(table, edition)
     findings = disclosure.without_figures(findings, edition) + plausibility.findings(table)
     rules.require_sound(findings)

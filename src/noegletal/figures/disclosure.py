@@ -16,23 +16,10 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, hstack
 
 from analysis import accounts, areas
-from analysis.catalogue import (
-    Amount,
-    Catalogue,
-    Count,
-    Delivered,
-    GivenRate,
-    Indicator,
-    Modelled,
-    Population,
-    Rate,
-    ShareOfPopulation,
-    UnitCost,
-    catalogue,
-)
 from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.rows import SUPPRESSED
+from noegletal.figures.kinds import PER, Kind, indicators
 from noegletal.rules import Finding
 from noegletal.rules import catalogue as rules
 from noegletal.sources.snapshot import table_shapes
@@ -41,7 +28,6 @@ from noegletal.sources.snapshot import table_shapes
 SAY_FIGURES = ("ENHED-01", "ENHED-02", "KOR-01", "OMR-01")
 NOT_SAID = "Tallene vises ikke af hensyn til få personer."
 CELL = ["population_group", "category", "year"]
-PER = {"pct": 100.0, "pr_1000": 1000.0}
 # Totals that miss the sum of their parts by less than this are taken for sums: they give a part away all the same.
 NEARLY = 0.01
 # What is hidden already costs next to nothing to use again; a whisker per place in line makes the cheapest set unique.
@@ -95,8 +81,8 @@ def _persons_tables(edition: Edition) -> set[str]:
             f"add `{undecided[0]}: persons` or `{undecided[0]}: cleared`"
         )
     tables = {table for table, kind in policy.items() if kind == "persons"}
-    for name, entry in catalogue().indicators.items():
-        if isinstance(entry, Amount | Population) and tables & set(entry.sources):
+    for name, entry in indicators().items():
+        if not (entry.modelled or entry.persons()) and tables & set(entry.sources):
             raise InputError(
                 f"editions/{edition.name}.yml: disclosure.sources says persons of {min(tables & set(entry.sources))}, "
                 f"but {name} is not a count of persons that can be protected; use cleared"
@@ -106,15 +92,15 @@ def _persons_tables(edition: Edition) -> set[str]:
 
 def _heads(table: pd.DataFrame, tables: set[str]) -> pd.Series:
     """By row, the indicator that counts the persons behind it; empty where none of them comes from `tables`."""
-    declared = catalogue()
-    counted_by = {name: _counted_by(name, entry, declared) for name, entry in declared.indicators.items()}
+    declared = indicators()
+    counted_by = {name: entry.persons() for name, entry in declared.items()}
     concerned = {
         head
         for name, heads in counted_by.items()
         for head in heads
         # A rate that a source delivers tells its count, whoever delivered that.
-        for teller in (head, *([name] if isinstance(declared.indicators[name], GivenRate) else []))
-        if tables & set(declared.indicators[teller].sources)
+        for teller in (head, *([name] if declared[name].ready_made else []))
+        if tables & set(declared[teller].sources)
     }
     heads = pd.Series("", index=table.index)
     for name, candidates in counted_by.items():
@@ -126,26 +112,6 @@ def _heads(table: pd.DataFrame, tables: set[str]) -> pd.Series:
             counted = pd.MultiIndex.from_frame(known[CELL].drop_duplicates())
             heads[open_rows.index[pd.MultiIndex.from_frame(open_rows[CELL]).isin(counted)]] = head
     return heads.where(heads.isin(concerned), "")
-
-
-def _counted_by(name: str, entry: Indicator, declared: Catalogue) -> list[str]:
-    """Indicators that may count the persons behind an indicator, the best first."""
-    match entry:
-        case Rate():
-            return [] if isinstance(declared.indicators[entry.numerator], Amount) else [entry.numerator]
-        case UnitCost():
-            return entry.denominators
-        case GivenRate():
-            counts = [
-                other
-                for other, counted in declared.indicators.items()
-                if isinstance(counted, ShareOfPopulation) and counted.share == name
-            ]
-            return [*([entry.prefer] if entry.prefer else []), *counts, name]
-        case Count() | ShareOfPopulation() | Delivered():
-            return [name]
-        case Amount() | Population() | Modelled():
-            return []
 
 
 def _quantities(
@@ -182,10 +148,10 @@ def _persons_behind(table: pd.DataFrame, shown: pd.DataFrame, head: str) -> dict
     """Persons by quantity as the head counts them, or as a rate of it and the population imply."""
     counts = {}
     for name, rows in shown.groupby("indicator"):
-        entry = catalogue().indicators[name]
+        entry = indicators()[name]
         if name == head and entry.unit == "antal":
             persons = rows["value"]
-        elif isinstance(entry, Delivered | GivenRate):
+        elif entry.whole is not None:
             local = rows["area_code"].isin(areas.municipalities())
             rows = rows[local | (not local.any())]
             persons = rows["value"] / PER[entry.unit] * _base(table, rows, entry)
@@ -197,11 +163,11 @@ def _persons_behind(table: pd.DataFrame, shown: pd.DataFrame, head: str) -> dict
     return counts
 
 
-def _base(table: pd.DataFrame, rows: pd.DataFrame, entry: Delivered | GivenRate) -> pd.Series:
+def _base(table: pd.DataFrame, rows: pd.DataFrame, entry: Kind) -> pd.Series:
     """How many persons a share or rate is of, by row; NaN where that is not known."""
-    share_of = entry.weight.age_band if isinstance(entry, GivenRate) else entry.share_of
-    if isinstance(share_of, str) and share_of in catalogue().indicators:
-        whole = catalogue().indicators[share_of]
+    share_of = entry.whole
+    if isinstance(share_of, str) and share_of in indicators():
+        whole = indicators()[share_of]
         shares = table[table["indicator"] == share_of].set_index(["area_code", *CELL])["value"]
         found = rows[["area_code", *CELL]].join(shares, on=["area_code", *CELL])
         return found["value"] / PER[whole.unit] * _base(table, rows, whole)
@@ -221,8 +187,8 @@ def _base(table: pd.DataFrame, rows: pd.DataFrame, entry: Delivered | GivenRate)
 
 def _of_few(table: pd.DataFrame, shown: pd.DataFrame, head: str, threshold: int) -> set[Quantity]:
     """Quantities that are a share of fewer persons than the threshold, however many of them it counts."""
-    entry = catalogue().indicators[head]
-    if not isinstance(entry, Delivered):
+    entry = indicators()[head]
+    if not entry.of_few:
         return set()
     few = shown[_base(table, shown, entry) < threshold - CLOSE]
     return {Quantity(*key) for key in few[["area_code", *CELL[:2]]].itertuples(index=False, name=None)}

@@ -7,10 +7,9 @@ gathers a category and year and names the largest; thresholds and texts are in `
 import pandas as pd
 
 from analysis import accounts, areas
-from analysis.catalogue import Amount, Rate, UnitCost
-from analysis.catalogue import catalogue as indicators
 from analysis.danish import number, sentence
 from noegletal import rules
+from noegletal.figures.kinds import indicators
 from noegletal.rules import Finding, Jump, found, of_largest
 
 KRONER = "expenditure_current"
@@ -29,7 +28,7 @@ def _municipal(table: pd.DataFrame) -> pd.DataFrame:
     sums = accounts.categories()
     sums = sums[(sums["used_for"] == "expenditure") & sums["category"].isin(sums["parent"])]
     whole = table["category"].isin(sums["category"]) | (table["population_group"] == accounts.ALL_GROUPS)
-    amounts = [name for name, entry in indicators().indicators.items() if isinstance(entry, Amount)]
+    amounts = [name for name, entry in indicators().items() if entry.adds_categories]
     return table[
         table["area_code"].isin(areas.municipalities())
         & (table["variant"] == accounts.STANDARD)
@@ -39,12 +38,7 @@ def _municipal(table: pd.DataFrame) -> pd.DataFrame:
 
 def empty_denominators(rows: pd.DataFrame) -> list[Finding]:
     """NAEVN-01: nobody in an age band that a key figure is divided by, where there is something to divide."""
-    used = {
-        band
-        for entry in indicators().indicators.values()
-        if isinstance(entry, Rate)
-        for band in entry.denominators[accounts.STANDARD].values()
-    }
+    used = {band for entry in indicators().values() for band in entry.bands}
     people = rows[(rows["indicator"] == "population") & rows["category"].isin(used)]
     empty = people[people["value"] == 0]
     return [
@@ -73,11 +67,9 @@ def jumps(rows: pd.DataFrame) -> list[Finding]:
 def costs_without_recipients(rows: pd.DataFrame) -> list[Finding]:
     """NAEVN-02, NAEVN-03: unit costs with nobody, or hardly anybody, to divide the expenditure by."""
     limits = rules.catalogue().thresholds
-    entry = indicators().indicators["unit_cost"]
-    if not isinstance(entry, UnitCost):
-        return []
+    entry = indicators()["unit_cost"]
     keys = ["population_group", "category", "area_code", "year"]
-    persons = rows[rows["indicator"].isin(entry.denominators)].set_index(keys)["value"].rename("persons")
+    persons = rows[rows["indicator"].isin(entry.persons())].set_index(keys)["value"].rename("persons")
     costs = rows[rows["indicator"] == "unit_cost"].set_index(keys)["value"]
     amounts = rows[rows["indicator"] == KRONER].set_index(keys)["value"].rename("amount")
     table = pd.concat([costs, persons, amounts], axis=1).reset_index()
@@ -139,7 +131,7 @@ def _by_cell(rows: pd.DataFrame) -> list[tuple[Cell, pd.DataFrame]]:
 def _found(rule: str, cell: Cell, text: str) -> Finding:
     """A finding about a cell: its name in front of `text`."""
     indicator, group, category, _ = cell
-    entry = indicators().indicators[indicator]
+    entry = indicators()[indicator]
     of = "" if category == accounts.TOTAL else f", {accounts.labels().get((group, category), category)}"
     return found(rule, ", ".join(entry.sources), sentence(f"{entry.name}{of} {text}"))
 
@@ -152,7 +144,7 @@ def _names(rows: pd.DataFrame) -> str:
 def _changes(rows: pd.DataFrame) -> str:
     """The municipalities of a cell with both figures, the largest change first."""
     ordered = rows.assign(size=(rows["value"] - rows["earlier"]).abs()).sort_values("size", ascending=False)
-    entry = indicators().indicators[rows["indicator"].iloc[0]]
+    entry = indicators()[rows["indicator"].iloc[0]]
     thousand = entry.unit == "kr"
 
     def shown(value: float) -> str:

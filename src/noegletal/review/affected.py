@@ -9,10 +9,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from analysis import accounts, measures
-from analysis.catalogue import Amount, Modelled, catalogue
 from analysis.danish import money_unit, rounded
 from analysis.rows import CELL_KEYS, CHANGE, GROWTH, INDEX, KEYS, LEVEL, MEASURE, SHARE, SINCE
 from analysis.tables import read_coded
+from noegletal.figures.kinds import indicators
 from noegletal.review.revisions import Revisions
 
 # Growths, shares and indices are shown with one decimal at the most.
@@ -103,8 +103,8 @@ def _published(folder: Path, sections: dict[str, dict[str, Any]]) -> Iterator[tu
 
 def _judged(revisions: Revisions, shown: pd.DataFrame) -> pd.DataFrame:
     """The published rows with `changes` (as printed) and `may_change`; those that nothing can reach are left out."""
-    kinds = catalogue().indicators
-    modelled = shown["indicator"].map(lambda name: isinstance(kinds.get(name), Modelled)).astype(bool)
+    kinds = indicators()
+    modelled = shown["indicator"].map(lambda name: name in kinds and kinds[name].modelled).astype(bool)
     changed_tables = {table.table for table in revisions.tables if not table.same}
     rests = shown.loc[modelled, "indicator"].map(lambda name: bool(changed_tables & set(kinds[name].sources)))
     models = shown[modelled].assign(changes=False, may_change=rests.astype(bool))
@@ -143,7 +143,7 @@ def _read_in_both(revisions: Revisions, rows: pd.DataFrame) -> pd.DataFrame:
     for (measure, since), alike in rows.groupby([MEASURE, SINCE], dropna=False):
         for side, table in zip(made.columns, tables, strict=True):
             made.loc[alike.index, side] = _looked_up(_measured(table, alike, measure, since), alike)
-    units = rows["indicator"].map(lambda name: catalogue().indicators[name].unit)
+    units = rows["indicator"].map(lambda name: indicators()[name].unit)
     # One that is missing can only be a level.
     absent = rows["value"].isna() & (rows["unit"] == units) & made.isna().any(axis=1)
     known = absent | _same(rows["value"], made["before"]) | _same(rows["value"], made["after"])
@@ -179,8 +179,8 @@ def _same(one: pd.Series, other: pd.Series) -> pd.Series:
 def _precision(rows: pd.DataFrame) -> tuple[list[int], list[float]]:
     """Decimals and divisor with which each row is printed: amounts in the unit their figure reads well in."""
     decimals, divisors = [], []
-    kinds = catalogue().indicators
-    amount = rows["indicator"].map(lambda name: isinstance(kinds[name], Amount)).astype(bool) & (rows["unit"] == "kr")
+    kinds = indicators()
+    amount = rows["indicator"].map(lambda name: kinds[name].adds_categories).astype(bool) & (rows["unit"] == "kr")
     units = {output: money_unit(part["value"]) for output, part in rows[amount].groupby("output")}
     for row, is_amount in zip(rows.itertuples(), amount, strict=True):
         if is_amount:

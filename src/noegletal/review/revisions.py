@@ -13,11 +13,12 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from analysis import accounts, areas
-from analysis.catalogue import Amount, Count, Modelled, Population, ShareOfPopulation, catalogue
+from analysis.catalogue import adds_up
 from analysis.danish import rounded
 from analysis.edition import KEY_FIGURES, Edition
 from analysis.errors import InputError
 from analysis.rows import KEYS
+from noegletal.figures.kinds import indicators
 from noegletal.review.reconcile import Comparison, compare, published
 from noegletal.review.vintage_figures import CURRENT, Vintage, built, same_files, vintage
 from noegletal.sources.snapshot import TIME, RawFile, raw_files, read_table, table_shapes
@@ -25,8 +26,6 @@ from noegletal.sources.vintages import kept_vintages, vintages_folder
 
 # Sums of the same amounts in another order differ by less; a revision of the smallest unit of a source by more.
 RELATIVE_NOISE, ABSOLUTE_NOISE = 1e-10, 1e-6
-# Amounts and counts are ranked by how much they move, everything else by how many per cent.
-RANKED_BY_AMOUNT = (Amount, Count, Population, ShareOfPopulation)
 AREA_ORDER = {"country": 0, "group": 1, "region": 2, "municipality": 3}
 FACTS = ("value", "status", "origin")
 CHANGE_COLUMNS = [
@@ -237,8 +236,8 @@ def differences(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 def _ranked(changes: pd.DataFrame) -> pd.DataFrame:
     # A figure that was zero has no relative change; nothing is larger.
     relative = changes["change_pct"].abs().mask(changes["change"].notna() & changes["change_pct"].isna(), np.inf)
-    kinds = catalogue().indicators
-    by_amount = {name: isinstance(kinds[name], RANKED_BY_AMOUNT) for name in changes["indicator"].unique()}
+    # Amounts and counts are ranked by how much they move, everything else by how many per cent.
+    by_amount = {name: adds_up(name) for name in changes["indicator"].unique()}
     amounts = changes["indicator"].map(by_amount).astype(bool)
     effect = changes["change"].abs().where(amounts, relative)
     known = accounts.categories()
@@ -337,7 +336,7 @@ def _furthest(values: pd.Series) -> float:
 
 def known_indicators(names: Sequence[str]) -> list[str]:
     """The names as they are; one that has no key figures is an error that lists those that have."""
-    known = [name for name, entry in catalogue().indicators.items() if not isinstance(entry, Modelled)]
+    known = [name for name, entry in indicators().items() if not entry.modelled]
     for name in names:
         if name not in known:
             raise InputError(f"indicator {name!r} has no key figures; these have: {', '.join(known)}")

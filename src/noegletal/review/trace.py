@@ -7,22 +7,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 from pyarrow.parquet import read_schema
 
 from analysis import accounts, areas
-from analysis.catalogue import Modelled, catalogue
 from analysis.edition import FACTS
 from analysis.errors import InputError
 from analysis.rows import SUPPRESSED
-from noegletal.review.trace_chains import chain
-from noegletal.review.trace_evidence import Evidence, Question, Rows
-from noegletal.review.trace_steps import PROTECTED, Step, title
+from noegletal.figures.formulas import Question
+from noegletal.figures.kinds import indicators
+from noegletal.review.chain import PROTECTED, Step, chain, title
+from noegletal.review.evidence import NOT_CODES, Evidence, Rows
 from noegletal.sources.corrections import FILE, corrections_of
 
 # The chain adds the same floats in another order than the build.
-FACTS_OF_TABLES = {"REGK100": "expenditure", "FOLK1A": "population"}
 RELATIVE, ABSOLUTE = 1e-9, 1e-6
+FACTS_OF_TABLES = {"REGK100": "expenditure", "FOLK1A": "population"}
 MODELLED = (
     "Tallet er beregnet af en model (analysis.herberg) ud fra fakta, som er dannet af filerne "
     "herunder. Det er ikke et nøgletal og har ingen kæde af rækker. Fakta:"
@@ -46,13 +47,14 @@ class Trace:
     @cached_property
     def rows(self) -> int:
         """How many raw rows the figure rests on, each counted once."""
-        return len(raw_rows(self.chain)) if self.chain else 0
+        return counted_rows(self.chain) if self.chain else 0
 
     @cached_property
     def files(self) -> list[dict[str, object]]:
         """The files that the raw rows stand in; without rows all that there are of the sources."""
-        rows = list(leaves(self.chain)) if self.chain else []
-        seen = set().union(*(leaf.files for leaf in rows)) | ({FILE} if any(leaf.corrected for leaf in rows) else set())
+        read = _positions(self.chain) if self.chain else []
+        seen = set().union(*(table["file"].iloc[positions].unique() for table, positions in read))
+        seen |= {FILE} if any((table["correction"].iloc[positions] != "").any() for table, positions in read) else set()
         return [file for file in self.sources if file["file"] in seen] or self.sources
 
     @property
@@ -66,8 +68,8 @@ def trace(evidence: Evidence, question: Question) -> Trace:
 
     A suppressed figure and one of the shelter model have no chain, and the explanation says why.
     """
-    entry = catalogue().indicators[question.indicator]
-    if isinstance(entry, Modelled):
+    entry = indicators()[question.indicator]
+    if entry.modelled:
         files, facts = files_of(evidence, entry.sources), facts_of(evidence, entry.sources)
         return Trace(
             question, {"unit": entry.unit}, entry.definition, None, files, explanation=f"{MODELLED} {', '.join(facts)}."
@@ -95,16 +97,16 @@ def asked(
 
     Errors: what is not there, with the nearest names; a category of several population groups without `group`.
     """
-    known = catalogue().indicators
+    known = indicators()
     name = _known(indicator, {code: entry.name for code, entry in known.items()}, "indicator")
     area_code = areas.find_area(area)
-    if isinstance(known[name], Modelled):
+    if known[name].modelled:
         return Question(name, area_code, known[name].population_group, known[name].category, year, variant)
     table = evidence.key_figures[evidence.key_figures["indicator"] == name]
     if table.empty:
         sources = ", ".join(known[name].sources)
         raise InputError(f"{name!r} has no key figures in this edition: was {sources} delivered?")
-    labels = accounts.categories().set_index(["population_group", "category"])["label"].to_dict()
+    labels = accounts.labels()
     pairs = table[["population_group", "category"]].drop_duplicates().itertuples(index=False, name=None)
     category = _known(category, {pair[1]: labels.get(pair, pair[1]) for pair in pairs}, f"category of {name!r}")
     variant = _known(variant, {code: code for code in table["variant"].unique()}, f"variant of {name!r}")
@@ -149,9 +151,29 @@ def leaves(step: Step) -> Iterator[Rows]:
         yield from leaves(part)
 
 
+def counted_rows(step: Step) -> int:
+    """How many raw rows there are under a step, each counted once."""
+    return sum(len(positions) for _, positions in _positions(step))
+
+
 def raw_rows(step: Step) -> set[tuple[str, str, int]]:
     """Every raw row under a step: file, sheet of a workbook or empty, line."""
-    return set().union(*(rows.places for rows in leaves(step)))
+    found: set[tuple[str, str, int]] = set()
+    for table, positions in _positions(step):
+        names = ("file", "sheet", "line")
+        columns = [table[name].iloc[positions].tolist() if name in table else [""] * len(positions) for name in names]
+        found.update(zip(*columns, strict=True))
+    return found
+
+
+def _positions(step: Step) -> list[tuple[pd.DataFrame, np.ndarray]]:
+    """Where the raw rows under a step stand among those that were read, each once, by what was read."""
+    by_table: dict[int, list[Rows]] = {}
+    for rows in leaves(step):
+        by_table.setdefault(id(rows.table), []).append(rows)
+    return [
+        (parts[0].table, np.unique(np.concatenate([rows.positions for rows in parts]))) for parts in by_table.values()
+    ]
 
 
 def step_record(step: Step, limit: int = 0) -> dict[str, object]:
@@ -166,7 +188,7 @@ def step_record(step: Step, limit: int = 0) -> dict[str, object]:
         "how": step.how,
         "note": step.note,
         "source": step.source,
-        "rows": [_row_record(row, step.rows.codes) for row in shown_rows.to_dict("records")],
+        "rows": [_row_record(row) for row in shown_rows.to_dict("records")],
         "row_unit": step.row_unit,
         "more_rows": len(rows) - len(shown_rows),
         "steps": [step_record(part, limit) for part in shown_steps],
@@ -190,13 +212,13 @@ def trace_record(found: Trace, limit: int = 0) -> dict[str, object]:
     }
 
 
-def _row_record(row: dict[str, object], codes: list[str]) -> dict[str, object]:
+def _row_record(row: dict[str, object]) -> dict[str, object]:
     sheet = row.get("sheet")
     return {
         "file": str(row["file"]),
         **({"sheet": sheet} if isinstance(sheet, str) else {}),
         "line": int(row["line"]),
-        "codes": {name: str(row[name]) for name in codes},
+        "codes": {name: str(code) for name, code in row.items() if name not in NOT_CODES},
         "value": None if pd.isna(row["value"]) else float(row["value"]),
         "correction": row["correction"],
         "removed": bool(row["removed"]),

@@ -109,10 +109,16 @@ def status_of(edition: Edition, area_codes: list[str], *, out: Path, raw: Path, 
     """What is stale and why: `build`, and by area `pages` and each section; an empty text is up to date.
 
     Without area codes every area that has a report. While the build is stale nothing is known of the sections.
+    Errors: an entry of indicators.yml that cannot be built.
     """
     there = (out / edition.name).glob(f"*/{MANIFEST}")
     codes = area_codes or sorted(read_manifest(path.parent)["area_code"] for path in there)
     build = stale_build(edition, raw, processed)
+    if build:
+        # What the next build would refuse is said now; when nothing is stale, pandas need not be loaded for it.
+        from noegletal.figures.kinds import indicators
+
+        indicators()
     found: dict[str, Any] = {"edition": edition.name, "build": build, "areas": {}}
     vintages = vintage_names(edition, raw)
     for code in [] if build else codes:

@@ -8,12 +8,11 @@ import datetime
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import pandas as pd
 
 from analysis import accounts, areas
-from analysis.catalogue import Count, CountedTable, GivenRate, ShareOfPopulation, catalogue
+from analysis.catalogue import catalogue
 from analysis.edition import Edition
 from analysis.errors import InputError
 from noegletal.sources import statbank
@@ -212,18 +211,8 @@ def used_codes(table: str) -> dict[str, list[str]]:
     """The codes of a table that indicators.yml uses, by variable."""
     used: dict[str, list[str]] = {}
     for indicator in catalogue().indicators.values():
-        if isinstance(indicator, GivenRate) and indicator.table == table:
-            selections = [indicator.select]
-        elif isinstance(indicator, Count):
-            counted = [counted for counted in indicator.counts if counted.table == table]
-            selections = [counted.select for counted in counted]
-            for found in counted:
-                used.setdefault(found.variable, []).extend(chain.from_iterable(found.categories.values()))
-        else:
-            continue
-        for selection in selections:
-            for variable, code in selection.items():
-                used.setdefault(variable, []).append(code)
+        for variable, codes in indicator.needs(table).items():
+            used.setdefault(variable, []).extend(codes)
     return used
 
 
@@ -246,7 +235,7 @@ def _periods(edition: Edition, table: str, shape: TableShape, info: TableInfo) -
     else:
         marks = shape.fetch[TIME]
         wanted = {f"{year}{mark}" for year in years for mark in marks if mark != WEIGHTS}
-        near, far = _weight_quarters(edition, own) if WEIGHTS in marks else (set(), [])
+        near, far = _weight_quarters(edition, table, own) if WEIGHTS in marks else (set(), [])
         warnings = [f"no quarter within a year of {few(far)}, for which persons are weights"] * bool(far)
     absent = sorted(wanted - set(own))
     if absent:
@@ -257,23 +246,22 @@ def _periods(edition: Edition, table: str, shape: TableShape, info: TableInfo) -
     return {code: code for code in sorted(wanted | near)}, warnings
 
 
-def _weight_quarters(edition: Edition, own: list[str]) -> tuple[set[str], list[str]]:
-    """The quarters nearest to the dates at which persons weigh a rate of the edition, and dates without one."""
-    indicators = catalogue().indicators
+def _weight_quarters(edition: Edition, table: str, own: list[str]) -> tuple[set[str], list[str]]:
+    """The quarters nearest to the dates at which persons weigh a rate of the edition, and dates without one.
+
+    `table` is that of the persons; the years are those of the other sources of the rate.
+    """
     dated = {
-        (table, indicator.weight.date)
-        for indicator in indicators.values()
-        if isinstance(indicator, GivenRate)
-        for table in (indicator.table, *(counted.table for counted in _counts_of(indicator.prefer)))
-    } | {
-        (indicators[indicator.share].table, indicator.date)
-        for indicator in indicators.values()
-        if isinstance(indicator, ShareOfPopulation)
+        (source, date)
+        for indicator in catalogue().indicators.values()
+        for date in indicator.dates()
+        for source in indicator.sources
+        if source != table
     }
     starts = {code: pd.Period(code.replace("K", "Q"), freq="Q").start_time.date() for code in own}
     near, far = set(), []
-    for table, date in sorted(dated):
-        for year in edition.tables[table].years.all if table in edition.tables else []:
+    for source, date in sorted(dated):
+        for year in edition.tables[source].years.all if source in edition.tables else []:
             day = datetime.date.fromisoformat(f"{year}-{date}")
             best = min(own, key=lambda code, day=day: abs((starts[code] - day).days))
             if abs((starts[best] - day).days) <= YEAR_DAYS:
@@ -281,12 +269,6 @@ def _weight_quarters(edition: Edition, own: list[str]) -> tuple[set[str], list[s
             else:
                 far.append(day.isoformat())
     return near, far
-
-
-def _counts_of(indicator: str) -> list[CountedTable]:
-    """The tables that an indicator is counted from; none of one that is not counted."""
-    entry = catalogue().indicators.get(indicator)
-    return entry.counts if isinstance(entry, Count) else []
 
 
 def listed_periods(periods: Sequence[str]) -> str:
