@@ -84,7 +84,9 @@ def hostile_sections(folder):
     outputs.append(outputs[0] | {"output": "tabel_udeladt", "left_out": HOSTILE["script"], "chart": None})
     for facts in outputs:
         (folder / "data" / f"{facts['output']}.csv").write_bytes(tables.spreadsheet_csv(rows))
+        (folder / "data" / f"{facts['output']}.parquet").write_bytes(tables.coded(rows))
     record = {"title": HOSTILE["script"], "outputs": outputs, "failed": "", "made": "2026-11-21T10:00:00+00:00"}
     failed = record | {"title": "Fejlet", "failed": "ValueError", "outputs": [outputs[0] | {"output": "figur_gammel"}]}
     (folder / "data" / "figur_gammel.csv").write_bytes(tables.spreadsheet_csv(rows))
+    (folder / "data" / "figur_gammel.parquet").write_bytes(tables.coded(rows))
     return {"01_ond": record, "02_fejlet": failed}

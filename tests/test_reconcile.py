@@ -152,7 +152,7 @@ def test_before_print_reports_and_differences_are_made(unprinted, processed, tmp
 def test_a_printed_file_without_its_columns_is_one_sentence(edition, monkeypatch, tmp_path):
     (tmp_path / "published").mkdir()
     (tmp_path / "published" / CARRIED.name).write_text("id,value\nn1,5\n", encoding="utf-8")
-    monkeypatch.setattr("analysis.reconcile.reference_folder", lambda: tmp_path)
+    monkeypatch.setattr("noegletal.review.reconcile.reference_folder", lambda: tmp_path)
     with pytest.raises(
         InputError, match=rf"{CARRIED.name} line 1 has no column notebook, .*contradicts; it has id, value"
     ):

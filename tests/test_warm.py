@@ -14,7 +14,6 @@ from conftest import ROOT
 from kernel_runs import GIVEN, Notebook, in_preloaders, needs_linux, pids, preloader_pids
 
 from analysis.edition import load_edition
-from analysis.errors import InputError
 from noegletal.publish.manifest import EXECUTED
 from noegletal.runner.execute import Job, run
 from warmkernel import engine, preloader, provisioner, sockets
@@ -239,7 +238,7 @@ def untested(monkeypatch):
 def test_the_engine_is_chosen_by_its_self_test(untested):
     assert [engine.choose(name) for name in ("stock", "warm", "auto")] == ["stock", "warm", "warm"]
     assert engine.why_stock() == ""
-    with pytest.raises(InputError, match="engine 'fork' is not known; choose one of auto, warm, stock"):
+    with pytest.raises(engine.EngineError, match="engine 'fork' is not known; choose one of auto, warm, stock"):
         engine.choose("fork")
 
 
@@ -247,7 +246,9 @@ def test_other_systems_take_the_stock_engine(untested):
     untested.setattr(sys, "platform", "darwin")
     assert engine.choose("auto") == "stock"
     assert engine.why_stock() == "kernels are forked on Linux only"
-    with pytest.raises(InputError, match="does not work here: kernels are forked on Linux only; use --engine stock"):
+    with pytest.raises(
+        engine.EngineError, match="does not work here: kernels are forked on Linux only; use --engine stock"
+    ):
         engine.choose("warm")
 
 

@@ -105,8 +105,9 @@ def coded(rows: pd.DataFrame) -> bytes:
     """
     table = rows.reset_index(drop=True)
     if "indicator" in table.columns:
-        made = table.reindex(columns=[MEASURE, SINCE])
-        table = table.assign(measure=made[MEASURE].fillna(LEVEL).astype("str"), since=made[SINCE].astype("Int64"))
+        level, nowhere = pd.Series(LEVEL, table.index, dtype="str"), pd.Series(pd.NA, table.index, dtype="Int64")
+        made = table.get(MEASURE, level).astype("str").fillna(LEVEL)
+        table = table.assign(measure=made, since=table.get(SINCE, nowhere).astype("Int64"))
     # A column of the analyst's own may hold anything.
     mixed = table.select_dtypes(include="object").columns
     return table.astype(dict.fromkeys(mixed, "str")).to_parquet(index=False)

@@ -30,7 +30,6 @@ from noegletal.publish.manifest import (
     MANIFEST,
     OUTPUT_FACTS,
     PACKAGE,
-    PAGES,
     SectionRun,
     output_files,
     read_manifest,
@@ -242,7 +241,7 @@ def _kept(folder: Path, new: Path, plan: SectionPlan, manifest: dict[str, Any]) 
 
 
 def _stays(name: str, shown: set[str], sections: dict[str, dict[str, Any]]) -> bool:
-    """Whether a file of the report as it was is in the new one too: no page is, nor what no section shows any longer.
+    """Whether a file of the report as it was is in the new one too: what sections still show, and the other forms.
 
     What the edition no longer declares stays with the last good page of its section until that is made again.
     """
@@ -252,8 +251,7 @@ def _stays(name: str, shown: set[str], sections: dict[str, dict[str, Any]]) -> b
         return name in shown
     if place == "notebooks":
         return path.stem in sections
-    written = (*PAGES, MANIFEST, provenance.FOLDER)
-    return place not in written and not path.match("[0-9][0-9]_*.html")
+    return name in FORMATS.values()
 
 
 def _frame_sections(folder: Path, context: dict[str, Any]) -> None:
