@@ -185,7 +185,7 @@ def sections(folder):
 def test_the_same_files_as_a_run_here_from_workers_that_see_nothing_of_it(project, template, dask, driver):
     dask.ensure(1)
     assert driver(dask.address) == {("hovedstaden", "01_a"): "", ("hovedstaden", "02_b"): ""}
-    assert len(sections(project.report)) == 6
+    assert len(sections(project.report)) == 8
     assert sections(project.report) == sections(template.report)
     assert project.litter() == []
     assert not dask.log.exists()
