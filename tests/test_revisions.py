@@ -15,7 +15,7 @@ from conftest import ROOT, noegletal, rewrite_raw
 from analysis import measures
 from analysis.edition import ROOT_VARIABLE, load_edition
 from analysis.errors import InputError
-from analysis.tables import spreadsheet_csv, with_labels
+from analysis.tables import coded, with_labels
 from noegletal.publish.manifest import PAGES, published_sections
 from noegletal.publish.site import publish
 from noegletal.review.affected import affected_outputs, sections_to_rerun
@@ -241,8 +241,8 @@ def report(project, revisions):
         "tabel_kilder": pd.DataFrame({"table": ["REGK100"], "sha256": ["x"]}),
     }
     for name, rows in outputs.items():
-        content = spreadsheet_csv(with_labels(rows) if "indicator" in rows.columns else rows)
-        (folder / "data" / f"{name}.csv").write_bytes(content)
+        content = coded(with_labels(rows) if "indicator" in rows.columns else rows)
+        (folder / "data" / f"{name}.parquet").write_bytes(content)
     facts = [{"output": name, "number": "", "title": f"Om <{name}>", "origin": ""} for name in outputs]
     sections = {
         "01_udgifter": {"title": "Udgifter", "outputs": [facts[0], facts[1], facts[3]]},
@@ -267,10 +267,10 @@ def test_figures_that_would_change_are_named(revisions, report):
 
 
 @pytest.mark.long
-def test_a_csv_that_is_none_of_the_reports_is_named(revisions, report, tmp_path):
+def test_a_file_that_is_none_of_the_reports_is_named(revisions, report, tmp_path):
     shutil.copytree(report, tmp_path / "report")
-    (tmp_path / "report" / "data" / "figur_niveau.csv").write_bytes(b"\xff\xfe;\n")
-    with pytest.raises(InputError, match=r"figur_niveau\.csv is not a CSV of the report"):
+    (tmp_path / "report" / "data" / "figur_niveau.parquet").write_bytes(b"\xff\xfe;\n")
+    with pytest.raises(InputError, match=r"figur_niveau\.parquet is not of the report"):
         affected_outputs(revisions, tmp_path / "report", published_sections(report), "København")
 
 

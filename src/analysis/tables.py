@@ -109,7 +109,7 @@ def coded(rows: pd.DataFrame) -> bytes:
         made = table.get(MEASURE, level).astype("str").fillna(LEVEL)
         table = table.assign(measure=made, since=table.get(SINCE, nowhere).astype("Int64"))
     # A column of the analyst's own may hold anything.
-    mixed = table.select_dtypes(include="object").columns
+    mixed = table.select_dtypes(include="object", exclude="str").columns
     return table.astype(dict.fromkeys(mixed, "str")).to_parquet(index=False)
 
 
