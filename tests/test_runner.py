@@ -197,9 +197,14 @@ def test_an_output_that_is_gone_costs_its_own_section_alone(published, change, k
 def test_what_is_no_longer_declared_goes_when_its_section_is_made_again(published):
     renamed(published)
     published.section("01_a", PUBLISH.format(name="01_a", text="anden udgave").replace("tabel_01_a", "tabel_ny"))
+    for name in ("noter.txt", "spor/laesoe.html"):
+        (published.report / name).parent.mkdir(exist_ok=True)
+        (published.report / name).write_text("x", encoding="utf-8")
     assert published.run().returncode == 0
     kept = {path.name for path in published.report.glob("data/*")}
     assert kept == {f"{output}.{kind}" for output in ("tabel_ny", "tabel_02_b") for kind in ("csv", "parquet")}
+    assert (published.report / "noter.txt").read_text(encoding="utf-8") == "x", "somebody's own file"
+    assert not (published.report / "spor").exists(), "pages of rows that reports had once"
 
 
 def test_a_file_that_is_missing_is_named(tmp_path):

@@ -318,7 +318,10 @@ def test_the_page_names_files_rows_and_commands(report, evidence):
         words = text.split()
         assert trace(evidence, asked(evidence, *words[2:5], int(words[5]), group=words[9])).agrees
     assert "Rækkerne giver ikke" not in page.text
-    assert "beregnet af nøgletallene" in page.find(id="figur-04").text
+    assert "også dem for 2020, som der sammenlignes med" in page.find(id="figur-04").text
+    shares = page.find(id="figur-06").text
+    assert "beregnet af nøgletallene" in shares
+    assert "sammenlignes" not in shares, "a share is measured from no year"
     assert "beregnet af nøgletallene" not in section.text
 
 

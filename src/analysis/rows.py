@@ -56,6 +56,7 @@ class Labels(_Declared):
     columns: Columns
     units: dict[str, UnitName]
     origins: dict[str, str]
+    statuses: dict[str, str]
     severities: dict[Severity, SeverityName]
     groups: dict[str, str]
     variants: dict[str, str]

@@ -9,7 +9,7 @@ from analysis import accounts, areas
 from analysis.catalogue import Break, CountedTable
 from analysis.edition import Edition
 from analysis.errors import InputError
-from analysis.rows import ORIGINS
+from analysis.rows import ORIGINS, weakest
 from noegletal.facts import checks
 from noegletal.facts.lineage import Cells, Lineage, chosen
 from noegletal.facts.sums import added
@@ -123,7 +123,7 @@ def _with_zeros(facts: pd.DataFrame, cells: pd.DataFrame, counted: CountedTable,
     absent = full["status"].isna()
     full["value"] = full["value"].mask(absent & present, table_shapes()[counted.table].suppressed_value)
     full["status"] = full["status"].mask(absent, "final").mask(absent & ~present, "missing")
-    full["origin"] = full["origin"].fillna(max(cells["origin"].unique(), key=ORIGINS.index))
+    full["origin"] = full["origin"].fillna(weakest(cells["origin"].unique()))
     return full
 
 

@@ -16,7 +16,7 @@ from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.prices import STATUS_NAMES as PRICE_STATUS_NAMES
 from analysis.prices import deflators, price_index
-from analysis.rows import CELL_KEYS, COLUMNS, KEYS, ORIGINS, STATUSES, UNITS, labels
+from analysis.rows import CELL_KEYS, COLUMNS, KEYS, ORIGINS, STATUSES, UNITS, labels, weakest
 from noegletal.facts import counts, diagnoses, expenditure, population, rates
 from noegletal.facts.sums import rates as rates_of
 from noegletal.facts.sums import with_summed_areas
@@ -530,7 +530,7 @@ class ShareOfPopulation(Kind):
         origins = zip(both["origin"], both["origin_people"], strict=True)
         rows = both[["area_code", "year", "status"]].assign(
             value=both["value"] * both["value_people"] / PER["pct"],
-            origin=[max(pair, key=ORIGINS.index) for pair in origins],
+            origin=[weakest(pair) for pair in origins],
             population_group=catalogue().age_bands[self.age_band].population_group,
             category=accounts.TOTAL,
             variant=accounts.STANDARD,

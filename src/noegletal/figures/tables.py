@@ -11,7 +11,7 @@ import pandas as pd
 from analysis import accounts, areas
 from analysis.catalogue import catalogue
 from analysis.edition import Edition
-from analysis.rows import CELL_KEYS, ORIGINS
+from analysis.rows import CELL_KEYS, weakest
 from noegletal.facts import population
 from noegletal.facts.sums import added, rates, with_summed_areas
 
@@ -97,8 +97,8 @@ class Tables:
             pd.DataFrame({"year": self.edition.period.all}), how="cross"
         )
         full = grid.merge(rows, on=["population_group", "category", "area_code", "year"], how="left")
-        weakest = max(self.persons["origin"].unique(), key=ORIGINS.index)
-        return full.fillna({"status": "missing", "origin": weakest}).assign(variant=accounts.STANDARD)
+        origin = weakest(self.persons["origin"].unique())
+        return full.fillna({"status": "missing", "origin": origin}).assign(variant=accounts.STANDARD)
 
     def nearest(self, band: str, date: str, years: Iterable[int]) -> pd.DataFrame:
         """Persons of the quarter nearest to a date of each year, at most a year away.
@@ -160,10 +160,10 @@ def _with_delivered_zeros(rows: pd.DataFrame, expenditure: pd.DataFrame, edition
         pd.MultiIndex.from_frame(expenditure[["area_code", "year"]].drop_duplicates())
     )
     absent = full["status"].isna()
-    weakest = max(expenditure["origin"].unique(), key=ORIGINS.index)
+    origin = weakest(expenditure["origin"].unique())
     full["value"] = full["value"].mask(absent & delivered, 0.0)
     full["status"] = full["status"].mask(absent & delivered, "final").mask(absent & ~delivered, "missing")
-    full["origin"] = full["origin"].mask(absent, weakest)
+    full["origin"] = full["origin"].mask(absent, origin)
     return full
 
 
@@ -224,6 +224,6 @@ def direct(pairs: pd.DataFrame, scale: float = 1.0) -> pd.DataFrame:
     return pairs[["area_code", *CELL_KEYS]].assign(
         value=value,
         status=pairs["status"].mask(value.isna(), "missing"),
-        origin=[max(pair, key=ORIGINS.index) for pair in zip(pairs["origin"], pairs["origin_below"], strict=True)],
+        origin=[weakest(pair) for pair in zip(pairs["origin"], pairs["origin_below"], strict=True)],
         note="",
     )

@@ -11,15 +11,9 @@ from typing import Any
 from analysis import areas, danish
 from analysis.danish import STATUS_SYMBOLS
 from analysis.edition import Edition
+from analysis.rows import labels
 
 LANGUAGE = "da-DK"
-STATUS_NAMES = {
-    "missing": "mangler",
-    "suppressed": "vises ikke af hensyn til få personer",
-    "not_applicable": "ikke relevant",
-    "provisional": "foreløbigt",
-    "final": "endeligt",
-}
 # Safe in a workbook made from data: a text is never taken for a formula, a link or a number.
 TEXT_STAYS_TEXT = {
     "strings_to_formulas": False,
@@ -63,7 +57,7 @@ def fixed_date(edition: Edition) -> datetime.datetime:
 
 def symbols(statuses: set[str]) -> list[str]:
     """What the symbols for figures that are not there stand for, such as `.. mangler.`; nothing for other statuses."""
-    return [f"{symbol} {STATUS_NAMES[status]}." for status, symbol in STATUS_SYMBOLS.items() if status in statuses]
+    return [f"{symbol} {labels().statuses[status]}." for status, symbol in STATUS_SYMBOLS.items() if status in statuses]
 
 
 def lines_below(record: dict[str, Any], facts: dict[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from analysis import accounts, areas, danish
 from analysis.edition import Edition, load_edition
-from analysis.rows import KEYS, SINCE, SUPPRESSED, labels
+from analysis.rows import KEYS, LEVEL, MEASURE, SINCE, SUPPRESSED, labels
 from analysis.tables import read_coded
 from noegletal.figures.build import build_record
 from noegletal.figures.formulas import Question, category_name
@@ -95,6 +95,7 @@ def _output(
         "heading": heading,
         "shows": _shows(shown),
         "files": list({file["file"]: file for file in files}.values()),
+        "computed": any(row[MEASURE] != LEVEL for row, _ in asked),
         "since": since[0].year if since else None,
         "modelled": _modelled(evidence, modelled) if modelled else "",
         "suppressed": len(rows) - len(shown),

@@ -30,6 +30,7 @@ from noegletal.publish.manifest import (
     MANIFEST,
     OUTPUT_FACTS,
     PACKAGE,
+    PAGES,
     SectionRun,
     output_files,
     read_manifest,
@@ -57,6 +58,8 @@ FILES = {
     FORMATS["workbook"]: "Figurer, tabeller og nøgletal i et regneark (XLSX)",
     f"../{PACKAGE}": "Beskrivelse af data for andre programmer (Data Package)",
 }
+# Reports once had the rows behind their figures as pages in a folder.
+ROWS_AS_PAGES = "spor"
 BASIS_NAMES = {"genuine": "ægte tal", "fitted": "tilpasset rekonstruktion"}
 
 
@@ -241,9 +244,10 @@ def _kept(folder: Path, new: Path, plan: SectionPlan, manifest: dict[str, Any]) 
 
 
 def _stays(name: str, shown: set[str], sections: dict[str, dict[str, Any]]) -> bool:
-    """Whether a file of the report as it was is in the new one too: what sections still show, and the other forms.
+    """Whether a file of the report as it was is in the new one too: no page is, nor what no section shows any longer.
 
-    What the edition no longer declares stays with the last good page of its section until that is made again.
+    What the edition no longer declares stays with the last good page of its section until that is made again. What
+    somebody else put there stays.
     """
     path = PurePosixPath(name)
     place = path.parts[0]
@@ -251,7 +255,8 @@ def _stays(name: str, shown: set[str], sections: dict[str, dict[str, Any]]) -> b
         return name in shown
     if place == "notebooks":
         return path.stem in sections
-    return name in FORMATS.values()
+    written = (*PAGES, MANIFEST, ROWS_AS_PAGES)
+    return place not in written and not path.match("[0-9][0-9]_*.html")
 
 
 def _frame_sections(folder: Path, context: dict[str, Any]) -> None:

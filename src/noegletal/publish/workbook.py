@@ -25,7 +25,6 @@ from analysis.rows import labels
 from analysis.tables import read_coded, with_danish_names, with_labels
 from noegletal.publish.manifest import FORMATS
 from noegletal.publish.office import (
-    STATUS_NAMES,
     TEXT_STAYS_TEXT,
     author,
     fixed_date,
@@ -41,7 +40,6 @@ LONGEST_NAME, LONGEST_TEXT = 31, 32767
 NOT_IN_NAMES = re.compile(r"[\[\]:*?/\\']")
 WIDEST, NARROWEST = 46, 9
 DANISH_NUMBER = re.compile(r"^\u2212?\d{1,3}(\.\d{3})*(,\d+)?$|^\u2212?\d+(,\d+)?$")
-STATUSES = STATUS_NAMES | PRICE_STATUS_NAMES
 YEARS = ("år", "year")
 # Excel is not to warn about codes, which are texts, also those of digits alone.
 EVERYWHERE = "A1:XFD1048576"
@@ -139,7 +137,7 @@ class _Writer:
         sheet.write_url(1, 0, f"internal:'{CONTENTS}'!A1", self._link, "Til indhold")
         sheet.write_string(1, 1, _text(" · ".join([record["title"], *about])), self._quiet)
         row = 2
-        symbols = [f"{symbol} {STATUS_NAMES[status]}" for status, symbol in STATUS_SYMBOLS.items()]
+        symbols = [f"{symbol} {labels().statuses[status]}" for status, symbol in STATUS_SYMBOLS.items()]
         for line in [*lines_below(record, facts), f"Tegn: {'; '.join(symbols)}."]:
             sheet.write_string(row, 0, _text(line), self._quiet)
             row += 1
@@ -325,19 +323,17 @@ def _published(folder: Path, output: str) -> _Published:
     """The rows behind an output: numbers as numbers, codes and statuses in words, no column twice."""
     rows = read_coded(folder, output)
     units = [labels().unit_names.get(unit, unit) for unit in rows.get("unit", ())]
+    cells: dict[str, list[Cell]] = {}
     if "indicator" in rows.columns:
         known = catalogue().indicators
-        named = [known[one].name if one in known else one for one in rows.pop("indicator")]
-        rows.insert(0, "nøgletal", named)
+        cells["nøgletal"] = [_text(known[one].name if one in known else one) for one in rows.pop("indicator")]
     # The code of what stands in words beside it.
     rows = rows.drop(columns="category") if {"category", "label"} <= set(rows.columns) else rows
     named = {"name", "series"} & set(rows.columns)
     if named and "variant" in rows.columns and not set(rows["variant"]) <= set(labels().variants):
         rows = rows.drop(columns="variant")
     table = with_danish_names(rows)
-    cells = {name: _cells(name, table[name]) for name in table.columns}
-    first = {"nøgletal": cells.pop("nøgletal")} if "nøgletal" in cells else {}
-    cells = first | cells
+    cells |= {name: _cells(name, table[name]) for name in table.columns}
     return _Published(list(cells), [list(row) for row in zip(*cells.values(), strict=True)], units)
 
 
@@ -354,7 +350,7 @@ def _cells(name: str, column: pd.Series) -> list[Cell]:
 
 def _status(status: str) -> str:
     symbol = STATUS_SYMBOLS.get(status)
-    name = STATUSES.get(status, status)
+    name = (labels().statuses | PRICE_STATUS_NAMES).get(status, status)
     return f"{symbol} {name}" if symbol else _text(name)
 
 
