@@ -11,8 +11,8 @@ STAMP := $(VENV)/.installed
 help:
 	@echo "make report [EDITION=2025] [AREA=hovedstaden]   raw figures -> reports/<edition>/<area>/index.html"
 	@echo "make check                                      key figures against the printed report"
-	@echo "make test                                       the tests, in about 10 minutes"
-	@echo "make test-long                                  the other tests: many examples, engines, a cluster, browsers"
+	@echo "make test                                       the tests, in about 6 minutes"
+	@echo "make test-long                                  the other tests: whole reports, many examples, engines, a cluster"
 	@echo "make lab                                        JupyterLab with the project's kernel"
 	@echo "make benchmark                                  time whole reports and a full-size build (idle machine)"
 	@echo "make lock                                       resolve requirements.lock again (needs the network)"
@@ -25,11 +25,11 @@ check: $(STAMP)
 	$(BIN)/noegletal check --edition $(EDITION)
 
 test: $(STAMP)
-	@echo "This takes about 10 minutes on two cores. The other tests: make test-long"
+	@echo "This takes about 6 minutes on two cores. The other tests: make test-long"
 	$(BIN)/python -m pytest -m "not long" --hypothesis-profile few
 
 test-long: $(STAMP)
-	@echo "This takes about 15 minutes on two cores."
+	@echo "This takes about 20 minutes on two cores."
 	$(BIN)/python -m pytest -m "long or thorough"
 
 lab: $(STAMP)

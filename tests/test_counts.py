@@ -223,6 +223,7 @@ def test_counts_alone_give_the_rate_that_they_replace(raw_with, edition, tmp_pat
     assert len(shown) == 29 * (10 + 11), "each of the two measures has the years of its own source"
 
 
+@pytest.mark.long
 def test_without_counts_the_rate_that_they_replace_is_missed(raw_with, edition, tmp_path):
     table, findings = build_edition(edition, raw_with(), tmp_path / "out")
     assert "children_notified_per_1000" not in set(table["indicator"])
@@ -230,6 +231,7 @@ def test_without_counts_the_rate_that_they_replace_is_missed(raw_with, edition, 
     assert {"UND2", "UND2_PR_1000"} <= missed
 
 
+@pytest.mark.long
 def test_a_table_that_the_edition_no_longer_names_is_left_where_it_is(raw_with, edition, tmp_path):
     needs = {name: need for name, need in edition.tables.items() if name != "UND2_PR_1000"}
     shorter = edition.model_copy(update={"tables": needs})
@@ -243,6 +245,7 @@ def test_children_by_number_of_notifications_add_up(key_figures):
     assert rows.loc[classes, "value"].sum() == rows.loc["i_alt", "value"]
 
 
+@pytest.mark.long
 def test_a_new_category_is_an_edit_of_data_files(tmp_path, monkeypatch, edition, raw_with):
     """A category of its own for one grouping: rows in accounts.csv and categories.csv, and every table has it."""
     (tmp_path / "data").mkdir()

@@ -117,6 +117,7 @@ def test_there_is_something_to_compare(in_the_report):
     assert text.count('<details class="data">') == 4
 
 
+@pytest.mark.long
 def test_papermill_by_hand_gives_the_figures_of_the_report(project, environment, in_the_report, tmp_path):
     out = tmp_path / "OUT.ipynb"
     result = subprocess.run(

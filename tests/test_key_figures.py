@@ -187,6 +187,7 @@ def test_a_municipality_that_is_not_there_is_missing_not_zero(raw_with, edition,
     assert any(finding.rule == "DAEK-01" and "Greve" in finding.text for finding in findings)
 
 
+@pytest.mark.long
 def test_origin_and_status_follow_the_sidecars(raw_with, edition, tmp_path):
     raw = raw_with()
     rewrite_raw(raw, "REGK100", list, origin="statbank", status="provisional")
@@ -206,6 +207,7 @@ def test_origin_and_status_follow_the_sidecars(raw_with, edition, tmp_path):
     assert (rate["origin"], rate["status"]) == ("reconstruction", "provisional")
 
 
+@pytest.mark.long
 def test_only_net_operating_rows_of_municipalities_count(raw_with, edition, tmp_path, key_figures):
     raw = raw_with()
     noise = [

@@ -86,6 +86,7 @@ def new_kind(tmp_path, monkeypatch):
         cached.cache_clear()
 
 
+@pytest.mark.long
 def test_a_new_kind_is_one_class_and_an_entry(new_kind, edition, processed, tmp_path):
     """It is computed, traced to its raw rows, protected and fetched, and no other module knows of it."""
     assert isinstance(indicators()["notified_again_share"], new_kind)

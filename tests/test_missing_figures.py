@@ -108,6 +108,7 @@ def untrue(said, *others):
     return [clause for clause in clauses if not all(clause in " ".join(other) for other in others)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_nothing_is_said_of_figures_that_are_all_missing(notebook, built, monkeypatch):
     built.without(built.whole["indicator"] != "population")

@@ -274,6 +274,7 @@ def test_texts_of_charts_can_be_searched():
     assert pdf._with_texts(chart(half)) == chart(half), "an outline that is still used keeps its definition"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name",
     [

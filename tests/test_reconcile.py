@@ -215,6 +215,7 @@ def test_both_readings_are_computed(edition, processed):
     assert all(set(question.printed) <= ids for question in open_questions())
 
 
+@pytest.mark.long
 def test_comparisons_are_kept_until_the_build_is_another(edition, processed, tmp_path):
     for name in ("key_figures.parquet", "build.json"):
         shutil.copy(processed / name, tmp_path)

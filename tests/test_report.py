@@ -324,6 +324,7 @@ def test_check_command_counts_genuine_and_fitted_apart(processed):
     assert "n25_tekst_growth_samlet_land" in result.stdout
 
 
+@pytest.mark.long
 def test_check_fails_on_a_deviation(raw_with, tmp_path):
     raw = raw_with()
     rewrite_raw(raw, "REGK100", lambda lines: [

@@ -469,6 +469,7 @@ def hostile(request, tmp_path, monkeypatch):
     return name, sorted(tmp_path.glob("*.html"))
 
 
+@pytest.mark.long
 @needs_chromium
 def test_hostile_names_are_shown_as_text(hostile, screen):
     """Without the policy of the page, which alone would keep a script from running."""

@@ -108,6 +108,7 @@ CELLS = [
 ]
 
 
+@pytest.mark.long
 def test_a_notebook_sees_the_same_of_both_engines(tmp_path):
     warm, stock = (Notebook(tmp_path, kind, CELLS).run() for kind in ("warm", "stock"))
     assert (warm.cause, stock.cause) == ("", "")

@@ -138,6 +138,7 @@ def test_the_comparison_of_figures_can_fail(books, opened):
     cell.value = kept
 
 
+@pytest.mark.long
 def test_nothing_is_a_formula_or_a_link_that_we_did_not_make(book):
     workbook, folder, outputs = book
     texts = set()

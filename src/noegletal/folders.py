@@ -54,10 +54,6 @@ def keep(old: Path, new: Path, stays: Callable[[str], bool] = lambda name: True)
 
     if old.is_dir():
         shutil.copytree(old, new, symlinks=True, ignore=left_out, copy_function=_link, dirs_exist_ok=True)
-    for folder in sorted((path for path in new.rglob("*") if path.is_dir()), reverse=True):
-        # Of a folder whose files all went, nothing is left; any other cannot be removed like this.
-        with suppress(OSError):
-            folder.rmdir()
 
 
 def _link(source: str, target: str) -> None:

@@ -102,6 +102,7 @@ def publish(
             sections[plan.notebook] = {"title": plan.title, **record}
         shown = {file for facts in _outputs(sections) for file in output_files(facts)}
         keep(folder, new, lambda name: _stays(name, shown, sections))
+        shutil.rmtree(new / ROWS_AS_PAGES, ignore_errors=True)
         context = {
             "edition": edition,
             "area": areas.name(area_code),
@@ -255,8 +256,7 @@ def _stays(name: str, shown: set[str], sections: dict[str, dict[str, Any]]) -> b
         return name in shown
     if place == "notebooks":
         return path.stem in sections
-    written = (*PAGES, MANIFEST, ROWS_AS_PAGES)
-    return place not in written and not path.match("[0-9][0-9]_*.html")
+    return place not in (*PAGES, MANIFEST) and not path.match("[0-9][0-9]_*.html")
 
 
 def _frame_sections(folder: Path, context: dict[str, Any]) -> None:
