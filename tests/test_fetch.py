@@ -347,6 +347,17 @@ def test_an_open_group_of_ages_is_refused(edition):
         assert "2-" in planned_cause(bank, edition_of(edition, FOLK1A=(2023, 2023)), "FOLK1A")
 
 
+def test_statbank_is_refused_by_its_rule(edition):
+    """HENT-01."""
+    wrong = {"FOLK1A": persons(["IALT", "0", "1", "2-"], ["2023K1", "2023K4"])}
+    with StatBank(wrong) as bank, statbank.connection(bank.url) as link, pytest.raises(InputError) as caught:
+        plan_table(link, edition_of(edition, FOLK1A=(2023, 2023)), "FOLK1A")
+    assert caught.value.rule == "HENT-01"
+    with pytest.raises(InputError) as caught, statbank.connection("no address") as link:
+        plan_table(link, edition, "FOLK1A")
+    assert caught.value.rule == "", "what the command was given is not StatBank's"
+
+
 def planned_cause(bank, edition, table):
     with pytest.raises(InputError) as caught, statbank.connection(bank.url) as link:
         plan_table(link, edition, table)

@@ -361,6 +361,7 @@ def test_a_number_that_may_be_two_is_refused_with_its_place(text, said, tmp_path
     with pytest.raises(InputError) as caught:
         read_download(long_csv(tmp_path / "t.csv", spoiled_rows(set_value(text))), "ISBU02")
     assert said in str(caught.value) and "save the table again as PX" in str(caught.value)
+    assert caught.value.rule == "VAERDI-01"
 
 
 def test_comma_and_point_in_one_file(tmp_path):
@@ -492,6 +493,7 @@ def test_a_matrix_that_is_not_whole_is_refused(change, said, tmp_path):
     with pytest.raises(InputError) as caught:
         read_download(matrix_csv(tmp_path / "t.csv", cells), "ISBU02")
     assert said in str(caught.value)
+    assert caught.value.rule in {"FIL-02", "VAERDI-01"}
     assert not re.search("delete|remove", str(caught.value)), "what cannot be read may be a good file"
 
 
@@ -500,8 +502,9 @@ def test_refusals_of_whole_files(tmp_path):
         path = tmp_path / name
         if content is not None:
             path.write_bytes(content)
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=said) as caught:
             read_download(path, table)
+        assert caught.value.rule == ("FIL-02" if table == "ISBU02" else ""), "a table not declared is no bad file"
 
     refused("no.csv", None, "does not exist")
     refused("t.csv", b"", "neither a column TID")
@@ -535,8 +538,9 @@ def test_px_files_that_are_refused(old, new, said, tmp_path):
     content = path.read_bytes()
     assert old in content
     path.write_bytes(content.replace(old, new, 1))
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=said) as caught:
         read_download(path, "ISBU02")
+    assert caught.value.rule == ("VAERDI-01" if "number" in said or "decimal" in said else "FIL-02")
 
 
 def test_excel_cells_that_are_no_plain_numbers(tmp_path):
@@ -597,6 +601,7 @@ def test_a_table_without_what_is_used_is_refused_and_nothing_changes(table, chan
     with pytest.raises(InputError) as caught:
         import_table(path, table, edition, raw, tmp_path / "vintages")
     assert said in str(caught.value) and str(caught.value).startswith("t.csv")
+    assert caught.value.rule in {"DAEK-04", "KODE-02"}
     assert contents(raw) == before
     assert not (tmp_path / "vintages").exists() and not (raw / WORK).exists()
 

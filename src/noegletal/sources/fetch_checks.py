@@ -24,7 +24,9 @@ def absent_areas(plan: Plan, rows: pd.DataFrame) -> str:
     delivered = {period for _, period in seen}
     empty = [period for period in plan.periods if period not in delivered]
     if empty:
-        raise InputError(f"{plan.table}: the answer holds no rows for {few(empty)}; run the command again later")
+        raise InputError(
+            f"{plan.table}: the answer holds no rows for {few(empty)}; run the command again later", rule="HENT-01"
+        )
     municipal = plan.shape.fetch[plan.shape.area] == MUNICIPALITIES
     expected = areas.municipalities() if municipal else areas.regions()
     lacking: dict[str, list[str]] = {}
@@ -33,7 +35,8 @@ def absent_areas(plan: Plan, rows: pd.DataFrame) -> str:
         if len(absent) > (ABSENT_MUNICIPALITIES if municipal else 0):
             raise InputError(
                 f"{plan.table}: the answer holds no rows for {len(absent)} of {len(expected)} areas in {period} "
-                f"({few([areas.name(code) for code in absent])}); a part of it is missing, run the command again later"
+                f"({few([areas.name(code) for code in absent])}); a part of it is missing, run the command again later",
+                rule="HENT-01",
             )
         for code in absent:
             lacking.setdefault(code, []).append(period)
@@ -100,5 +103,6 @@ def require_not_shrunk(plan: Plan, rows: int, record: TableSidecar | None) -> No
     if rows < LEAST_LEFT * before and periods <= set(plan.periods):
         raise InputError(
             f"{plan.table}: the answer holds {rows} rows, and held {before} when it was fetched on "
-            f"{record.day}; if StatBank has really shortened the table, fetch it with --force"
+            f"{record.day}; if StatBank has really shortened the table, fetch it with --force",
+            rule="HENT-01",
         )

@@ -140,7 +140,8 @@ def _require_shape(info: TableInfo, shape: TableShape, table: str) -> None:
     if new:
         raise InputError(
             f"{table} has the variable {', '.join(new)} in StatBank, which tables.yml does not know; every variable "
-            "must be asked for: add it there"
+            "must be asked for: add it there",
+            rule="HENT-01",
         )
     try:
         left_out = float(str(info.suppressed_value).replace(",", "."))
@@ -149,7 +150,8 @@ def _require_shape(info: TableInfo, shape: TableShape, table: str) -> None:
     if left_out != shape.suppressed_value:
         raise InputError(
             f"{table}: a row that is left out means {info.suppressed_value!r} in StatBank, "
-            f"but {shape.suppressed_value:g} in tables.yml; correct suppressed_value there"
+            f"but {shape.suppressed_value:g} in tables.yml; correct suppressed_value there",
+            rule="HENT-01",
         )
 
 
@@ -175,7 +177,8 @@ def _chosen(
     if isinstance(asked, ExactCodes) and rest:
         raise InputError(
             f"{place} has {few(rest)} in StatBank beside what tables.yml says are all its codes, which are added up; "
-            "find out what they are and correct tables.yml"
+            "find out what they are and correct tables.yml",
+            rule="HENT-01",
         )
     return {code: written[code] for code in own if code in written}
 
@@ -189,7 +192,9 @@ def _areas(own: list[str], place: str, required: Sequence[str], tolerated: int) 
     here = [code for code in dict.fromkeys([*required, *optional]) if statbank.folded(code) in folds]
     absent = [code for code in required if code not in here]
     if len(absent) > tolerated:
-        raise InputError(f"{place} lacks {few([f'{areas.name(code)} ({code})' for code in absent])} in StatBank")
+        raise InputError(
+            f"{place} lacks {few([f'{areas.name(code)} ({code})' for code in absent])} in StatBank", rule="HENT-01"
+        )
     return statbank.matched(own, here, place)
 
 
@@ -199,11 +204,16 @@ def _ages(own: list[str], place: str) -> dict[str, str]:
     single = [code for code in own if code.isdecimal()]
     other = [code for code in own if code not in (*single, *found.values())]
     if other:
-        raise InputError(f"{place} has {few(other)} in StatBank, neither a year of age nor {TOTAL_AGE}; see tables.yml")
+        raise InputError(
+            f"{place} has {few(other)} in StatBank, neither a year of age nor {TOTAL_AGE}; see tables.yml",
+            rule="HENT-01",
+        )
     years = {int(code) for code in single}
     gaps = [str(year) for year in range(max(years, default=0) + 1) if year not in years]
     if gaps:
-        raise InputError(f"{place} has no code for the age {few(gaps)} in StatBank; single years of age are needed")
+        raise InputError(
+            f"{place} has no code for the age {few(gaps)} in StatBank; single years of age are needed", rule="HENT-01"
+        )
     return found | {str(int(code)): code for code in single}
 
 
@@ -226,7 +236,9 @@ def _periods(edition: Edition, table: str, shape: TableShape, info: TableInfo) -
     """The periods an edition needs of a table, and a warning for each weight that has none near it."""
     own = [code for code in info.time.codes if re.match(PERIOD_PATTERN[shape.period], code)]
     if not own:
-        raise InputError(f"{table} has no {shape.period}s in StatBank but {few(info.time.codes)}; correct tables.yml")
+        raise InputError(
+            f"{table} has no {shape.period}s in StatBank but {few(info.time.codes)}; correct tables.yml", rule="HENT-01"
+        )
     years = edition.tables[table].years.all
     warnings = []
     if shape.period == "year":
@@ -241,7 +253,8 @@ def _periods(edition: Edition, table: str, shape: TableShape, info: TableInfo) -
     if absent:
         raise InputError(
             f"{table} has no {few(absent)} in StatBank yet (it holds {own[0]} to {own[-1]}); "
-            f"change the years in editions/{edition.name}.yml, or fetch again when it has"
+            f"change the years in editions/{edition.name}.yml, or fetch again when it has",
+            rule="HENT-01",
         )
     return {code: code for code in sorted(wanted | near)}, warnings
 

@@ -249,7 +249,8 @@ def _require_codes(file: str, rows: pd.DataFrame, table: str, shape: TableShape)
         if exactly and there - exactly:
             raise InputError(
                 f"{file} has {variable} {few(sorted(there - exactly))} beside {', '.join(sorted(exactly))}, which are "
-                "added up; leave it out in StatBank and save the table again"
+                "added up; leave it out in StatBank and save the table again",
+                rule="KODE-02",
             )
         if shape.numbered.get(variable) == "age":
             _require_ages(file, rows, variable, shape)
@@ -264,7 +265,8 @@ def _require_ages(file: str, rows: pd.DataFrame, variable: str, shape: TableShap
     if of_all.empty or not added.reindex(of_all.index).eq(of_all).all():
         raise InputError(
             f"{file}: the single years of {variable} do not add up to {shape.labels[variable][total]!r}; choose the "
-            "total and every single year in StatBank, and save the table again"
+            "total and every single year in StatBank, and save the table again",
+            rule="DAEK-04",
         )
 
 
@@ -277,7 +279,7 @@ def _absent_areas(file: str, rows: pd.DataFrame, shape: TableShape) -> list[str]
     names = few([areas.name(code) for code in absent])
     said = f"{len(absent)} of {len(expected)} areas ({names})"
     if len(absent) > (ABSENT_MUNICIPALITIES if municipal else 0):
-        raise InputError(f"{file} lacks {said}; choose them in StatBank and save the table again")
+        raise InputError(f"{file} lacks {said}; choose them in StatBank and save the table again", rule="DAEK-04")
     return [f"no rows for {names}"] if absent else []
 
 
@@ -291,7 +293,8 @@ def _against_old(file: str, rows: pd.DataFrame, raw: Path, table: str, shape: Ta
     if lost:
         raise InputError(
             f"{file} lacks {listed_periods(lost)}, which {table} in {raw} has; save the table with these periods too, "
-            "or first move the old files out of that folder"
+            "or first move the old files out of that folder",
+            rule="DAEK-04",
         )
     gone = {variable: sorted(set(old[variable]) - set(rows[variable])) for variable in shape.variables}
     return [f"{variable} no longer has {few(codes)}" for variable, codes in gone.items() if codes]

@@ -185,7 +185,7 @@ def read_download(path: Path, table: str, stored: Mapping[str, Mapping[str, str]
     if shape is None:
         raise InputError(f"table {table} is not in tables.yml; it has {', '.join(table_shapes())}")
     if not path.is_file():
-        raise InputError(f"{path} does not exist")
+        raise InputError(f"{path} does not exist", rule="FIL-02")
     suffix = path.suffix.lower()
     if suffix == PX_SUFFIX:
         seen = _px_observations(read_px(path), path.name, table)
@@ -193,7 +193,7 @@ def read_download(path: Path, table: str, stored: Mapping[str, Mapping[str, str]
         grid = _xlsx_grid(path) if suffix == XLSX_SUFFIX else _csv_grid(path)
         seen = _grid_observations(grid, table, shape)
     else:
-        raise InputError(f"{path.name} is not a CSV, XLSX or PX file; save the table as one of these")
+        raise InputError(f"{path.name} is not a CSV, XLSX or PX file; save the table as one of these", rule="FIL-02")
     return _coded(seen, path.name, table, shape, stored or {})
 
 
@@ -235,9 +235,12 @@ def _numbers(cells: list[tuple[object, str]], file: str) -> list[str]:
         if isinstance(value, str):
             marks |= {mark: place for mark in ".," if mark in value and not NOT_KNOWN.fullmatch(value.strip())}
     if wrong:
-        raise InputError(wrong[0] + (f" (and {len(wrong) - 1} more cells)" if len(wrong) > 1 else ""))
+        raise InputError(wrong[0] + (f" (and {len(wrong) - 1} more cells)" if len(wrong) > 1 else ""), rule="VAERDI-01")
     if len(marks) > 1:
-        raise InputError(f"{file} has decimals after a comma ({marks[',']}) and a point ({marks['.']}); {SAVE_AGAIN}")
+        raise InputError(
+            f"{file} has decimals after a comma ({marks[',']}) and a point ({marks['.']}); {SAVE_AGAIN}",
+            rule="VAERDI-01",
+        )
     return found
 
 
@@ -247,10 +250,12 @@ def _numbers(cells: list[tuple[object, str]], file: str) -> list[str]:
 def _px_observations(px: PxFile, file: str, table: str) -> _Observations:
     own = px.matrix.strip().upper()
     if own != table and own in table_shapes():
-        raise InputError(f"{file} is table {own}, not {table}")
+        raise InputError(f"{file} is table {own}, not {table}", rule="FIL-02")
     for value in px.cells:
         if "," in value:
-            raise InputError(f"{file}: {value!r} in DATA is no number of a PX file, which has a decimal point")
+            raise InputError(
+                f"{file}: {value!r} in DATA is no number of a PX file, which has a decimal point", rule="VAERDI-01"
+            )
     sizes = [len(variable.labels) for variable in px.variables]
     positions = np.unravel_index(np.arange(len(px.cells)), sizes)
     axes = [
@@ -273,7 +278,7 @@ def _px_number(text: str, file: str) -> str:
         return MISSING
     # No thousands marks in a PX file: 1.234 is a decimal number there.
     if not PLAIN_NUMBER.fullmatch(text):
-        raise InputError(f"{file}: {text!r} in DATA is no number; save the table again")
+        raise InputError(f"{file}: {text!r} in DATA is no number; save the table again", rule="VAERDI-01")
     return text.replace(".", ",")
 
 
@@ -290,24 +295,28 @@ def _csv_grid(path: Path) -> _Grid:
         except csv.Error:
             continue
     if not readings:
-        raise InputError(f"{path.name}: a quotation mark is not closed; save the table again")
+        raise InputError(f"{path.name}: a quotation mark is not closed; save the table again", rule="FIL-02")
     read = max(readings.values(), key=_table_cells)
     last = next((row for row, _ in reversed(read) if any(row)), [])
     if len([cell for cell in last if cell]) > 1 and not text.endswith(("\n", "\r")):
-        raise InputError(f"{path.name} ends in the middle of a line of data, so it may be cut; save the table again")
+        raise InputError(
+            f"{path.name} ends in the middle of a line of data, so it may be cut; save the table again", rule="FIL-02"
+        )
     return _Grid(path.name, [row for row, _ in read], [line for _, line in read], ".csv")
 
 
 def _decoded(path: Path) -> str:
     content = path.read_bytes()
     if b"\x00" in content:
-        raise InputError(f"{path.name} is not a CSV file in UTF-8 or Windows letters; save the table again as CSV")
+        raise InputError(
+            f"{path.name} is not a CSV file in UTF-8 or Windows letters; save the table again as CSV", rule="FIL-02"
+        )
     for encoding in ("utf-8-sig", "cp1252"):
         try:
             return content.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise InputError(f"{path.name} is neither UTF-8 nor Windows text; save the table again as CSV")
+    raise InputError(f"{path.name} is neither UTF-8 nor Windows text; save the table again as CSV", rule="FIL-02")
 
 
 def _table_cells(rows: list[tuple[list[object], int]]) -> int:
@@ -321,22 +330,28 @@ def _xlsx_grid(path: Path) -> _Grid:
         with path.open("rb") as stream:
             book = load_workbook(stream, data_only=True)
     except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, OSError) as error:
-        raise InputError(f"{path.name} cannot be read as an Excel workbook; save the table again as XLSX") from error
+        raise InputError(
+            f"{path.name} cannot be read as an Excel workbook; save the table again as XLSX", rule="FIL-02"
+        ) from error
     filled = [sheet for sheet in book.worksheets if any(cell.value is not None for cell in sheet._cells.values())]
     if len(filled) != 1:
         sheets = ", ".join(sheet.title for sheet in filled) or "none"
-        raise InputError(f"{path.name} must hold one sheet with cells; it has {sheets}: leave only the table")
+        raise InputError(
+            f"{path.name} must hold one sheet with cells; it has {sheets}: leave only the table", rule="FIL-02"
+        )
     sheet = filled[0]
     if sheet.max_row * sheet.max_column > MOST_CELLS:
         raise InputError(
-            f"{path.name} has a cell in row {sheet.max_row}, far from the table; save the table again as PX"
+            f"{path.name} has a cell in row {sheet.max_row}, far from the table; save the table again as PX",
+            rule="FIL-02",
         )
     rows = []
     for cells in sheet.iter_rows():
         for cell in cells:
             if not isinstance(cell.value, str) and "%" in FORMAT_TEXT.sub("", cell.number_format or ""):
                 raise InputError(
-                    f"{path.name} cell {cell.coordinate} is shown as a percentage; save the table again from StatBank"
+                    f"{path.name} cell {cell.coordinate} is shown as a percentage; save the table again from StatBank",
+                    rule="FIL-02",
                 )
         rows.append([(cell.value.strip() or None) if isinstance(cell.value, str) else cell.value for cell in cells])
     return _Grid(path.name, rows, list(range(1, len(rows) + 1)), XLSX_SUFFIX)
@@ -356,7 +371,8 @@ def _grid_observations(grid: _Grid, table: str, shape: TableShape) -> _Observati
     kind = "years such as 2024" if shape.period == "year" else "quarters such as 2024K4"
     raise InputError(
         f"{grid.file} has neither a column TID nor a row with {kind} above the numbers, as {table} must have; "
-        "save the table with the time across"
+        "save the table with the time across",
+        rule="FIL-02",
     )
 
 
@@ -369,19 +385,22 @@ def _long(grid: _Grid, header: int, table: str, shape: TableShape) -> _Observati
     if len(names) != width or not all(names):
         raise InputError(
             f"{grid.place(header, 0)}: the columns are {', '.join(filter(None, names))}; {table} must have "
-            f"{', '.join(shape.variables)}, {TIME} and the number, each once"
+            f"{', '.join(shape.variables)}, {TIME} and the number, each once",
+            rule="FIL-02",
         )
     folded = [fold(name) for name in names]
     number_column = folded.index(fold(VALUE)) if fold(VALUE) in folded else width - 1
     if folded[number_column] == fold(TIME):
-        raise InputError(f"{grid.file}: the numbers must stand in the last column or in {VALUE}")
+        raise InputError(f"{grid.file}: the numbers must stand in the last column or in {VALUE}", rule="FIL-02")
     rows = []
     for row in range(header + 1, len(grid.rows)):
         filled = [column for column, cell in enumerate(grid.rows[row]) if cell is not None]
         if len(filled) <= 1 or not any(_is_number(grid.rows[row][column]) for column in filled):
             break
         if filled != list(range(width)):
-            raise InputError(f"{grid.place(row, 0)}: the row has {len(filled)} cells and must have {width}")
+            raise InputError(
+                f"{grid.place(row, 0)}: the row has {len(filled)} cells and must have {width}", rule="FIL-02"
+            )
         rows.append(row)
     _require_only_notes(grid, header + 1 + len(rows), 1)
     axes = [
@@ -404,7 +423,8 @@ def _matrix(grid: _Grid, time_row: int, stubs: int, table: str, shape: TableShap
     if stubs + len(headings) != len(shape.variables) + 1:
         raise InputError(
             f"{grid.file} has {stubs} columns of labels and {len(headings)} rows of headings; {table} has "
-            f"{', '.join(shape.variables)} and {TIME}: choose a value of every one of them in StatBank, and save again"
+            f"{', '.join(shape.variables)} and {TIME}: choose a value of every one of them in StatBank, and save again",
+            rule="FIL-02",
         )
     width = max(column for column, cell in enumerate(grid.rows[last]) if cell is not None) + 1
     across = [_repeated_across(grid, row, stubs, width, innermost=row == last) for row in headings]
@@ -422,10 +442,11 @@ def _matrix(grid: _Grid, time_row: int, stubs: int, table: str, shape: TableShap
             outer = _repeated_down(grid, row, own, outer)
             if any(cell is not None for cell in beyond):
                 raise InputError(
-                    f"{grid.place(row, width)}: the cell stands to the right of the headings; {SAVE_AGAIN}"
+                    f"{grid.place(row, width)}: the cell stands to the right of the headings; {SAVE_AGAIN}",
+                    rule="FIL-02",
                 )
             if own[-1] is None or not all(outer):
-                raise InputError(f"{grid.place(row, stubs - 1)}: the row has numbers and no label")
+                raise InputError(f"{grid.place(row, stubs - 1)}: the row has numbers and no label", rule="FIL-02")
             rows.append(row)
             labels.append(outer)
         row += 1
@@ -455,7 +476,7 @@ def _finished(
     grid: _Grid, table: str, first: int, after: int, axes: list[_Axis], cells: list[tuple[object, str]]
 ) -> _Observations:
     if not cells:
-        raise InputError(f"{grid.file} holds headings but no numbers")
+        raise InputError(f"{grid.file} holds headings but no numbers", rule="FIL-02")
     above, below = (
         [_text(cell) for row in part for cell in row if cell is not None]
         for part in (grid.rows[:first], grid.rows[after:])
@@ -469,7 +490,7 @@ def _require_own_title(above: list[str], file: str, table: str) -> None:
     for text in above:
         named = TITLED.match(text)
         if named and named[1] != table:
-            raise InputError(f"{file} is table {named[1]}, not {table}")
+            raise InputError(f"{file} is table {named[1]}, not {table}", rule="FIL-02")
 
 
 def _first_period(row: list[object], shape: TableShape) -> int:
@@ -514,10 +535,12 @@ def _repeated_across(grid: _Grid, row: int, stubs: int, width: int, *, innermost
     for column in range(stubs, width):
         text = _text(cells[column]) or (texts[-1] if texts and not innermost else "")
         if not text:
-            raise InputError(f"{grid.place(row, column)}: the column has no heading")
+            raise InputError(f"{grid.place(row, column)}: the column has no heading", rule="FIL-02")
         texts.append(text)
     if any(cell is not None for cell in cells[width:]):
-        raise InputError(f"{grid.place(row, width)}: the heading stands to the right of the table's columns")
+        raise InputError(
+            f"{grid.place(row, width)}: the heading stands to the right of the table's columns", rule="FIL-02"
+        )
     return texts
 
 
@@ -527,7 +550,7 @@ def _repeated_down(grid: _Grid, row: int, own: list[object], outer: list[str]) -
     start = next((column for column, text in enumerate(filled) if text), len(own))
     gap = next((column for column in range(start, len(own)) if not filled[column]), len(own))
     if any(filled[gap:]):
-        raise InputError(f"{grid.place(row, gap)}: a label is missing to the right of a new one")
+        raise InputError(f"{grid.place(row, gap)}: a label is missing to the right of a new one", rule="FIL-02")
     return [*outer[:start], *filled[start:]]
 
 
@@ -538,7 +561,8 @@ def _require_only_notes(grid: _Grid, after: int, stubs: int) -> None:
         if numbers:
             raise InputError(
                 f"{grid.place(row, numbers[0])}: there is a number below the end of the table, which ends before line "
-                f"{grid.lines[after]}; save the table again as PX, whose layout cannot be misread"
+                f"{grid.lines[after]}; save the table again as PX, whose layout cannot be misread",
+                rule="FIL-02",
             )
 
 
@@ -570,7 +594,8 @@ def _coded(
     if len(seen.axes) != len(words) + 1 or len(named or times) != 1:
         raise InputError(
             f"{file} has {', '.join(axis.name or axis.place for axis in seen.axes)}; {table} has "
-            f"{', '.join(shape.variables)} and {TIME} in {shape.period}s: choose a value of each of them in StatBank"
+            f"{', '.join(shape.variables)} and {TIME} in {shape.period}s: choose a value of each of them in StatBank",
+            rule="FIL-02",
         )
     time = (named or times)[0]
     taken = _taken_for([axis for axis in seen.axes if axis is not time], words, file)
@@ -580,7 +605,7 @@ def _coded(
         codes[variable] = own
         unknown += [(words[variable], label) for label, code in zip(axis.labels, own, strict=True) if code is None]
     if unknown:
-        raise InputError(_unknown(unknown, file))
+        raise InputError(_unknown(unknown, file), rule="KODE-02")
     rows = pd.DataFrame(
         {variable: np.array(codes[variable], dtype=object)[axis.positions] for variable, axis in taken.items()}
         | {TIME: np.array([label.text for label in time.labels], dtype=object)[time.positions], VALUE: seen.numbers}
@@ -636,7 +661,9 @@ def _taken_for(axes: list[_Axis], words: dict[str, _Vocabulary], file: str) -> d
         if all(way[place] == position for place, position in fixed.items())
     ]
     if not ways:
-        raise InputError(f"{file}: a variable stands twice among {', '.join(axis.name for axis in axes)}")
+        raise InputError(
+            f"{file}: a variable stands twice among {', '.join(axis.name for axis in axes)}", rule="FIL-02"
+        )
     scores = [sum(fits[place][position] for place, position in enumerate(way)) for way in ways]
     best = [way for way, score in zip(ways, scores, strict=True) if score == max(scores)]
     meant = {_rows_of(way, axes, [words[variable] for variable in variables]) for way in best}
@@ -644,7 +671,8 @@ def _taken_for(axes: list[_Axis], words: dict[str, _Vocabulary], file: str) -> d
         places = ", ".join(axis.place for axis in axes)
         raise InputError(
             f"{file}: it cannot be told which of {places} is which of {', '.join(variables)}; write the variable above "
-            "each column of labels, or save the table as PX"
+            "each column of labels, or save the table as PX",
+            rule="FIL-02",
         )
     return {variables[position]: axes[place] for place, position in enumerate(best[0])}
 
@@ -684,5 +712,6 @@ def _require_whole(rows: pd.DataFrame, file: str) -> None:
         first = ", ".join(f"{key}={code}" for key, code in zip(keys, absent[0], strict=True))
         raise InputError(
             f"{file} lacks {len(absent)} of {len(wanted)} combinations, such as {first}; it may be cut: save the table "
-            "again with all cells, also empty ones"
+            "again with all cells, also empty ones",
+            rule="DAEK-04",
         )

@@ -112,7 +112,8 @@ class TableInfo(_Delivered):
         near = difflib.get_close_matches(name.upper(), [code.upper() for code in known], n=1)
         hint = f" (is it {near[0]}?)" if near else ""
         raise InputError(
-            f"{self.id} has no variable {name} in StatBank{hint}; it has {', '.join(known)}: correct tables.yml"
+            f"{self.id} has no variable {name} in StatBank{hint}; it has {', '.join(known)}: correct tables.yml",
+            rule="HENT-01",
         )
 
     @property
@@ -189,10 +190,13 @@ def table_info(link: Connection, table: str) -> TableInfo:
         except (ValueError, TypeError, ValidationError) as error:
             raise InputError(
                 f"{table}: {address} answered with something that does not describe a table "
-                f"({_opening(response.content)}); check --url, or try again later"
+                f"({_opening(response.content)}); check --url, or try again later",
+                rule="HENT-01",
             ) from error
         if info.id.casefold() != table.casefold():
-            raise InputError(f"{table}: StatBank describes {info.id} when asked for {table}; nothing was fetched")
+            raise InputError(
+                f"{table}: StatBank describes {info.id} when asked for {table}; nothing was fetched", rule="HENT-01"
+            )
         return info
 
     return _patiently(link, table, ask)
@@ -241,15 +245,21 @@ def matched(own: Sequence[str], wanted: Iterable[str], place: str) -> dict[str, 
     for code in wanted:
         candidates = [code] if code in exact else by_fold.get(folded(code), [])
         if len(candidates) > 1:
-            raise InputError(f"{place}: the code {code} may be any of {', '.join(candidates)}; say which in tables.yml")
+            raise InputError(
+                f"{place}: the code {code} may be any of {', '.join(candidates)}; say which in tables.yml",
+                rule="HENT-01",
+            )
         if not candidates:
             raise InputError(
                 f"{place} has no code {code} in StatBank; the nearest are {', '.join(_nearest(code, own))}: "
-                "correct what data/reference asks for"
+                "correct what data/reference asks for",
+                rule="HENT-01",
             )
         twin = next((other for other, taken in found.items() if taken == candidates[0]), None)
         if twin is not None:
-            raise InputError(f"{place}: {twin} and {code} are both StatBank's {candidates[0]}; correct tables.yml")
+            raise InputError(
+                f"{place}: {twin} and {code} are both StatBank's {candidates[0]}; correct tables.yml", rule="HENT-01"
+            )
         found[code] = candidates[0]
     return found
 
@@ -310,10 +320,13 @@ def _patiently(link: Connection, table: str, ask: Callable[[], Result]) -> Resul
     except (httpx.TransportError, httpx.DecodingError) as error:
         raise InputError(
             f"{table}: StatBank did not answer in full in {patience.attempts} attempts ({_reason(error)}); "
-            "run the command again, what has come is kept"
+            "run the command again, what has come is kept",
+            rule="HENT-01",
         ) from error
     except _TryLaterError as error:
-        raise InputError(f"{table}: {error} in {patience.attempts} attempts; run the command again later") from error
+        raise InputError(
+            f"{table}: {error} in {patience.attempts} attempts; run the command again later", rule="HENT-01"
+        ) from error
 
 
 def _require_success(link: Connection, response: httpx.Response, table: str) -> None:
@@ -324,13 +337,14 @@ def _require_success(link: Connection, response: httpx.Response, table: str) -> 
         wait = _retry_after(response.headers.get("Retry-After"))
         if wait is not None and wait > link.patience.longest_wait:
             raise InputError(
-                f"{table}: StatBank asks to wait {wait:.0f} seconds (HTTP {status}); run the command again then"
+                f"{table}: StatBank asks to wait {wait:.0f} seconds (HTTP {status}); run the command again then",
+                rule="HENT-01",
             )
         raise _TryLaterError(f"StatBank answered HTTP {status}", wait)
     if response.is_redirect:
         target = response.headers.get("Location", "elsewhere")
-        raise InputError(f"{table}: {link.url} refers to {target} (HTTP {status}); correct --url")
-    raise InputError(f"{table}: StatBank refuses the request (HTTP {status}): {_refusal(response)}")
+        raise InputError(f"{table}: {link.url} refers to {target} (HTTP {status}); correct --url", rule="HENT-01")
+    raise InputError(f"{table}: StatBank refuses the request (HTTP {status}): {_refusal(response)}", rule="HENT-01")
 
 
 def _refusal(response: httpx.Response) -> str:
@@ -347,7 +361,8 @@ def _require_framing(response: httpx.Response, table: str) -> None:
     if "Content-Length" not in headers and "chunked" not in headers.get("Transfer-Encoding", "").lower():
         raise InputError(
             f"{table}: the answer says neither its length nor where it ends, so that a part of it could be missing; "
-            "is there a proxy between here and StatBank?"
+            "is there a proxy between here and StatBank?",
+            rule="HENT-01",
         )
 
 
@@ -358,14 +373,17 @@ def _require_whole_lines(path: Path, table: str, content_type: str) -> None:
         last = stream.read(1)
     if "html" in content_type.lower() or start.startswith(b"<"):
         raise InputError(
-            f"{table}: a web page came instead of data ({_opening(start)}); check --url or try again later"
+            f"{table}: a web page came instead of data ({_opening(start)}); check --url or try again later",
+            rule="HENT-01",
         )
     if start.startswith(b"{"):
-        raise InputError(f"{table}: something else than a table came ({_opening(start)}); try again later")
+        raise InputError(
+            f"{table}: something else than a table came ({_opening(start)}); try again later", rule="HENT-01"
+        )
     if not start:
-        raise InputError(f"{table}: the answer is empty; try again later")
+        raise InputError(f"{table}: the answer is empty; try again later", rule="HENT-01")
     if last != b"\n":
-        raise InputError(f"{table}: the answer stops in the middle of a line; run the command again")
+        raise InputError(f"{table}: the answer stops in the middle of a line; run the command again", rule="HENT-01")
 
 
 def _opening(content: bytes) -> str:
