@@ -6,6 +6,7 @@ from test_uncertainty_charts import CASES
 
 from analysis import charts
 from analysis.charts.style import CONTEXT, HIGHLIGHT, REFERENCE
+from analysis.trend import Funnel
 
 YEARS = range(2020, 2025)
 NAMES = [f"Kommune {letter}" for letter in "ABCDEF"]
@@ -51,29 +52,42 @@ def limits():
 
 
 EXAMPLES = {
-    "lines": lambda: charts.lines(grid("year", YEARS, "series", list(TWO)), TWO, unit="mia. kr."),
-    "stacked_columns": lambda: charts.stacked_columns(
-        grid("year", YEARS, "series", list(TWO)), TWO, unit="mia. kr.", decimals=1
+    "lines": lambda: charts.lines(
+        grid("year", YEARS, "series", list(TWO)), hue="series", palette=TWO, unit="mia. kr.", decimals=1
     ),
-    "paired_bars": lambda: charts.paired_bars(pairs("name"), ENDS, unit="pct.", emphasised=NAMES[:1]),
-    "contributions": lambda: charts.contributions(parts(), charts.FACTORS, unit="pct.-point"),
+    "stacked_columns": lambda: charts.stacked_columns(
+        grid("year", YEARS, "series", list(TWO)), hue="series", palette=TWO, unit="mia. kr.", decimals=1
+    ),
+    "bars": lambda: charts.bars(
+        pairs("name"), y="name", hue="series", palette=ENDS, unit="pct.", decimals=1, emphasised=NAMES[:1]
+    ),
+    "contributions": lambda: charts.contributions(parts(), x="value", y="name", hue="series", unit="pct.-point"),
     "spread": lambda: charts.spread(
-        grid("year", YEARS, "series", NAMES), {NAMES[0]: (HIGHLIGHT, "-"), NAMES[1]: (REFERENCE, "--")}, unit="pct."
+        grid("year", YEARS, "series", NAMES),
+        hue="series",
+        references={NAMES[0]: (HIGHLIGHT, "-"), NAMES[1]: (REFERENCE, "--")},
+        unit="pct.",
     ),
     "ranked_dots": lambda: charts.ranked_dots(
-        grid("name", NAMES, "year", [2020, 2024]), unit="pct.", decimals=1, emphasised=NAMES[:1], years=(2020, 2024)
+        grid("name", NAMES, "year", [2020, 2024]), y="name", unit="pct.", decimals=1, emphasised=NAMES[:1]
     ),
     "funnel": lambda: charts.funnel(
-        limits(), unit="pr. 1.000", across="antal børn", own=NAMES[0], named=NAMES[-1:], overall=8.0
+        Funnel(limits(), 8.0, NAMES[-1:], ""), unit="pr. 1.000", across="antal børn", own=NAMES[0]
     ),
     "dot_rows": lambda: charts.dot_rows(
-        grid("name", NAMES, "series", ["Region 1", "Region 2", "Region 3"]), {"Region 1": HIGHLIGHT}, unit="pct."
+        grid("name", NAMES, "series", ["Region 1", "Region 2", "Region 3"]),
+        y="name",
+        hue="series",
+        palette={"Region 1": HIGHLIGHT},
+        unit="pct.",
     ),
     "intervals": CASES["intervals"],
     "tornado": CASES["tornado"],
     "fan": CASES["fan"],
-    "flow_matrix": lambda: charts.flow_matrix(flows(), unit="døgn"),
+    "flow_matrix": lambda: charts.flow_matrix(flows(), x="host", y="home", unit="døgn"),
     "occupancy_curve": CASES["occupancy"],
     "prices": CASES["prices"],
-    "grouped_columns": lambda: charts.grouped_columns(pairs("group"), ENDS, unit="pladser"),
+    "grouped_columns": lambda: charts.grouped_columns(
+        pairs("group"), x="group", hue="series", palette=ENDS, unit="pladser"
+    ),
 }

@@ -252,7 +252,7 @@ def small_project(folder):
     from small_projects import Project
 
     made = Project(folder / "project", shutil.copytree(kept("processed", build), folder / "processed"))
-    result = made.run()
+    result = made.run_process()
     assert result.returncode == 0, result.stdout + result.stderr
 
 

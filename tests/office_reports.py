@@ -25,22 +25,24 @@ def hostile_bars():
     rows = [(name, series, value) for value, name in enumerate(HOSTILE.values(), -3) for series in ("før", "=1+1")]
     frame = pd.DataFrame(rows, columns=["name", "series", "value"]).astype({"value": float})
     frame.loc[5, "value"] = np.nan
-    return charts.paired_bars(frame, {"før": "#A9B4BC", "=1+1": "#0A5C8F"}, unit="=pct.")
+    return charts.bars(
+        frame, y="name", hue="series", palette={"før": "#A9B4BC", "=1+1": "#0A5C8F"}, unit="=pct.", decimals=1
+    )
 
 
 def without_data():
-    empty = pd.DataFrame({"name": ["Metode"], "low": [np.nan], "middle": [np.nan], "high": [np.nan]})
+    empty = pd.DataFrame({"name": ["Metode"], "low": [np.nan], "value": [np.nan], "high": [np.nan]})
     return charts.intervals(empty, unit="pladser")
 
 
 def one_point():
     single = pd.DataFrame({"year": [2024], "series": ["Indsats"], "value": [4.0]})
-    return charts.lines(single, {"Indsats": "#0A5C8F"}, unit="pct.")
+    return charts.lines(single, hue="series", unit="pct.")
 
 
 def negative_shares():
     shares = pd.DataFrame({"year": [2020, 2020, 2024, 2024], "series": ["a", "b"] * 2, "value": [-20.0, 120, -5, 105]})
-    return charts.stacked_columns(shares, {"a": "#332288", "b": "#44AA99"}, unit="pct.", decimals=0)
+    return charts.stacked_columns(shares, hue="series", unit="pct.")
 
 
 def facts_of(folder, output, drawn, title):

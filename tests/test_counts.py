@@ -272,7 +272,7 @@ def test_a_new_category_is_an_edit_of_data_files(tmp_path, monkeypatch, edition,
 
         section = Section("02_boern_og_unge", "2025", "hovedstaden")
         names = accounts.children("boern_og_unge", "stoettende_indsatser")
-        rows = section.rows("expenditure", population_group="boern_og_unge", category=names, years=[2024])
+        rows = section.read("expenditure", group="boern_og_unge", category=names, years=[2024])
     finally:
         for cached in (accounts.categories, accounts.labels, accounts.account_rules, accounts.rules_of_year, catalogue):
             cached.cache_clear()

@@ -375,18 +375,18 @@ def published(truth, edition, tmp_path_factory):
         patch.setenv(PUBLISH_VARIABLE, str(out))
         places = [*areas.municipalities(), *areas.aggregates()]
         children = Section("03_anbringelser_og_modtagere", "2025", "hovedstaden")
-        show(children, "tabel_opgoerelser", children.rows("placements", area=places))
-        show(children, "figur_12", children.rows("placements_per_1000", area=places))
-        show(children, "figur_13", measures.index(children.rows("placements", area=places), 2020))
+        show(children, "tabel_opgoerelser", children.read("placements", area=places))
+        show(children, "figur_12", children.read("placements_per_1000", area=places))
+        show(children, "figur_13", measures.index(children.read("placements", area=places), 2020))
         adults = Section("06_enhedspriser_og_modtagere", "2025", "Læsø")
-        chosen = {"area": places, "population_group": "voksne", "category": ["botilbud", "dagtilbud", "assistance"]}
-        recipients = adults.rows("recipients", **chosen)
+        chosen = {"area": places, "group": "voksne", "category": ["botilbud", "dagtilbud", "assistance"]}
+        recipients = adults.read("recipients", **chosen)
         show(adults, "figur_27", recipients)
-        show(adults, "tabel_enhedspriser", adults.rows("unit_cost", **chosen))
+        show(adults, "tabel_enhedspriser", adults.read("unit_cost", **chosen))
         show(adults, CHANGES, measures.change(recipients, 2020, 2024).assign(area="", label=""))
         notified = Section("04_underretninger", "2025", "hovedstaden")
-        show(notified, "tabel_kommuner", notified.rows("children_notified", area=places))
-        shares = measures.share(notified.rows("children_notified", area=places), BELOW_OF["children_notified"])
+        show(notified, "tabel_kommuner", notified.read("children_notified", area=places))
+        shares = measures.share(notified.read("children_notified", area=places), BELOW_OF["children_notified"])
         show(notified, "figur_15", shares)
     return processed, out
 
@@ -396,7 +396,7 @@ CHANGES = "figur_28"
 
 def show(section, output, rows):
     frame = pd.DataFrame({"Område": rows["area_code"], "Tal": [danish.number(value) for value in rows["value"]]})
-    section.table(output, frame.head(3), title="Titel", data=rows, heading="Område", numeric=["Tal"])
+    section.table(output, frame.head(3), title="Titel", data=rows)
 
 
 def read_csv(path):
@@ -771,7 +771,7 @@ def section(published, tmp_path, monkeypatch):
 
 @pytest.mark.long
 def test_a_page_says_that_figures_are_hidden(section, tmp_path):
-    rows = section.rows("placements", years=[2023, 2024]).assign(series="Anbragte")
+    rows = section.read("placements", years=[2023, 2024]).assign(series="Anbragte")
     assert (rows["status"] == "suppressed").all()
     text = danish.described("Linjer", rows, "antal", 0)
     assert text == "Linjer, antal: Anbragte • i 2023 og • i 2024."
@@ -780,9 +780,12 @@ def test_a_page_says_that_figures_are_hidden(section, tmp_path):
         pd.DataFrame({"År": ["2023"], "Tal": ["•"]}),
         title="Titel",
         data=rows,
-        heading="År",
     )
-    assert section._lines_below(rows, "")[-2] == SUPPRESSION_LINE == "• vises ikke af hensyn til få personer."
+    assert (
+        section._lines_below("tabel_opgoerelser", rows, "")[-2]
+        == SUPPRESSION_LINE
+        == "• vises ikke af hensyn til få personer."
+    )
     stored = (tmp_path / "data" / "tabel_opgoerelser.csv").read_text(encoding="utf-8-sig").splitlines()
     assert all(";standard;;antal;suppressed;" in line for line in stored[1:])
     assert json.loads((tmp_path / "facts" / "tabel_opgoerelser.json").read_text())["rows"] == 2
@@ -790,15 +793,15 @@ def test_a_page_says_that_figures_are_hidden(section, tmp_path):
 
 @pytest.mark.long
 def test_pages_without_hidden_figures_do_not_mention_them(section):
-    assert SUPPRESSION_LINE not in section._lines_below(section.rows("placements", area="hovedstaden"), "")
+    assert SUPPRESSION_LINE not in section._lines_below("figur_12", section.read("placements", area="hovedstaden"), "")
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("status", ["suppressed", "final"])
 def test_a_hidden_figure_with_a_value_is_not_published(section, tmp_path, status):
-    leak = section.rows("placements", years=[2024]).assign(value=3.0, status=status)
+    leak = section.read("placements", years=[2024]).assign(value=3.0, status=status)
     for publish in (
-        lambda: section.table("tabel_opgoerelser", pd.DataFrame({"a": ["b"]}), title="T", data=leak, heading="a"),
+        lambda: section.table("tabel_opgoerelser", pd.DataFrame({"a": ["b"]}), title="T", data=leak),
         lambda: section.figure("figur_12", charts.canvas()[0], title="T", data=leak, reading="R"),
     ):
         with pytest.raises(InputError, match="placements of 825 anbringelser 2024 is suppressed but has a value"):
@@ -815,13 +818,14 @@ def test_charts_draw_nothing_where_a_figure_is_hidden():
     )  # fmt: skip
     colours = {"x": "#000000", "y": "#FFFFFF"}
     for chart, symbols in (
-        (charts.paired_bars(data, colours, unit="u"), 1),
-        (charts.stacked_columns(data, colours, unit="u", decimals=0), 1),
-        (charts.contributions(data, colours, unit="u"), 1),
-        (charts.dot_rows(data, {"x": "#000000"}, unit="u"), 1),
+        (charts.bars(data, y="name", hue="series", palette=colours, unit="u"), 1),
+        (charts.stacked_columns(data, hue="series", palette=colours, unit="u"), 1),
+        (charts.contributions(data, x="value", y="name", hue="series", palette=colours, unit="u"), 1),
+        (charts.dot_rows(data, y="name", hue="series", palette={"x": "#000000"}, unit="u"), 1),
     ):
         texts = [text.get_text() for text in chart.axes[0].texts]
         assert texts.count("•") == symbols
         assert ".." not in texts
     missing = data.assign(status=data["status"].replace("suppressed", "missing"))
-    assert ".." in [text.get_text() for text in charts.paired_bars(missing, colours, unit="u").axes[0].texts]
+    drawn = charts.bars(missing, y="name", hue="series", palette=colours, unit="u")
+    assert ".." in [text.get_text() for text in drawn.axes[0].texts]

@@ -8,6 +8,7 @@ import pytest
 
 from analysis import forecast
 from analysis.errors import InputError
+from analysis.herberg import sentences
 
 # Nothing of statsmodels may leak: a warning is a failed test.
 pytestmark = pytest.mark.filterwarnings("error")
@@ -365,7 +366,7 @@ def frame_with(relative, covers, origins=12):
     ],
 )
 def test_words_on_the_error(relative, words):
-    assert forecast.uncertainty_words(frame_with(relative, 80)).startswith(
+    assert sentences.tried(frame_with(relative, 80)).startswith(
         f"Afprøvet fra 12 tidspunkter i fortiden {words} Intervallet"
     )
 
@@ -379,17 +380,17 @@ def test_words_on_the_error(relative, words):
     ],
 )
 def test_words_on_the_interval(covers, words):
-    said = forecast.uncertainty_words(frame_with(0.9, covers))
+    said = sentences.tried(frame_with(0.9, covers))
     assert words in said
     assert "så få" not in said
 
 
 def test_words_on_little_and_on_nothing():
-    assert forecast.uncertainty_words(frame_with(0.9, 80, origins=4)).endswith(
+    assert sentences.tried(frame_with(0.9, 80, origins=4)).endswith(
         "Med så få tidspunkter er afprøvningen selv usikker."
     )
-    assert "kan ikke afprøves" in forecast.uncertainty_words(forecast.backtest(series(range(20)), 12))
-    assert "er de samme" in forecast.uncertainty_words(forecast.backtest(series([5.0] * 60), 12))
+    assert "kan ikke afprøves" in sentences.tried(forecast.backtest(series(range(20)), 12))
+    assert "er de samme" in sentences.tried(forecast.backtest(series([5.0] * 60), 12))
 
 
 # A forecast as the years of a scenario

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 from nbclient import NotebookClient
 
-from analysis import catalogue
+from analysis import catalogue, herberg
 from analysis.errors import InputError
 from analysis.herberg import sliders as what_if
 from analysis.section import Section
@@ -256,7 +256,7 @@ def test_a_slider_moves_the_need_and_the_spread(processed, monkeypatch):
     monkeypatch.setenv("NOEGLETAL_PROCESSED", str(processed))
     said = []
     monkeypatch.setattr(what_if, "display", lambda shown: said.append(shown.data))
-    box = what_if.shelter_sliders(Section("", "2025", "esbjerg"))
+    box = what_if.shelter_sliders(herberg.model(Section("", "2025", "esbjerg")))
     controls = {control.description: control for control in box.children[:-1]}
     before = list(said)
     controls["Målbelægning, pct."].value = 70

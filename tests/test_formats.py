@@ -6,6 +6,7 @@ import subprocess
 
 import psutil
 import pytest
+import yaml
 from bs4 import BeautifulSoup
 from small_projects import PUBLISH
 
@@ -16,9 +17,7 @@ NO_PANGO = "raise OSError(\"cannot load library 'libpango-1.0-0'\")\n"
 
 
 def run(project, *more, **variables):
-    environment = os.environ | {"NOEGLETAL_ROOT": str(project.root)} | variables
-    command = project.command(*more, formats=[])
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400)
+    return project.run_process(*more, formats=[], **variables)
 
 
 def forms(project):
@@ -71,6 +70,32 @@ def test_forms_that_are_not_asked_for_stay_and_say_when_the_pages_are_newer(publ
     assert (published.report / FORMATS["slides"]).read_bytes() != slides
     assert older(published) == set()
     assert published.litter() == []
+
+
+BY_HAND = """
+import pandas as pd
+import seaborn as sns
+from analysis import section
+afsnit = section.Section("02_b", edition, area)
+frame = pd.DataFrame({"tid": [2023, 2024], "value": [1.5, 2.5]})
+afsnit.figure("figur_egen", sns.lineplot(frame, x="tid", y="value"), title="Egen", data=frame, reading="En linje")
+"""
+
+
+def test_what_an_analyst_draws_by_hand_goes_through_every_form(published):
+    edition = yaml.safe_load(published.edition.read_text(encoding="utf-8"))
+    edition["sections"][1]["outputs"] = ["figur_egen"]
+    published.edition.write_text(yaml.safe_dump(edition), encoding="utf-8")
+    published.section("02_b", BY_HAND)
+    result = run(published)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert forms(published) == set(FORMATS)
+    page = BeautifulSoup(published.page("02_b"), "html.parser").find(id="figur-egen")
+    assert "Egne tal" in page.text
+    assert not page.find_all("a", string="Kilde til tallene")
+    assert (published.report / "data" / "figur_egen.csv").read_text(
+        encoding="utf-8-sig"
+    ) == "værdi;tid\n1,5;2023\n2,5;2024\n"
 
 
 @pytest.mark.long

@@ -12,8 +12,8 @@ from test_uncertainty_charts import unreadable, words
 
 from analysis import charts
 from analysis.charts import style as house
-from analysis.charts.basic import Drawing, drawn_for
 from analysis.charts.contents import from_facts, shortened, wrapped
+from analysis.charts.sheet import Drawing, drawn_for
 from analysis.charts.style import PAGE, PHONE, SLIDE
 from noegletal.publish.native_charts import KINDS
 from noegletal.publish.pages import TEMPLATES, style
@@ -91,8 +91,8 @@ def test_what_a_chart_says_survives_as_facts(drawn, name):
 
 def test_what_a_chart_says_is_what_it_draws(drawn):
     """The heights of bars and the places of lines and dots, read from the figure itself."""
-    bars = sorted(patch.get_width() for patch in drawn["paired_bars"].axes[0].patches)
-    said = [value for one in drawn["paired_bars"].contents.series for value in one.values]
+    bars = sorted(bar.get_width() for bars in drawn["bars"].axes[0].containers for bar in bars)
+    said = [value for one in drawn["bars"].contents.series for value in one.values]
     assert np.allclose(sorted(value for value in bars if not np.isnan(value)), sorted(filter(None, said)))
     lines = [line.get_ydata() for line in drawn["lines"].axes[0].lines]
     assert np.allclose(lines, [one.values for one in drawn["lines"].contents.series])
@@ -104,7 +104,7 @@ def test_what_a_chart_says_is_what_it_draws(drawn):
 
 
 def test_what_is_suppressed_or_missing_is_a_gap_without_a_value(drawn):
-    for name in ("paired_bars", "grouped_columns", "flow_matrix"):
+    for name in ("bars", "grouped_columns", "flow_matrix"):
         contents = drawn[name].contents
         assert {gap.status for gap in contents.gaps} == {"suppressed"}, name
         absent = {
@@ -119,7 +119,7 @@ def test_what_is_suppressed_or_missing_is_a_gap_without_a_value(drawn):
 def test_a_value_with_the_status_suppressed_is_not_said():
     rows = grid("name", ["a", "b"], "series", ["x"])
     rows.loc[0, "status"] = "suppressed"
-    contents = charts.paired_bars(rows, {"x": "#000000"}, unit="pct.").contents
+    contents = charts.bars(rows, y="name", hue="series", unit="pct.").contents
     assert contents.series[0].values[0] is None
 
 

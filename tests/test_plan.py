@@ -326,7 +326,7 @@ def test_a_slice_holds_what_is_declared_and_nothing_else(edition, processed, key
 def test_a_section_that_reads_what_it_does_not_declare_fails(published):
     read = 'from analysis import section\nsection.Section("01_a", edition, area).{}'
     published.section("01_a", read.format('facts("population")'), PUBLISH.format(name="01_a", text="x"))
-    published.section("02_b", read.format('rows("expenditure")'), PUBLISH.format(name="02_b", text="x"))
+    published.section("02_b", read.format('read("expenditure")'), PUBLISH.format(name="02_b", text="x"))
     result = published.run()
     assert result.returncode == 1
     assert "01_a does not declare that it reads facts/population.parquet: add it to `reads`" in result.stdout

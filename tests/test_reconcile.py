@@ -10,7 +10,7 @@ import pytest
 from conftest import REFERENCE, ROOT
 from typer.testing import CliRunner
 
-from analysis.edition import load_edition
+from analysis.edition import Printed, load_edition
 from analysis.errors import InputError
 from noegletal.cli import app
 from noegletal.publish import site
@@ -144,9 +144,15 @@ def test_before_print_reports_and_differences_are_made(unprinted, processed, tmp
     assert printed_changes(edition, comparisons, comparisons) == []
     site.publish(edition, "101", tmp_path / "report", {}, comparisons, processed, 0.0)
     page = (tmp_path / "report" / "afstemning.html").read_text(encoding="utf-8")
-    assert "Der er endnu ingen trykte tal at afstemme med." in page
+    assert "Der er endnu ingen tal at afstemme med." in page
     assert "<table" not in page and "på flere måder" not in page and "Trykt:" not in page
-    assert "der er endnu ingen trykte tal" in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+    assert "der er endnu ingen tal at afstemme med" in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def test_what_is_said_of_the_print_is_said_of_figures_of_the_edition(edition):
+    outputs = {output for plan in edition.sections for output in plan.outputs}
+    assert set(edition.printed.numbers) | set(edition.printed.remarks) <= outputs
+    assert edition.model_copy(update={"printed": Printed()}).printed.numbers == {}
 
 
 def test_a_printed_file_without_its_columns_is_one_sentence(edition, monkeypatch, tmp_path):

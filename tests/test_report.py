@@ -381,8 +381,8 @@ def test_spreadsheets_get_no_formulas():
 @pytest.mark.parametrize(("missing", "joined"), [(None, False), (3.0, True)])
 def test_no_line_is_drawn_over_a_missing_year(missing, joined):
     data = pd.DataFrame({"year": [2023, 2020, 2022, 2021], "series": "a", "value": [4.0, 1.0, missing, 2.0]})
-    blue = "#0A5C8F"
-    for drawn in (charts.lines(data, {"a": blue}, unit="pct."), charts.spread(data, {"a": (blue, "-")}, unit="pct.")):
+    lines = charts.lines(data, hue="series", unit="pct.")
+    for drawn in (lines, charts.spread(data, hue="series", references={"a": ("#0A5C8F", "-")}, unit="pct.")):
         years = [set(line.get_xdata()) for line in drawn.axes[0].lines]
         assert {2020, 2021} <= years[0]
         assert set.union(*years) >= {2020, 2021, 2023}
@@ -391,7 +391,7 @@ def test_no_line_is_drawn_over_a_missing_year(missing, joined):
 
 def test_a_category_without_a_colour_is_refused():
     rows = pd.DataFrame({"population_group": ["voksne"], "category": ["nyt"], "label": ["Nyt"]})
-    with pytest.raises(KeyError):
+    with pytest.raises(InputError, match="categories.csv has no colour for 'nyt'"):
         charts.colours_of(rows)
 
 
@@ -399,9 +399,9 @@ def test_a_section_refuses_what_the_table_does_not_hold(processed, monkeypatch):
     monkeypatch.setenv("NOEGLETAL_PROCESSED", str(processed))
     section = Section("01_udgifter", "2025", "København")
     with pytest.raises(InputError, match="'expenditure' hold no category botilbudd"):
-        section.rows("expenditure", category="botilbudd")
+        section.read("expenditure", category="botilbudd")
     with pytest.raises(InputError, match="hold no indicator"):
-        section.rows("expenditures")
+        section.read("expenditures")
     assert section.compared_areas == ["101", "081", "082", "083", "084", "085", "000"]
     assert section.emphasised == ["København", "Region Hovedstaden"]
     assert len(section.peers) == 29

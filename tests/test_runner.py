@@ -279,7 +279,7 @@ def test_a_full_disk_leaves_the_last_good_report(project, small_disk):
     free = shutil.disk_usage(small_disk).free
     filler.write_bytes(b"x" * max(free - 8192, 1))
     project.section("01_a", PUBLISH.format(name="01_a", text="anden udgave " * 2000))
-    result = project.run()
+    result = project.run_process()
     assert result.returncode == 1
     assert "No space left on device" in result.stdout + result.stderr
     assert "Traceback" not in result.stderr

@@ -443,9 +443,9 @@ def hostile(request, tmp_path, monkeypatch):
     data = pd.DataFrame({"indicator": "expenditure", "value": [1.0, -1.0], "unit": "kr", "status": "final"})
     data = data.assign(area=[name, name + "2"], area_code="101", year=2024, note=name, origin="delivery")
     figure, _ = charts.canvas()
-    section.figure("figur_01", figure, title=name, data=data, reading=name, number="Figur 1", note=name)
-    section.figure("figur_02", figure, title=name, data=data.head(0), reading=name, number="Figur 2")
-    section.table("figur_03", pd.DataFrame({"a": [name], "b": [name]}), title=name, data=data, heading=name)
+    section.figure("figur_01", figure, title=name, data=data, reading=name, note=name)
+    section.figure("figur_02", figure, title=name, data=data.head(0), reading=name)
+    section.table("figur_03", pd.DataFrame({name: [name], "b": [name]}), title=name, data=data)
     section.leave_out("figur_04", name, name)
     section.say(name)
     output = {"output": "figur_01", "number": "", "title": name, "alt": name, "left_out": ""}

@@ -250,7 +250,7 @@ def test_what_is_suppressed_is_named_and_not_drawn(decks):
     presentation = Presentation(folder / "rapport.pptx")
     outputs = [shown.facts for shown in in_printed_order(sections)]
     slides = {facts["output"]: own[0] for facts, own in slides_by_output(presentation, outputs)}
-    text = "\n".join(shape.text_frame.text for shape in slides["figur_paired_bars"].shapes if shape.has_text_frame)
+    text = "\n".join(shape.text_frame.text for shape in slides["figur_bars"].shapes if shape.has_text_frame)
     assert "Uden tal:" in text
     assert "(•)" in text
     assert "• vises ikke af hensyn til få personer." in text

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis import trend
+from analysis import sentences, trend
 from analysis.errors import InputError
 
 
@@ -340,3 +340,18 @@ def test_a_rate_above_one_is_allowed_for_events():
     frame = trend.control_limits(areas([30]), areas([10]), 2.5)
     assert frame["rate"].tolist() == [3]
     assert trend.outside(frame).empty
+
+
+def test_a_funnel_leaves_out_areas_without_figures_and_says_so():
+    names = [f"Kommune {letter}" for letter in "ABCDEF"]
+    counts = pd.DataFrame({"area": names, "value": [50.0, 55.0, 48.0, 52.0, 51.0, math.nan]})
+    people = pd.DataFrame({"area": names[::-1], "value": [5000.0] * 6})
+    lying = trend.funnel(counts, people, per=1000)
+    assert lying.limits.index.tolist() == names[:5]
+    assert lying.rate == pytest.approx(1000 * 256 / 25_000)
+    assert lying.outside == []
+    said = "Ingen af 5 kommuner (blandt dem, der er tal for) ligger længere fra gennemsnittet"
+    assert sentences.far_from_average(lying).startswith(said)
+    whole = trend.funnel(counts.fillna({"value": 400.0}), people, per=1000)._replace(outside=names[5:])
+    assert sentences.far_from_average(whole).startswith("1 af 6 kommuner ligger længere fra gennemsnittet")
+    assert trend.funnel(counts.assign(value=math.nan), people, per=1000) is None

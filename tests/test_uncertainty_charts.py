@@ -10,10 +10,11 @@ import pytest
 from matplotlib.text import Text
 
 from analysis import charts as drawn
-from analysis.charts.basic import STYLE, spaced, standalone
+from analysis.charts.sheet import STYLE, spaced, standalone
 from analysis.charts.style import INK
 from analysis.charts.uncertainty import SHADES
 from analysis.danish import STATUS_SYMBOLS, number
+from analysis.errors import InputError
 
 ORANGE, BLUE, GREEN, WINE = "#B5521B", "#0A5C8F", "#117733", "#882255"
 LONG = "Kødannelse (Erlang-tabsmodel) med 2 pct. afviste henvendelser i døgnet"
@@ -29,7 +30,7 @@ def need():
                 "Ankomster x opholdstid",
             ],
             "low": [1180.0, 1245.0, 890.0, 1102.0],
-            "middle": [1215.0, 1262.0, 1310.0, 1204.0],
+            "value": [1215.0, 1262.0, 1310.0, 1204.0],
             "high": [1266.0, 1301.0, 1840.0, 1377.0],
         }
     )
@@ -40,7 +41,7 @@ def many_needs():
         {
             "name": [f"Metode nr. {number}" for number in range(12)],
             "low": np.linspace(900, 1200, 12),
-            "middle": np.linspace(901, 1300, 12),
+            "value": np.linspace(901, 1300, 12),
             "high": np.linspace(902, 1700, 12),
         }
     )
@@ -58,6 +59,7 @@ def assumptions():
             ],
             "low": [402.1, 455.9, 431.0, 441.0, 445.5],
             "high": [498.3, 419.0, 469.2, 438.5, 445.5],
+            "value": 445.5,
             "low_label": ["−5 pct.", "85 pct.", "−1,5 pct. i alt", "60 dage", "0 pct."],
             "high_label": ["5 pct.", "95 pct.", "2,4 pct. i alt", "120 dage i løbende år", "100 pct."],
         }
@@ -66,7 +68,7 @@ def assumptions():
 
 def months(count=36, level=1200.0):
     first = pd.date_range("2022-01-01", periods=count, freq="MS")
-    return pd.DataFrame({"first": first, "value": level + 60 * np.sin(np.arange(count) / 2) + np.arange(count)})
+    return pd.DataFrame({"period": first, "value": level + 60 * np.sin(np.arange(count) / 2) + np.arange(count)})
 
 
 def ahead(start="2025-01", count=12, level=1240.0, freq="M"):
@@ -90,7 +92,7 @@ def flows(homes, hosts, top=98765):
         for row, home in enumerate(homes)
         for column, host in enumerate(hosts)
     ]
-    frame = pd.DataFrame(rows, columns=["home", "host", "value", "status"])
+    frame = pd.DataFrame(rows, columns=["home_cluster", "host_cluster", "value", "status"])
     hidden = frame.index % 7 == 3
     return frame.assign(value=frame["value"].mask(hidden), status=frame["status"].mask(hidden, "suppressed"))
 
@@ -103,7 +105,7 @@ def nights(count=366, start="2024-01-01", level=1180):
     date = pd.date_range(start, periods=count, freq="D")
     rng = np.random.default_rng(4)
     occupied = level + 70 * np.cos(np.arange(count) / 58) + rng.normal(0, 15, count)
-    return pd.DataFrame({"date": date, "occupied": occupied.round().astype(int)})
+    return pd.DataFrame({"date": date, "value": occupied.round().astype(int)})
 
 
 def takster(counts=(24, 9, 6, 11)):
@@ -138,33 +140,39 @@ LONG_CRITERIA = [
     "Efter brugernes hjemsted", "Ligeligt mellem klyngerne",
 ]  # fmt: skip
 
+
+def grouped(rows, colours, **more):
+    return drawn.grouped_columns(rows, x="group", hue="series", palette=colours, **more)
+
+
 CASES = {
     "intervals": lambda: drawn.intervals(need(), unit="pladser", reference=("pladser i dag", 1302)),
     "intervals_one": lambda: drawn.intervals(need().head(1), unit="pladser", reference=("pladser i dag", 1800)),
     "intervals_twelve": lambda: drawn.intervals(many_needs(), unit="pladser", reference=("pladser i dag", 890)),
     "intervals_absent": lambda: drawn.intervals(
-        need().assign(middle=[1215, np.nan, 1310, np.nan]), unit="pladser"
+        need().assign(value=[1215, np.nan, 1310, np.nan]), unit="pladser"
     ),
     "intervals_all_absent": lambda: drawn.intervals(
         need().assign(low=np.nan), unit="pladser", reference=("pladser i dag", 1302)
     ),
     "intervals_huge": lambda: drawn.intervals(
-        pd.DataFrame({"name": ["Lille", LONG], "low": [-2.4e6, 3.0], "middle": [0.4, 1e6], "high": [0.5, 98765432.1]}),
+        pd.DataFrame({"name": ["Lille", LONG], "low": [-2.4e6, 3.0], "value": [0.4, 1e6], "high": [0.5, 98765432.1]}),
         unit="kr.", decimals=1, reference=("budget i den seneste vedtagne edition", 98e6),
     ),
     "intervals_point": lambda: drawn.intervals(
-        pd.DataFrame({"name": ["Alle ens"], "low": [7.0], "middle": [7.0], "high": [7.0]}), unit="pladser"
+        pd.DataFrame({"name": ["Alle ens"], "low": [7.0], "value": [7.0], "high": [7.0]}), unit="pladser"
     ),
-    "tornado": lambda: drawn.tornado(assumptions(), base=445.5, unit="mio. kr. netto", decimals=1),
-    "tornado_one": lambda: drawn.tornado(assumptions().head(1), base=445.5, unit="mio. kr. netto", decimals=1),
+    "tornado": lambda: drawn.tornado(assumptions(), unit="mio. kr. netto", decimals=1),
+    "tornado_one": lambda: drawn.tornado(assumptions().head(1), unit="mio. kr. netto", decimals=1),
     "tornado_twelve": lambda: drawn.tornado(
-        pd.concat([assumptions()] * 3, ignore_index=True).head(12), base=445.5, unit="mio. kr. netto", decimals=1
+        pd.concat([assumptions()] * 3, ignore_index=True).head(12).assign(name=[f"Antagelse {n}" for n in range(12)]),
+        unit="mio. kr. netto", decimals=1
     ),
     "tornado_absent": lambda: drawn.tornado(
-        assumptions().assign(high=[498.3, np.nan, 469.2, 438.5, 445.5]), base=445.5, unit="mio. kr.", decimals=1
+        assumptions().assign(high=[498.3, np.nan, 469.2, 438.5, 445.5]), unit="mio. kr.", decimals=1
     ),
     "tornado_negative": lambda: drawn.tornado(
-        assumptions().assign(low=[-9e6, -10.0, -20, 5, 12], high=[9e6, 14.0, 1e6, 8, 30]), base=-3, unit="kr."
+        assumptions().assign(low=[-9e6, -10.0, -20, 5, 12], high=[9e6, 14.0, 1e6, 8, 30], value=-3.0), unit="kr."
     ),
     "fan": lambda: drawn.fan(
         months(), ahead(), unit="optagne pladser", coverage="80 pct. interval",
@@ -206,38 +214,40 @@ CASES = {
         flows(LANDSDELE, LANDSDELE).assign(value=np.nan, status="suppressed"), unit="personer"
     ),
     "occupancy": lambda: drawn.occupancy_curve(
-        nights(), places=1302, marks={"gennemsnit": 1182.3, "90 pct. af nætterne": 1262, "99 pct. af nætterne": 1277}
+        nights(), places=1302, unit="belagte pladser",
+        marks={"gennemsnit": 1182.3, "90 pct. af nætterne": 1262, "99 pct. af nætterne": 1277}
     ),
     "occupancy_short": lambda: drawn.occupancy_curve(
-        nights(10, "2024-03-12", 18), places=80, marks={"gennemsnit": 88.2, "p90": 89, "p99": 89}
+        nights(10, "2024-03-12", 18), places=80, unit="belagte pladser",
+        marks={"gennemsnit": 88.2, "p90": 89, "p99": 89}
     ),
     "occupancy_two_years": lambda: drawn.occupancy_curve(
-        nights(731), places=1200, marks={"gennemsnit": 1182.3, "p90": 1262, "p99": np.nan}
+        nights(731), places=1200, unit="belagte pladser", marks={"gennemsnit": 1182.3, "p90": 1262, "p99": np.nan}
     ),
-    "prices": lambda: drawn.prices(takster(), ceiling=2461.0, ceiling_label="loft i 2026-priser"),
-    "prices_one": lambda: drawn.prices(takster().head(1), ceiling=2461.0, ceiling_label="loft"),
+    "prices": lambda: drawn.prices(takster(), unit="kr. pr. døgn", ceiling=2461.0, ceiling_label="loft i 2026-priser"),
+    "prices_one": lambda: drawn.prices(takster().head(1), unit="kr. pr. døgn", ceiling=2461.0, ceiling_label="loft"),
     "prices_absent": lambda: drawn.prices(
-        takster().assign(value=lambda rows: rows["value"].mask(rows["group"] == "Regional")), ceiling=900,
-        ceiling_label="loft",
+        takster().assign(value=lambda rows: rows["value"].mask(rows["group"] == "Regional")), unit="kr. pr. døgn",
+        ceiling=900, ceiling_label="loft",
     ),
     "prices_all_absent": lambda: drawn.prices(
-        takster().assign(value=np.nan), ceiling=2461.0, ceiling_label="loft i 2026-priser"
+        takster().assign(value=np.nan), unit="kr. pr. døgn", ceiling=2461.0, ceiling_label="loft i 2026-priser"
     ),
-    "columns": lambda: drawn.grouped_columns(criteria(CRITERIA[:4], LANDSDELE[:3]), THREE_COLOURS, unit="pladser"),
-    "columns_full": lambda: drawn.grouped_columns(criteria(CRITERIA, LANDSDELE), CLUSTER_COLOURS, unit="pladser"),
-    "columns_long": lambda: drawn.grouped_columns(criteria(LONG_CRITERIA, LANDSDELE), CLUSTER_COLOURS, unit="pladser"),
-    "columns_one": lambda: drawn.grouped_columns(criteria(["I dag"], ["Hele KKR"]), {"Hele KKR": BLUE}, unit="pladser"),
-    "columns_negative": lambda: drawn.grouped_columns(
+    "columns": lambda: grouped(criteria(CRITERIA[:4], LANDSDELE[:3]), THREE_COLOURS, unit="pladser"),
+    "columns_full": lambda: grouped(criteria(CRITERIA, LANDSDELE), CLUSTER_COLOURS, unit="pladser"),
+    "columns_long": lambda: grouped(criteria(LONG_CRITERIA, LANDSDELE), CLUSTER_COLOURS, unit="pladser"),
+    "columns_one": lambda: grouped(criteria(["I dag"], ["Hele KKR"]), {"Hele KKR": BLUE}, unit="pladser"),
+    "columns_negative": lambda: grouped(
         criteria(["Kort", "Lang", "Tom"], ["A", "B"], [-310, 4, np.nan, 12, 0, 45]), {"A": BLUE, "B": ORANGE},
         unit="pladser",
     ),
-    "columns_all_absent": lambda: drawn.grouped_columns(
+    "columns_all_absent": lambda: grouped(
         criteria(CRITERIA[:2], LANDSDELE[:1]).assign(value=np.nan), {LANDSDELE[0]: BLUE}, unit="pladser"
     ),
-    "columns_twelve": lambda: drawn.grouped_columns(
+    "columns_twelve": lambda: grouped(
         criteria([f"Kriterium nr. {letter}" for letter in "ABCDEFGHIJKL"], ["I dag"]), {"I dag": BLUE}, unit="pladser"
     ),
-    "columns_huge": lambda: drawn.grouped_columns(
+    "columns_huge": lambda: grouped(
         criteria(CRITERIA, LANDSDELE, range(1, 20_000_000, 1_000_000)), CLUSTER_COLOURS, unit="kr.", decimals=1
     ),
 }  # fmt: skip
@@ -396,7 +406,7 @@ def test_fan_without_a_forecast_is_the_history_with_its_last_figure():
 def test_fan_counts_years_and_months_on_its_axis_and_refuses_numbers_as_dates():
     assert {"2016", "2024", "2030"} <= set(words(case("fan_yearly")))
     assert {"jan. 2022", "jul.", "jan. 2025"} <= set(words(case("fan")))
-    with pytest.raises(AttributeError):
+    with pytest.raises(InputError, match="dates or periods belong along the axis of this chart, not 2022"):
         drawn.fan(
             pd.DataFrame({"period": [2022, 2023], "value": [1.0, 2.0]}), no_forecast(), unit="personer", coverage=""
         )
@@ -464,7 +474,7 @@ def test_prices_weigh_the_mean_with_places_and_name_the_ceiling():
             "provider": ["Herberg A", "Herberg B", "Herberg C", "Herberg D", "Herberg E"],
         }
     )
-    figure = drawn.prices(data, ceiling=2461, ceiling_label="loft")
+    figure = drawn.prices(data, unit="kr. pr. døgn", ceiling=2461, ceiling_label="loft")
     written = words(figure)
     assert unreadable(figure) == []
     assert {"1.253", "1.507", "loft 2.461", "kr. pr. døgn", "Privat", "Kommunal", "Regional"} <= set(written)
@@ -476,7 +486,7 @@ def test_prices_weigh_the_mean_with_places_and_name_the_ceiling():
 
 
 def test_the_same_takster_give_the_same_picture():
-    one, other = (drawn.prices(takster(), ceiling=2461, ceiling_label="loft") for _ in range(2))
+    one, other = (drawn.prices(takster(), unit="kr. pr. døgn", ceiling=2461, ceiling_label="loft") for _ in range(2))
     assert np.array_equal(*(figure.axes[0].collections[0].get_offsets() for figure in (one, other)))
 
 

@@ -126,8 +126,12 @@ def kkr_name(area_code: str) -> str:
 
 
 @lru_cache
-def find_area(text: str) -> str:
-    """The code of the area a person means by a code, a name or a folder name; suggests the nearest when unknown."""
+def find_area(text: str | int) -> str:
+    """The code of the area a person means by a code, a name or a folder name; suggests the nearest when unknown.
+
+    A code may be a number: plain papermill makes one of `-p area 084`.
+    """
+    text = str(text)
     spellings: dict[str, str] = {}
     for code, row in _areas().items():
         if code not in reported_areas():

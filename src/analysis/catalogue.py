@@ -57,7 +57,8 @@ class Indicator(BaseModel):
     """What is said of a key figure, whatever its kind; the other fields of its entry say how its kind makes it.
 
     Each kind is a class in `noegletal.figures.kinds`, which also declares those fields. `adds_up`: whether an area's
-    figure is the sum of its municipalities'; amounts and counts do unless their entry says otherwise.
+    figure is the sum of its municipalities'; amounts and counts do unless their entry says otherwise. `axis`: what the
+    axis of a chart says instead of the unit, and `axis_per`: how much of the unit it counts as one.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -71,6 +72,8 @@ class Indicator(BaseModel):
     sources: list[str]
     source_line: str
     caveats: list[str]
+    axis: str = ""
+    axis_per: float = 1
     adds_up: bool = Field(default_factory=lambda entry: entry.get("unit") in ("kr", "antal"))
 
     def needs(self, table: str) -> dict[str, list[str]]:

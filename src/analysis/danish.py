@@ -209,7 +209,7 @@ def falling(names: Sequence[str], growths: Sequence[float], kind: str) -> str:
     """Which of some things fall: fald i opholdssteder, or ingen typer falder (`kind`)."""
     if all(map(missing, growths)):
         return f"ændringen {NOT_KNOWN}"
-    fallen = [name for name, growth in zip(names, growths, strict=True) if not missing(growth) and growth < 0]
+    fallen = [name for name, growth in zip(names, growths, strict=True) if not missing(growth) and rounded(growth) < 0]
     return (f"fald i {listed(fallen)}" if fallen else f"ingen {kind} falder") + reservation(growths)
 
 
@@ -242,17 +242,19 @@ def rank(value: float, others: Iterable[float], of: str = "") -> str:
 def described(kind: str, data: pd.DataFrame, unit: str, decimals: int = 1) -> str:
     """What a chart shows in words, for its text alternative: each series with its first and last value.
 
-    Requires series, year, value (in the unit shown), and status where some are suppressed; one year only gives one
-    value a series.
+    Requires series and value (in the unit shown), and status where some are suppressed; one year only gives one value a
+    series, and without a year all values of a series are said.
     """
     statuses = data["status"] if "status" in data.columns else ["final"] * len(data)
     courses: dict[str, list[tuple[int, float, str]]] = {}
-    for series, *point in zip(data["series"], data["year"], data["value"], statuses, strict=True):
+    years = data["year"] if "year" in data.columns else [None] * len(data)
+    for series, *point in zip(data["series"], years, data["value"], statuses, strict=True):
         courses.setdefault(series, []).append(tuple(point))
     parts = []
     for series, course in courses.items():
-        course.sort(key=lambda point: point[0])
-        ends = [course[0], course[-1]] if len(course) > 1 else course
-        values = [f"{number(value, decimals, status)} i {year}" for year, value, status in ends]
+        if "year" in data.columns:
+            course.sort(key=lambda point: point[0])
+            course = [course[0], course[-1]] if len(course) > 1 else course
+        values = [f"{number(value, decimals, status)}{f' i {year}' if year else ''}" for year, value, status in course]
         parts.append(f"{series} {listed(values)}")
     return held(f"{kind}, {unit}: {'; '.join(parts)}.")

@@ -81,6 +81,17 @@ class Reads(_Strict):
     records: list[Literal["sources", "findings"]] = []
 
 
+class Printed(_Strict):
+    """What is true of the printed report of an edition only: the numbers of its figures, and remarks on them.
+
+    Both by output; of outputs that no section gives (any longer) nothing is said. An edition without a printed report
+    has none.
+    """
+
+    numbers: dict[str, str] = {}
+    remarks: dict[str, str] = {}
+
+
 class SectionPlan(_Strict):
     """A notebook of the report, what it reads, the parameters beside edition and area, and what it must publish.
 
@@ -107,6 +118,7 @@ class Edition(_Strict):
     comparison_areas: list[str]
     # The printed numbers, a file in data/reference/published/; a new edition has none yet.
     published: str | None = None
+    printed: Printed = Printed()
     cell_timeout_seconds: int = 300
     disclosure: Disclosure = Disclosure()
     tables: dict[str, TableNeed]

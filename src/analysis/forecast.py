@@ -18,7 +18,7 @@ from scipy import stats
 from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparationWarning
 from statsmodels.tsa.statespace.structural import UnobservedComponents
 
-from analysis.danish import LOCALE, number, percent
+from analysis.danish import LOCALE, number
 from analysis.errors import InputError
 
 
@@ -47,18 +47,8 @@ EVENTS_PER_PARAMETER = 10
 # A middle this many times the largest figure seen is a model running away, not a forecast.
 FARTHEST = 10
 MOST_ITERATIONS = 500
-FEWEST_ORIGINS, FEW_ORIGINS, MOST_ORIGINS = 3, 8, 24
-# Differences that a reader should not make anything of: error in pct. of the naive one, coverage in percentage points.
-SAME_ERROR, SAME_COVERAGE = 5, 10
-BACKTEST = [
-    "method",
-    "horizon",
-    "origins",
-    "mean_absolute_error",
-    "relative_to_naive",
-    "covered",
-    "expected_coverage",
-]
+FEWEST_ORIGINS, MOST_ORIGINS = 3, 24
+BACKTEST = ["method", "horizon", "origins", "mean_absolute_error", "relative_to_naive", "covered", "expected_coverage"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,25 +119,6 @@ def backtest(series: pd.Series, horizon: int, *, coverage: float = 0.8, counts: 
             {"method": method, **shared, **_summary(errors, naive)}
             for method, errors in ((pairs[0][0], own), (rhythm.naive, naive))
         ]
-    )
-
-
-def uncertainty_words(tested: pd.DataFrame) -> str:
-    """Danish sentences on whether a method beats the naive one, and whether its intervals hold what they promise.
-
-    Requires the frame of `backtest`; an empty one gives the sentence that nothing can be said.
-    """
-    if tested.empty:
-        return "Metoden kan ikke afprøves på fortiden: dertil er serien for kort eller for mangelfuld."
-    if tested["relative_to_naive"].isna().any():
-        return "Tallene er de samme år efter år, så en afprøvning på fortiden siger intet om usikkerheden."
-    naive = tested["method"].isin([rhythm.naive for rhythm in RHYTHMS.values()])
-    row = tested[~naive].iloc[0]
-    origins = number(row["origins"])
-    doubt = " Med så få tidspunkter er afprøvningen selv usikker." if row["origins"] < FEW_ORIGINS else ""
-    return (
-        f"Afprøvet fra {origins} tidspunkter i fortiden {_error_words(row['relative_to_naive'])}. "
-        f"{_coverage_words(row['covered'], row['expected_coverage'])}{doubt}"
     )
 
 
@@ -301,24 +272,6 @@ def _summary(errors: pd.DataFrame, naive: pd.DataFrame) -> dict[str, float]:
     error, reference = errors["error"].mean(), naive["error"].mean()
     relative = error / reference if reference > 0 else math.nan
     return {"mean_absolute_error": error, "relative_to_naive": relative, "covered": errors["inside"].mean() * 100}
-
-
-def _error_words(relative: float) -> str:
-    difference = (relative - 1) * 100
-    if abs(difference) < SAME_ERROR:
-        return "ramte metoden omtrent lige så godt som den naive fremskrivning"
-    if difference < 0:
-        return f"ramte metoden bedre end den naive fremskrivning: fejlen var {percent(-difference)} mindre"
-    return f"ramte metoden dårligere end den naive fremskrivning: fejlen var {percent(difference)} større"
-
-
-def _coverage_words(covered: float, expected: float) -> str:
-    held = f"Intervallet indeholdt {percent(covered)} af de faktiske tal og skulle indeholde {percent(expected)}"
-    if abs(covered - expected) <= SAME_COVERAGE:
-        return f"{held}: det holder omtrent, hvad det lover."
-    if covered < expected:
-        return f"{held}: det er for smalt, og usikkerheden er større, end det viser."
-    return f"{held}: det er for bredt, og usikkerheden er mindre, end det viser."
 
 
 def _rhythm(series: pd.Series, horizon: int, coverage: float) -> Rhythm:

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from IPython.display import HTML, display
+from matplotlib import pyplot
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import accounts, areas, charts, danish, prices, tables
@@ -31,11 +34,36 @@ from analysis.edition import (
     processed_folder,
 )
 from analysis.errors import InputError
-from analysis.rows import COLUMNS, KEYS, SUPPRESSED, labels, weakest
+from analysis.rows import KEYS, SUPPRESSED, labels, weakest
 
+OWN_FIGURES = "Egne tal: de er ikke nøgletal og kan ikke følges tilbage til de rå filer."
 SUPPRESSION_LINE = f"{danish.STATUS_SYMBOLS[SUPPRESSED]} vises ikke af hensyn til få personer."
+# More names than that help nobody in an error.
+MOST_SAID = 40
+# What a claim can find.
+KINDS = ("level", "growth", "comparison", "rank", "extreme", "share")
 # What follows a published output is named after it.
 OUTPUT_NAME = re.compile(r"^(figur|tabel)_[a-z0-9_]+$")
+
+
+class Claim(str):
+    """A title or sentence that finds something, and what it rests on: of which kind, on what rows."""
+
+    __slots__ = ("kind", "origin", "rows")
+
+    def __new__(cls, text: str, rests_on: pd.DataFrame, kind: str) -> "Claim":
+        """`kind` says what is found, one of `KINDS`."""
+        if not isinstance(rests_on, pd.DataFrame) or kind not in KINDS:
+            raise InputError(f"a claim rests on rows of a DataFrame and finds one of {', '.join(KINDS)}, not {kind!r}")
+        claim = super().__new__(cls, text)
+        claim.kind, claim.rows = kind, len(rests_on)
+        claim.origin = weakest(rests_on["origin"]) if "origin" in rests_on.columns else ""
+        return claim
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What is recorded of it."""
+        return {"kind": self.kind, "origin": self.origin, "rows": self.rows}
 
 
 class Section:
@@ -53,6 +81,10 @@ class Section:
         self.where = areas.locative(self.area_code)
         self.first, self.last = self.edition.period.first, self.edition.period.last
         self._sentences = 0
+        # The key figures that were published so far, in their order: what the footer explains.
+        self._shown: dict[str, None] = {}
+        # What an analyst draws by hand looks like the rest.
+        mpl.rcParams.update(charts.STYLE)
         self._processed = Path(os.environ.get(PROCESSED_VARIABLE) or processed_folder(self.edition.name))
         self._publish = Path(os.environ[PUBLISH_VARIABLE]) if PUBLISH_VARIABLE in os.environ and notebook else None
 
@@ -95,26 +127,27 @@ class Section:
         """The KKR that decides on herberger for the area, as its region; for the country that of the home area."""
         return areas.deciding_kkr(self.edition, self.area_code)
 
-    @cached_property
-    def clusters(self) -> dict[str, str]:
-        """The klynge of each municipality."""
-        return self.facts("shelter_clusters").set_index("municipality")["cluster"].to_dict()
-
     @property
     def peers(self) -> list[str]:
         """The municipalities to look at one by one: the area's own, or those around a single municipality."""
         return areas.peers(self.edition, self.area_code)
 
-    def rows(
-        self,
-        indicator: str,
-        *,
-        area: str | Sequence[str] | None = None,
-        population_group: str | Sequence[str] | None = None,
-        category: str | Sequence[str] | None = None,
-        variant: str = accounts.STANDARD,
-        years: Sequence[int] | None = None,
-    ) -> pd.DataFrame:
+    @cached_property
+    def palette(self) -> dict[str, str]:
+        """Colour by name of the area and of those it is compared with: its own stands out, the country is reference."""
+        codes = dict.fromkeys([self.area_code, *self.compared_areas])
+        return charts.area_colours([areas.name(code) for code in codes], self.area_name)
+
+    @property
+    def references(self) -> dict[str, tuple[str, str]]:
+        """Colour and line style of the area and of the country, where municipalities are dots around them."""
+        return {self.area_name: (charts.HIGHLIGHT, "-"), areas.name(areas.COUNTRY): (charts.REFERENCE, "--")}
+
+    def read(
+        self, indicator: str, *, area: str | Sequence[str] | None = None, group: str | Sequence[str] | None = None,
+        category: str | Sequence[str] | None = None, variant: str = accounts.STANDARD,
+        years: int | Sequence[int] | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
         """Key-figure rows of an indicator, by default for the section's area, in the order of categories.csv.
 
         Returns the contract's columns with Danish labels (area, label).
@@ -125,19 +158,20 @@ class Section:
         wanted = {
             "indicator": [indicator],
             "variant": [variant],
-            "area_code": [self.area_code] if area is None else _several(area),
-            "population_group": _several(population_group),
+            "area_code": [self.area_code] if area is None else [str(code).zfill(3) for code in _several(area)],
+            "population_group": _several(group),
             "category": _several(category),
-            "year": list(years) if years is not None else None,
+            "year": _several(years),
         }
         for column, values in wanted.items():
             if values is None:
                 continue
-            table = table[table[column].isin(values)]
-            present = set(table[column].unique())
-            absent = [str(value) for value in values if value not in present]
+            there = table[column].unique()
+            absent = [str(value) for value in values if value not in set(there)]
             if absent:
-                raise InputError(f"key figures of {indicator!r} hold no {column} {', '.join(absent)}")
+                known = f"; they hold {', '.join(map(str, there))}" if len(there) <= MOST_SAID else ""
+                raise InputError(f"key figures of {indicator!r} hold no {column} {', '.join(absent)}{known}")
+            table = table[table[column].isin(values)]
         order = {pair: place for place, pair in enumerate(accounts.labels())}
         pairs = zip(table["population_group"], table["category"], strict=True)
         places = np.array([order.get(pair, len(order)) for pair in pairs])
@@ -158,70 +192,56 @@ class Section:
             )
         raise InputError(f"{path.name} is not built: run `noegletal build --edition {self.edition.name}`")
 
-    def modelled(
-        self, indicator: str, frame: pd.DataFrame, *, value: str = "value", year: int | None = None, area: str = ""
-    ) -> pd.DataFrame:
-        """What a model computed as rows to publish: the columns of key figures first, the frame's others after them.
-
-        `value`: the column with the figure. `year` and `area` where the frame has no column `year` or `area_code`.
-        The origin is the weakest of the raw files that the indicator rests on. Errors: none of them was delivered.
-        """
-        entry = catalogue().indicators[indicator]
-        files = self.sources[self.sources["table"].isin(entry.sources)]
-        if files.empty:
-            raise InputError(f"{indicator!r} rests on {', '.join(entry.sources)}, and none of them was delivered")
-        given = {
-            "area_code": area or self.area_code,
-            "population_group": entry.population_group,
-            "category": entry.category,
-            "year": year or self.last,
-            "variant": accounts.STANDARD,
-            "status": frame[value].isna().map({True: "missing", False: "final"}),
-        }
-        dropped = {"label", "area", "value"} - {value}
-        rows = frame.drop(columns=list(dropped), errors="ignore").rename(columns={value: "value"})
-        rows = rows.assign(**{name: fact for name, fact in given.items() if name not in frame.columns})
-        rows = rows.assign(indicator=indicator, unit=entry.unit, origin=weakest(files["origin"]), note="")
-        named = tables.with_labels(rows[[*COLUMNS, *rows.columns.difference(COLUMNS, sort=False)]])
-        return named.astype({"value": float})
-
     @cached_property
     def deflators(self) -> pd.Series:
         """Factor by year from current prices to those of the edition."""
         return prices.deflators(self.edition)
 
+    def claim(self, text: str, *, rests_on: pd.DataFrame, kind: str = "level") -> Claim:
+        """A title or sentence that finds something, with the rows that it rests on; see `Claim` for the kinds."""
+        return Claim(text, rests_on, kind)
+
     def figure(
-        self,
-        output: str,
-        chart: Figure,
-        *,
-        title: str,
-        data: pd.DataFrame,
-        reading: str,
-        number: str = "",
+        self, output: str, chart: Figure | Axes, *, title: str, data: pd.DataFrame | None = None, reading: str = "",
         note: str = "",
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Show a figure with its finding, source, note and origin; the runner also stores image, data and facts.
 
-        `data`: the key-figure rows drawn (indicator, value, status, origin). `reading`: what the figure shows, in
-        words, for those who cannot see it. `number`: the number in the printed report, such as `Figur 5`.
+        `chart`: one of `analysis.charts`, which keeps its rows and says what it shows, or Axes drawn by hand. `data`:
+        the rows behind it where they are others than those drawn. `reading`: what a chart drawn by hand shows, in
+        words, for those who cannot see it. Rows that are no key figures are published as the analyst's own.
         """
+        # Also of what seaborn draws as a whole, such as a FacetGrid.
+        drawn = chart.figure
+        data = getattr(drawn, "rows", None) if data is None else data
+        reading = reading or getattr(drawn, "reading", "")
+        if data is None or not reading:
+            lacking = "rows" if data is None else "words"
+            raise InputError(
+                f"{output}: a chart drawn by hand brings no {lacking}; give `data=` (the rows drawn) and `reading=` "
+                "(what it shows, for those who cannot see it)"
+            )
         self._refuse_suppressed(output, data)
-        below = self._lines_below(data, note)
+        number = self.edition.printed.numbers.get(output, "")
+        below = self._lines_below(output, data, note)
+        claim = title.facts if isinstance(title, Claim) else None
         title = danish.held(title)
         alt = f"{danish.sentence(title)} {danish.sentence(reading)}"
-        contents = getattr(chart, "contents", None)
+        contents = getattr(drawn, "contents", None)
         facts = {"unit": contents.unit, "chart": contents.facts()} if contents else {}
-        images = charts.images(chart, f"{number}: {title}" if number else title, below) if self._publish else None
+        images = charts.images(drawn, f"{number}: {title}" if number else title, below) if self._publish else None
         if images:
             facts["margins"] = images.margins
-        self._store(output, data, title=title, number=number, alt=alt, below=below, reading=reading, **facts)
+        about = {"title": title, "number": number, "claim": claim, "alt": alt, "below": below, "reading": reading}
+        self._store(output, data, **about, **facts)
         if images:
             self._write(f"figurer/{output}.svg", images.vector)
             self._write(f"figurer/{output}.png", images.pixels)
             markup = _embedded(images.page, alt, fallback=f"figurer/{output}.png")
         else:
-            markup = image(chart, alt)
+            markup = image(drawn, alt)
+        # Else JupyterLab shows what was drawn by hand a second time, without its title and source.
+        pyplot.close(drawn)
         downloads = {
             "data (CSV)": f"data/{output}.csv",
             "billede (SVG)": f"figurer/{output}.svg",
@@ -230,21 +250,23 @@ class Section:
         self._show(output, number, title, markup, below, downloads, data)
 
     def table(
-        self,
-        output: str,
-        frame: pd.DataFrame,
-        *,
-        title: str,
-        data: pd.DataFrame,
-        heading: str,
-        numeric: Sequence[str] = (),
-        strong: Sequence[str] = (),
-        number: str = "",
-        note: str = "",
-    ) -> None:
-        """Show a table of ready Danish texts; the runner also stores `data`, the figures behind it, as CSV."""
+        self, output: str, frame: pd.DataFrame, *, title: str, data: pd.DataFrame, texts: Sequence[str] = (),
+        strong: Sequence[str] = (), note: str = "",
+    ) -> None:  # fmt: skip
+        """Show a table of ready Danish texts; the runner also stores `data`, the figures behind it, as CSV.
+
+        The first column names the rows, the others are numbers but for the columns `texts`; rows in `strong` are sums.
+        """
+        for column in frame.columns:
+            for cell in frame[column]:
+                if not isinstance(cell, str):
+                    raise InputError(f"{output}: {column} holds {cell!r} where a text belongs; see danish.number")
+        heading, *others = frame.columns
+        numeric = [column for column in others if column not in texts]
         self._refuse_suppressed(output, data)
-        below = self._lines_below(data, note) if "indicator" in data.columns else [danish.held(note)] if note else []
+        number = self.edition.printed.numbers.get(output, "")
+        below = self._lines_below(output, data, note)
+        claim = title.facts if isinstance(title, Claim) else None
         title = danish.held(title)
         markup = tables.html(
             frame, identifier=output.replace("_", "-") + "-t", heading=heading, numeric=numeric, strong=strong
@@ -252,16 +274,17 @@ class Section:
         shown = {
             "columns": frame.columns.tolist(),
             "rows": frame.to_numpy().tolist(),
-            "numeric": list(numeric),
+            "numeric": numeric,
             "strong": list(strong),
             "heading": heading,
         }
-        self._store(output, data, title=title, number=number, below=below, table=shown)
+        self._store(output, data, title=title, number=number, claim=claim, below=below, table=shown)
         self._show(output, number, title, markup, below, {"data (CSV)": f"data/{output}.csv"}, data)
 
-    def leave_out(self, output: str, title: str, reason: str, *, number: str = "") -> None:
+    def leave_out(self, output: str, title: str, reason: str) -> None:
         """Say on the page why a declared output is not there: an optional delivery that it rests on did not come."""
         self._declared(output)
+        number = self.edition.printed.numbers.get(output, "")
         self._store_facts(output, title=title, number=number, left_out=reason)
         display(
             HTML(
@@ -280,7 +303,19 @@ class Section:
             return
         text = danish.sentence(" ".join(said))
         self._sentences += 1
-        display(HTML(f'<p class="finding" id="saetning-{self._sentences}">{html.escape(text)}</p>'))
+        claims = [f"{part.kind}:{part.origin}" for part in said if isinstance(part, Claim)]
+        recorded = f' data-claims="{" ".join(claims)}"' if claims else ""
+        display(HTML(f'<p class="finding" id="saetning-{self._sentences}"{recorded}>{html.escape(text)}</p>'))
+
+    def footer(self, *indicators: str) -> None:
+        """Show what the section's key figures are, what they cannot say, and the raw files that they rest on.
+
+        By default those that the section has published, in their order; figures of a model say theirs by themselves.
+        """
+        names = indicators or tuple(self._shown)
+        self.definitions(*names)
+        self.caveats(*names)
+        self.provenance(*names)
 
     def definitions(self, *indicators: str) -> None:
         """Show what the section's key figures are, from the catalogue: definition, averaging, source."""
@@ -314,17 +349,25 @@ class Section:
         lead = "Afsnittet bygger på disse filer; datoer og kontrolsummer står i afsnittet Datagrundlag:"
         display(HTML(f'<footer class="provenance"><p>{lead}</p><ul>{items}</ul></footer>'))
 
-    def _lines_below(self, data: pd.DataFrame, note: str) -> list[str]:
+    def _lines_below(self, output: str, data: pd.DataFrame, note: str) -> list[str]:
+        """What stands under an output: sources, notes, and what the figures were made from."""
+        remark = self.edition.printed.remarks.get(output, "")
+        notes = " ".join(part for part in (note, remark) if part)
+        if "indicator" not in data.columns:
+            own = OWN_FIGURES if output.startswith("figur") else ""
+            return [danish.held(line) for line in (notes, own) if line]
+        self._shown |= dict.fromkeys(data["indicator"].unique())
         sources = dict.fromkeys(source_line(name, self.edition) for name in data["indicator"].unique())
         lines = [f"Kilde: {'; '.join(sources)}."] if sources else []
-        if note:
-            lines.append(f"Anm.: {note}")
-        for text, rows in data[data["note"] != ""].groupby("note"):
+        if notes:
+            lines.append(f"Anm.: {notes}")
+        noted = data[data["note"] != ""] if "note" in data.columns else data.head(0).assign(note="")
+        for text, rows in noted.groupby("note"):
             years = danish.listed([str(year) for year in sorted(set(rows["year"]))])
             lines.append(f"{text} ({years}).")
         if "status" in data.columns and (data["status"] == SUPPRESSED).any():
             lines.append(SUPPRESSION_LINE)
-        if weakest(data["origin"]) == "reconstruction":
+        if "origin" in data.columns and weakest(data["origin"]) == "reconstruction":
             lines.append(f"{RECONSTRUCTION_MARK}: se Datagrundlag.")
         return [danish.held(line) for line in lines]
 
@@ -347,16 +390,10 @@ class Section:
                 )
 
     def _show(
-        self,
-        output: str,
-        number: str,
-        title: str,
-        content: str,
-        below: Sequence[str],
-        downloads: dict[str, str],
+        self, output: str, number: str, title: str, content: str, below: Sequence[str], downloads: dict[str, str],
         data: pd.DataFrame,
-    ) -> None:
-        is_figure = output.startswith("figur")
+    ) -> None:  # fmt: skip
+        is_figure, traced = output.startswith("figur"), "indicator" in data.columns
         name = number or title
         label = f'<span class="number">{html.escape(number)}</span> ' if number else ""
         mark = (
@@ -368,14 +405,15 @@ class Section:
         anchor, links, citation = _anchor(output), "", ""
         if self.plan:
             files = "".join(f'<li><a href="{path}" download>{kind}</a></li>' for kind, path in downloads.items())
+            trail = f'<li><a class="trail" href="spor.html#{anchor}">Kilde til tallene</a></li>'
+            trail = trail if traced or not is_figure else ""
             links = (
                 f'<ul class="links" aria-label="{html.escape(f"Om {name}")}">{files}'
-                f'<li><a class="trail" href="spor.html#{anchor}">Kilde til tallene</a></li>'
-                f'<li><a href="#kode-{anchor}">Koden bag</a></li></ul>'
+                f'{trail}<li><a href="#kode-{anchor}">Koden bag</a></li></ul>'
             )
             citation = self._citation(anchor, number, title, below)
         here = f' <a class="anchor" href="#{anchor}" aria-label="{html.escape(f"Link til {name}")}">#</a>'
-        beside = tables.figure_rows(data, label=name, download=f"data/{output}.csv") if is_figure else ""
+        beside = tables.figure_rows(data, label=name, download=f"data/{output}.csv") if is_figure and traced else ""
         kinds = ("", "chart") if is_figure else (' class="table"', "content")
         display(
             HTML(
@@ -417,22 +455,11 @@ class Section:
             raise InputError(f"output {output!r} is not declared for {self.plan.notebook} in the edition file")
 
     def _store_facts(
-        self,
-        output: str,
-        *,
-        title: str,
-        number: str,
-        alt: str = "",
-        origin: str = "",
-        rows: int = 0,
-        left_out: str = "",
-        below: Sequence[str] = (),
-        unit: str = "",
-        reading: str = "",
-        chart: dict[str, object] | None = None,
-        margins: tuple[float, float] | None = None,
+        self, output: str, *, title: str, number: str, claim: dict[str, object] | None = None, alt: str = "",
+        origin: str = "", rows: int = 0, left_out: str = "", below: Sequence[str] = (), unit: str = "",
+        reading: str = "", chart: dict[str, object] | None = None, margins: tuple[float, float] | None = None,
         table: dict[str, object] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Write what slides and workbook need to show an output again; a figure has a chart, a table its texts.
 
         `margins`: as in the images of a figure.
@@ -443,6 +470,7 @@ class Section:
             "output": output,
             "title": title,
             "number": number,
+            "claim": claim,
             "alt": alt,
             "origin": origin,
             "rows": rows,
@@ -473,10 +501,8 @@ def adhoc(title: str, edition: str, area: str) -> Section:
     return Section("", edition, area)
 
 
-def _several(values: str | Sequence[str] | None) -> list[str] | None:
-    if values is None:
-        return None
-    return [values] if isinstance(values, str) else list(values)
+def _several(values: str | int | Sequence[str | int] | None) -> list[str | int] | None:
+    return [values] if isinstance(values, (str, int)) else None if values is None else list(values)
 
 
 def _anchor(output: str) -> str:

@@ -9,7 +9,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ import statsmodels.api as sm
 from scipy import stats
 from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
-from analysis.danish import listed, number, sentence
+from analysis.danish import listed, number, reservation, sentence
 from analysis.errors import InputError
 from analysis.measures import IDENTITY
 
@@ -149,6 +149,33 @@ def control_limits(
     frame = limits(persons, overall_rate, coverage, per=per, distribution=distribution, factor=factor)
     frame.insert(1, "rate", cases / persons.where(persons > 0) * per)
     return frame
+
+
+class Funnel(NamedTuple):
+    """Limits around the rate of all areas under one (`control_limits`), and the areas that lie outside.
+
+    `reservation`: what a sentence on them must add where some areas are missing.
+    """
+
+    limits: pd.DataFrame
+    rate: float
+    outside: list[str]
+    reservation: str
+
+
+def funnel(counts: pd.DataFrame, people: pd.DataFrame, per: float) -> Funnel | None:
+    """Where areas lie around their common rate, persons counted at most once, widened by how far areas lie apart.
+
+    Requires of both area, value of one year; an area that lacks either is left out. None where nobody is counted.
+    """
+    known = pd.DataFrame({"counts": counts.set_index("area")["value"], "people": people.set_index("area")["value"]})
+    whole = known.loc[counts["area"]]
+    known = whole.dropna()
+    if not known["counts"].sum():
+        return None
+    rate = per * known["counts"].sum() / known["people"].sum()
+    frame = control_limits(known["counts"], known["people"], rate, per=per, distribution="binomial", overdispersed=True)
+    return Funnel(frame, rate, outside(frame).index.tolist(), reservation(whole.sum(axis=1, skipna=False)))
 
 
 def limits(

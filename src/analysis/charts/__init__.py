@@ -1,22 +1,8 @@
 """Charts of the house: the basic kinds, and those of what is uncertain."""
 
-from analysis.charts.basic import (
-    area_colours,
-    canvas,
-    colours_of,
-    contributions,
-    dot_rows,
-    funnel,
-    images,
-    lines,
-    paired_bars,
-    palette,
-    ranked_dots,
-    spread,
-    stacked_columns,
-    vector,
-    width,
-)
+from analysis.charts.basic import bars, contributions, dot_rows, funnel, lines, ranked_dots, spread, stacked_columns
+from analysis.charts.frames import area_colours, colours_of, palette
+from analysis.charts.sheet import STYLE, canvas, images, vector, width
 from analysis.charts.style import CONTEXT, FACTORS, HIGHLIGHT, REFERENCE
 from analysis.charts.uncertainty import fan, flow_matrix, grouped_columns, intervals, occupancy_curve, prices, tornado
 
@@ -25,7 +11,9 @@ __all__ = [
     "FACTORS",
     "HIGHLIGHT",
     "REFERENCE",
+    "STYLE",
     "area_colours",
+    "bars",
     "canvas",
     "colours_of",
     "contributions",
@@ -38,7 +26,6 @@ __all__ = [
     "intervals",
     "lines",
     "occupancy_curve",
-    "paired_bars",
     "palette",
     "prices",
     "ranked_dots",

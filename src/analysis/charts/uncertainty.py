@@ -1,7 +1,7 @@
 """Charts that show a figure together with how far it can be off: intervals, tornado, fan, use against capacity."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import NamedTuple
 
@@ -18,10 +18,12 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
-from analysis.charts.basic import ABOVE, STYLE, Drawing, canvas, numbers_on, spaced, tick_decimals, width
 from analysis.charts.contents import Contents, Gap, Series, at_places, by_category, figures, level, wrapped
+from analysis.charts.frames import Drawn, drawn, said
+from analysis.charts.sheet import ABOVE, STYLE, Drawing, canvas, numbers_on, spaced, tick_decimals, width
 from analysis.charts.style import CONTEXT, GRID, HIGHLIGHT, INK, LABEL, MUTED, REFERENCE, VALUE
-from analysis.danish import LOCALE, STATUS_SYMBOLS, number
+from analysis.danish import LOCALE, STATUS_SYMBOLS, held, listed, number, span
+from analysis.errors import InputError
 from analysis.rows import MISSING, SUPPRESSED
 
 # Light enough for ink to be read on every shade.
@@ -37,167 +39,175 @@ DASHES = ((0, (6, 2)), (0, (3, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 
 
 def intervals(
-    data: pd.DataFrame, *, unit: str, decimals: int = 0, reference: tuple[str, float] | None = None
-) -> Drawing:
-    """A range per name with a mark at its middle and all three numbers, such as the need after several methods.
+    rows: pd.DataFrame, *, x: str = "value", y: str = "name", low: str = "low", high: str = "high",
+    reference: tuple[str, float] | None = None, unit: str | None = None, decimals: int | None = None,
+) -> Drawing:  # fmt: skip
+    """A range per name from `low` to `high` with a mark at `x` and all three numbers, such as the need by four methods.
 
-    Requires name, low, middle, high. `reference`: the name and the value of a vertical line. A row that lacks one of
-    its numbers shows only its symbol. The axis need not begin at zero.
+    `reference`: the name and the value of a vertical line. A row that lacks one of its numbers shows only its symbol.
+    The axis need not begin at zero.
     """
+    given = drawn("intervals", rows, place=y, value=x, hue=None, unit=unit, decimals=decimals)
+    table = given.table.assign(low=given.also(low), high=given.also(high))
+    known, decimals = table.dropna(subset=["low", "value", "high"]), given.decimals
+    turned = known[(known["low"] > known["value"]) | (known["value"] > known["high"])]
+    if len(turned):
+        raise InputError(f"charts.intervals: {low}, {x} and {high} of {turned['place'].iloc[0]} are not in order")
     with mpl.rc_context(STYLE):
-        names = _wrapped(data["name"], 26)
+        names = _wrapped(table["place"], 26)
         figure, axes = canvas(height=1.3 + _row_height(names, 0.66) * len(names))
-        rows = data.reset_index(drop=True)
-        known = rows.dropna(subset=["low", "middle", "high"])
         axes.barh(known.index, known["high"] - known["low"], 0.26, left=known["low"], color="#9CC3DC")
-        axes.scatter(known["middle"], known.index, s=70, color=HIGHLIGHT, edgecolor="white", linewidth=1.2, zorder=4)
+        axes.scatter(known["value"], known.index, s=70, color=HIGHLIGHT, edgecolor="white", linewidth=1.2, zorder=4)
         ends = [
             _at_end(axes, value, row.Index, number(value, decimals), side)
             for row in known.itertuples()
             for value, side in ((row.low, -1), (row.high, 1))
         ]
+        above = {"ha": "center", "va": "bottom", "weight": "bold"}
         middles = [
-            _text(
-                axes,
-                row.middle,
-                row.Index,
-                number(row.middle, decimals),
-                (0, 7),
-                ha="center",
-                va="bottom",
-                weight="bold",
-            )
+            _text(axes, row.value, row.Index, number(row.value, decimals), (0, 7), **above)
             for row in known.itertuples()
         ]
-        _absent(axes, rows.index.difference(known.index))
+        _absent(axes, table.index.difference(known.index))
         _rows(axes, names)
         values = [*known[["low", "high"]].to_numpy().ravel(), *([reference[1]] if reference else [])]
         _make_room(axes, values, ends + middles)
         if reference:
             _named_upright(axes, reference[1], f"{reference[0]} {number(reference[1], decimals)}", REFERENCE)
-        axes.set(xlabel=unit, ylabel="")
+        axes.set(xlabel=given.unit, ylabel="")
         _numbers_across(axes)
-    categories = [str(name) for name in rows["name"]]
-    shown = known.reindex(rows.index)
-    ends = {"Lavest": "low", "Midt": "middle", "Højest": "high"}
+    shown = known.reindex(table.index)
+    ends = {"Lavest": "low", "Midt": "value", "Højest": "high"}
     series = [Series(name, figures(shown[end])) for name, end in ends.items()]
     if reference:
-        name = f"{reference[0]} {number(reference[1], decimals)}"
-        series.append(level(name, reference[1], len(rows)))
-    figure.contents = Contents("table", unit, decimals, categories, series, _absent_rows(rows, known))
-    return figure
+        series.append(level(f"{reference[0]} {number(reference[1], decimals)}", reference[1], len(table)))
+    contents = Contents("table", given.unit, decimals, [*map(str, table["place"])], series, _absent_rows(table, known))
+    spans = [f"{row.place} {_span(row, decimals)}, midten {number(row.value, decimals)}" for row in known.itertuples()]
+    return said(figure, given, contents, _in_words("Intervaller", given.unit, spans))
 
 
-def tornado(data: pd.DataFrame, *, base: float, unit: str, decimals: int = 0) -> Drawing:
+def tornado(
+    rows: pd.DataFrame, *, y: str = "name", base: str = "value", low: str = "low", high: str = "high",
+    unit: str | None = None, decimals: int | None = None,
+) -> Drawing:  # fmt: skip
     """Bars from a base to the outcome at the low and at the high value of one assumption at a time.
 
-    Requires name, low, high (the outcomes), low_label, high_label (the values of the assumption, as text). Rows are
-    drawn in the order of the frame. Each end says which value of the assumption it is and what comes out; when both
+    Requires also low_label, high_label (the values of the assumption, as text); `base` is the same in all rows. Rows
+    are drawn in the order of the frame. Each end says which value of the assumption it is and what comes out; when both
     outcomes lie on the same side of the base, the text of the nearer one stands on the other side.
     """
+    given = drawn("tornado", rows, place=y, value=base, hue=None, unit=unit, decimals=decimals)
+    texts = {name: given.column(name).astype(str).to_numpy() for name in ("low_label", "high_label")}
+    table = given.table.assign(low=given.also(low), high=given.also(high), **texts)
+    known, decimals, start = table.dropna(subset=["low", "high"]), given.decimals, table["value"].iloc[0]
     with mpl.rc_context(STYLE):
-        names = _wrapped(data["name"], 24)
+        names = _wrapped(table["place"], 24)
         figure, axes = canvas(height=1.65 + _row_height(names, 0.56) * len(names))
-        rows = data.reset_index(drop=True)
-        known = rows.dropna(subset=["low", "high"])
         ends = []
         for row in known.itertuples():
-            bars = [
-                (row.low, row.low_label, HIGHLIGHT),
-                (row.high, row.high_label, REFERENCE),
-            ]
+            bars = [(row.low, row.low_label, HIGHLIGHT), (row.high, row.high_label, REFERENCE)]
             # The longer bar goes behind, so that both are seen when they lie on the same side.
-            for value, _, colour in sorted(bars, key=lambda bar: -abs(bar[0] - base)):
-                axes.barh(row.Index, value - base, 0.5, left=base, color=colour, edgecolor="white", linewidth=0.6)
+            for value, _, colour in sorted(bars, key=lambda bar: -abs(bar[0] - start)):
+                axes.barh(row.Index, value - start, 0.5, left=start, color=colour, edgecolor="white", linewidth=0.6)
             for (value, label, colour), side in zip(sorted(bars, key=lambda bar: bar[0]), (-1, 1), strict=True):
                 text = f"{textwrap.fill(label, 22)}\n{number(value, decimals)}"
-                ends.append(_at_end(axes, min(value, base) if side < 0 else max(value, base), row.Index, text, side))
+                ends.append(_at_end(axes, min(value, start) if side < 0 else max(value, start), row.Index, text, side))
                 ends[-1].set_color(colour)
-        _absent(axes, rows.index.difference(known.index))
+        _absent(axes, table.index.difference(known.index))
         _rows(axes, names)
-        _make_room(axes, [base, *known[["low", "high"]].to_numpy().ravel()], ends)
-        _named_upright(axes, base, f"udgangspunkt {number(base, decimals)}", INK)
-        axes.set(xlabel=unit, ylabel="")
+        _make_room(axes, [start, *known[["low", "high"]].to_numpy().ravel()], ends)
+        _named_upright(axes, start, f"udgangspunkt {number(start, decimals)}", INK)
+        axes.set(xlabel=given.unit, ylabel="")
         _numbers_across(axes)
         handles = [Patch(color=colour) for colour in (HIGHLIGHT, REFERENCE)]
         _legend(axes, handles, ["lav værdi af antagelsen", "høj værdi af antagelsen"], raised=True)
-    shown = known.reindex(rows.index)
+    shown = known.reindex(table.index)
     sides = {"Lav værdi af antagelsen": "low", "Høj værdi af antagelsen": "high"}
     series = [Series(name, figures(shown[end])) for name, end in sides.items()]
-    categories = [str(name) for name in rows["name"]]
-    figure.contents = Contents("table", unit, decimals, categories, series, _absent_rows(rows, known))
-    return figure
+    contents = Contents("table", given.unit, decimals, [*map(str, table["place"])], series, _absent_rows(table, known))
+    spans = [f"{row.place} {_span(row, decimals)}" for row in known.itertuples()]
+    return said(figure, given, contents, _in_words("Søjler om udgangspunktet", given.unit, spans))
 
 
-def _absent_rows(rows: pd.DataFrame, known: pd.DataFrame) -> list[Gap]:
-    return [Gap(str(name), "", MISSING) for name in rows["name"][rows.index.difference(known.index)]]
+def _span(row: NamedTuple, decimals: int) -> str:
+    return span(*sorted((row.low, row.high)), decimals=decimals)
+
+
+def _in_words(kind: str, unit: str, parts: Sequence[str]) -> str:
+    return held(f"{kind}, {unit}: {'; '.join(parts)}.")
+
+
+def _absent_rows(table: pd.DataFrame, known: pd.DataFrame) -> list[Gap]:
+    return [Gap(str(name), "", MISSING) for name in table["place"][table.index.difference(known.index)]]
 
 
 def fan(
-    history: pd.DataFrame,
-    forecast: pd.DataFrame,
-    *,
-    unit: str,
-    decimals: int = 0,
-    coverage: str,
-    references: dict[str, float] | None = None,
-) -> Drawing:
+    history: pd.DataFrame, forecast: pd.DataFrame | None = None, *, x: str = "period", y: str = "value",
+    coverage: str = "", references: Mapping[str, float] | None = None, unit: str | None = None,
+    decimals: int | None = None,
+) -> Drawing:  # fmt: skip
     """A line up to now, and from there the expected course with its interval, named where they end.
 
-    `history` requires first (a date) or period (a period or its first day), and value; `forecast` period, mean,
-    low, high, and may be empty. `coverage`: what the interval is called. `references`: named horizontal lines.
+    `x`: a date, a period, its first day, or a month or quarter as StatBank writes it. `forecast` requires period, mean,
+    low, high in the unit shown, and may be empty. `coverage`: what the interval is called. `references`: named
+    horizontal lines.
     """
+    given = drawn("fan", history, place=x, value=y, hue=None, unit=unit, decimals=decimals)
+    decimals, references = given.decimals, references or {}
+    if forecast is not None and not {"period", "mean", "low", "high"} <= set(getattr(forecast, "columns", ())):
+        raise InputError("charts.fan: a forecast is a frame with period, mean, low and high")
+    past = pd.DataFrame({"date": _dates(given.table["place"]), "value": given.table["value"]}).sort_values("date")
+    last, ahead = past.dropna().tail(1), pd.DataFrame()
     with mpl.rc_context(STYLE):
         figure, axes = canvas()
-        past = pd.DataFrame({"date": _dates(history), "value": history["value"]}).sort_values("date")
         axes.plot(past["date"], past["value"], color=HIGHLIGHT, linewidth=2.2)
-        last = past.dropna().tail(1)
         axes.plot(last["date"], last["value"], marker="o", color=HIGHLIGHT)
         names, dates, values = [], past["date"], past["value"]
-        if forecast.empty:
+        if forecast is None or forecast.empty:
             names = [(number(value, decimals), value, HIGHLIGHT) for value in last["value"]]
         else:
-            ahead = forecast.assign(date=_dates(forecast)).sort_values("date")[["date", "mean", "low", "high"]]
+            ahead = forecast.assign(date=_dates(forecast["period"]))[["date", "mean", "low", "high"]].sort_values(
+                "date"
+            )
             start = last.rename(columns={"value": "mean"}).assign(low=last["value"], high=last["value"])
             ahead = pd.concat([start, ahead], ignore_index=True)
             axes.fill_between(ahead["date"], ahead["low"], ahead["high"], color=REFERENCE, alpha=0.2, linewidth=0)
             axes.plot(ahead["date"], ahead["mean"], color=REFERENCE, linewidth=2.2, linestyle=(0, (3, 1.6)))
             end = ahead.iloc[-1]
-            span = f"{number(end['low'], decimals)} til {number(end['high'], decimals)}"
             names = [
-                (f"{textwrap.fill(coverage, 22)}\n{span}", end["high"], "#8A5A3C"),
+                (f"{textwrap.fill(coverage, 22)}\n{_span(end, decimals)}", end["high"], "#8A5A3C"),
                 (f"forventet {number(end['mean'], decimals)}", end["mean"], REFERENCE),
             ]
             for row in last.itertuples():
-                _text(
-                    axes,
-                    row.date,
-                    row.value,
-                    number(row.value, decimals),
-                    (-2, 9),
-                    ha="right",
-                    va="bottom",
-                    weight="bold",
-                ).set_color(HIGHLIGHT)
+                beside = {"ha": "right", "va": "bottom", "weight": "bold"}
+                _text(axes, row.date, row.value, number(row.value, decimals), (-2, 9), **beside).set_color(HIGHLIGHT)
             dates = pd.concat([dates, ahead["date"]])
             values = pd.concat([values, ahead["low"], ahead["high"]])
-        for name, value in (references or {}).items():
+        for name, value in references.items():
             axes.axhline(value, color=INK, linewidth=1.1, linestyle=":")
             names.append((textwrap.fill(f"{name} {number(value, decimals)}", 22), value, INK))
-        _upright_limits(axes, [*values, *(references or {}).values()])
+        _upright_limits(axes, [*values, *references.values()])
         _date_axis(axes, dates)
         _named_at_right(axes, names)
-        axes.set(xlabel="", ylabel=unit)
+        axes.set(xlabel="", ylabel=given.unit)
         axes.grid(visible=False, axis="x")
         numbers_on(axes.yaxis, tick_decimals(axes))
     courses = {"Opgjort": past.set_index("date")["value"]}
-    if not forecast.empty:
+    if not ahead.empty:
         course = ahead.set_index("date")
         courses["Forventet"] = course["mean"]
         courses[f"{coverage}, nedre"] = course["low"]
         courses[f"{coverage}, øvre"] = course["high"]
-    figure.contents = _over_days(courses, references or {}, unit, decimals)
-    return figure
+    contents = _over_days(courses, references, given.unit, decimals)
+    points = [(f"fra {number(row.value, decimals)}", row.date) for row in past.dropna().head(1).itertuples()]
+    points += [(f"til {number(row.value, decimals)}", row.date) for row in last.itertuples()]
+    points += [
+        (f"videre mod {number(row.mean, decimals)} ({coverage.lower()}: {_span(row, decimals)})", row.date)
+        for row in ahead.tail(1).itertuples(index=False)
+    ]
+    course = " ".join(f"{text} i {format_date(date, 'MMMM y', LOCALE)}" for text, date in points)
+    levels = [f"{name} {number(value, decimals)}" for name, value in references.items()]
+    return said(figure, given, contents, _in_words("Linje", given.unit, [course, *levels]))
 
 
 def _over_days(courses: dict[str, pd.Series], levels: dict[str, float], unit: str, decimals: int) -> Contents:
@@ -212,15 +222,20 @@ def _over_days(courses: dict[str, pd.Series], levels: dict[str, float], unit: st
     return Contents("table", unit, decimals, [day.date().isoformat() for day in days], series)
 
 
-def flow_matrix(data: pd.DataFrame, *, unit: str, decimals: int = 0) -> Drawing:
-    """From where to where: a shaded table with a row per home and a column per host, in the order of the frame.
+def flow_matrix(
+    rows: pd.DataFrame, *, x: str = "host_cluster", y: str = "home_cluster", value: str = "value",
+    unit: str | None = None, decimals: int | None = None,
+) -> Drawing:  # fmt: skip
+    """From where to where: a shaded table with a row per home (`y`) and a column per host (`x`), as the rows stand.
 
-    Requires home, host, value, status (as `danish.number` takes it). A cell without a figure shows the symbol of its
-    status; a pair that the frame lacks is missing.
+    A cell without a figure shows the symbol of its status; a pair that the rows lack is missing.
     """
+    hosts = rows[x].astype(str) if isinstance(rows, pd.DataFrame) and x in rows.columns else []
+    tones = dict.fromkeys(hosts, HIGHLIGHT) or None
+    given = drawn("flow_matrix", rows, place=y, value=value, hue=x, palette=tones, unit=unit, decimals=decimals)
+    table, homes, hosts, decimals = given.table, given.places, list(given.colours), given.decimals
     with mpl.rc_context(STYLE):
-        homes, hosts = list(dict.fromkeys(data["home"])), list(dict.fromkeys(data["host"]))
-        wide = data.pivot(index="home", columns="host", values=["value", "status"]).reindex(homes)
+        wide = table.pivot(index="place", columns="series", values=["value", "status"]).reindex(homes)
         values = wide["value"][hosts].astype(float)
         texts = [
             [number(value, decimals, status) for value, status in zip(*pair, strict=True)]
@@ -237,15 +252,9 @@ def flow_matrix(data: pd.DataFrame, *, unit: str, decimals: int = 0) -> Drawing:
         )  # fmt: skip
         axes.patch.set(facecolor="white", edgecolor=GRID, hatch="////", linewidth=0)
         for row, column in np.ndindex(values.shape):
-            axes.text(
-                column + 0.5,
-                row + 0.5,
-                texts[row][column],
-                ha="center",
-                va="center",
-                fontsize=VALUE,
-                path_effects=HALO if np.isnan(values.iloc[row, column]) else None,
-            )
+            halo = HALO if np.isnan(values.iloc[row, column]) else None
+            spot = {"ha": "center", "va": "center", "fontsize": VALUE, "path_effects": halo}
+            axes.text(column + 0.5, row + 0.5, texts[row][column], **spot)
         axes.set_xticks(np.arange(len(hosts)) + 0.5, columns, rotation=0)
         axes.set_yticks(np.arange(len(homes)) + 0.5, rows, rotation=0)
         if max(len(line) for name in columns for line in name.split("\n")) > characters:
@@ -253,77 +262,86 @@ def flow_matrix(data: pd.DataFrame, *, unit: str, decimals: int = 0) -> Drawing:
         axes.set(xlabel="Herbergets sted", ylabel="Hjemsted")
         axes.grid(visible=False)
         hidden = f"; {STATUS_SYMBOLS['suppressed']} er skjult for at beskytte få personer"
-        note = unit + (hidden if (data["status"] == "suppressed").any() else "")
+        note = given.unit + (hidden if (table["status"] == SUPPRESSED).any() else "")
         axes.annotate(
-            note,
-            (0, 1),
-            xycoords="axes fraction",
-            xytext=(0, 6),
-            textcoords="offset points",
-            fontsize=LABEL,
+            note, (0, 1), xycoords="axes fraction", xytext=(0, 6), textcoords="offset points", fontsize=LABEL,
             color=MUTED,
-        )
+        )  # fmt: skip
     shown = values.mask(wide["status"][hosts] == SUPPRESSED)
     gaps = [
-        Gap(str(row.home), str(row.host), str(row.status))
-        for row in data.itertuples()
+        Gap(str(row.place), row.series, str(row.status))
+        for row in table.itertuples()
         if np.isnan(row.value) or row.status == SUPPRESSED
     ]
     series = [Series(str(host), figures(shown[host])) for host in hosts]
-    figure.contents = Contents("matrix", unit, decimals, [str(home) for home in homes], series, gaps)
-    return figure
+    contents = Contents("matrix", given.unit, decimals, [str(home) for home in homes], series, gaps)
+    parts = [
+        f"{host} " + listed([f"{texts[row][column]} fra {home}" for row, home in enumerate(homes)])
+        for column, host in enumerate(hosts)
+    ]
+    return said(figure, given, contents, _in_words("Skema over herbergets sted og hjemsted", given.unit, parts))
 
 
-def occupancy_curve(census: pd.DataFrame, *, places: int, marks: dict[str, float]) -> Drawing:
+def occupancy_curve(
+    rows: pd.DataFrame, *, x: str = "date", y: str = "value", places: int, marks: Mapping[str, float],
+    unit: str | None = None,
+) -> Drawing:  # fmt: skip
     """Places taken night by night against the places there are, with named levels such as the mean and p90.
 
-    Requires date, occupied. `marks`: level in places by its name. The places that were free are shaded, and in another
-    colour those taken beyond what there are.
+    `marks`: level in places by its name. The places that were free are shaded, and in another colour those taken beyond
+    what there are.
     """
+    given = drawn("occupancy_curve", rows, place=x, value=y, hue=None, unit=unit, decimals=0)
+    nights = given.table.assign(place=_dates(given.table["place"])).sort_values("place", ignore_index=True)
     with mpl.rc_context(STYLE):
         figure, axes = canvas()
-        nights = census.sort_values("date", ignore_index=True)
-        free, beyond = nights["occupied"] <= places, nights["occupied"] > places
+        free, beyond = nights["value"] <= places, nights["value"] > places
         shades = {"ledige pladser": (free, CONTEXT, 0.3), "belagt ud over pladserne": (beyond, REFERENCE, 0.45)}
         for name, (where, colour, strength) in shades.items():
             if where.any():
                 axes.fill_between(
-                    nights["date"], nights["occupied"], places, where=where, interpolate=True, color=colour,
+                    nights["place"], nights["value"], places, where=where, interpolate=True, color=colour,
                     alpha=strength, linewidth=0, label=name,
                 )  # fmt: skip
-        sns.lineplot(data=nights, x="date", y="occupied", color=HIGHLIGHT, linewidth=1.3, errorbar=None, ax=axes)
+        sns.lineplot(data=nights, x="place", y="value", color=HIGHLIGHT, linewidth=1.3, errorbar=None, ax=axes)
         axes.axhline(places, color=REFERENCE, linewidth=2)
         names = [(f"{number(places)} pladser", float(places), REFERENCE)]
         for (name, level), dashes in zip(marks.items(), cycle(DASHES), strict=False):
             axes.axhline(level, color=INK, linewidth=1.2, linestyle=dashes)
             names.append((textwrap.fill(f"{name} {number(level)}", 22), level, INK))
-        _upright_limits(axes, [*nights["occupied"], places, *marks.values()])
-        _date_axis(axes, nights["date"])
+        _upright_limits(axes, [*nights["value"], places, *marks.values()])
+        _date_axis(axes, nights["place"])
         _named_at_right(axes, names)
-        axes.set(xlabel="", ylabel="belagte pladser")
+        axes.set(xlabel="", ylabel=given.unit)
         axes.grid(visible=False, axis="x")
         numbers_on(axes.yaxis, tick_decimals(axes))
         _legend(axes, *axes.get_legend_handles_labels())
-    taken = nights.set_index("date")["occupied"]
-    levels = {"Pladser": float(places)} | marks
-    figure.contents = _over_days({"Belagte pladser": taken}, levels, "belagte pladser", 0)
-    return figure
+    levels = {"Pladser": float(places), **marks}
+    taken = nights.set_index("place")["value"]
+    contents = _over_days({given.unit.capitalize(): taken}, levels, given.unit, 0)
+    known = [f"{name} {number(level)}" for name, level in levels.items()]
+    reading = _in_words("Linje over nætterne", given.unit, [*known, f"Flest {number(taken.max())}"])
+    return said(figure, given, contents, reading)
 
 
-def prices(data: pd.DataFrame, *, ceiling: float, ceiling_label: str) -> Drawing:
+def prices(
+    rows: pd.DataFrame, *, x: str = "value", y: str = "group", size: str = "places", ceiling: float,
+    ceiling_label: str, unit: str | None = None,
+) -> Drawing:  # fmt: skip
     """A dot per tilbud at its takst, as large as its places, in a row per ownership, against the ceiling.
 
-    Requires group, value (kr. pr. døgn), places. A tilbud without a takst is left out, also of the mean, which is
-    weighted with places; a group where no tilbud has one shows only the symbol.
+    A tilbud without a takst is left out, also of the mean, which is weighted with places; a group where no tilbud has
+    one shows only the symbol.
     """
+    given = drawn("prices", rows, place=y, value=x, hue=None, several=True, unit=unit, decimals=0)
+    groups, table = given.places, given.table.assign(places=given.column(size).to_numpy())
     with mpl.rc_context(STYLE):
-        groups = list(dict.fromkeys(data["group"]))
         names = _wrapped(groups, 22)
         figure, axes = canvas(height=1.7 + 0.9 * len(groups))
-        known = data.assign(row=[groups.index(group) for group in data["group"]])
+        known = table.assign(row=[groups.index(group) for group in table["place"]])
         known = known.dropna(subset=["value", "places"]).sort_values("value", kind="stable")
         # Neighbours in price are moved apart in a fixed pattern, so that two runs give the same picture.
-        turn = known.groupby("group").cumcount().to_numpy() % 5
+        turn = known.groupby("place").cumcount().to_numpy() % 5
         height = known["row"] + np.array([0.0, 0.15, -0.15, 0.075, -0.075])[turn] + 0.06
         scale, dot = LARGEST_DOT / max([1, *known["places"]]), {"color": HIGHLIGHT, "alpha": 0.5, "edgecolor": "white"}
         axes.scatter(known["value"], height, s=known["places"] * scale, zorder=3, **dot)
@@ -336,50 +354,58 @@ def prices(data: pd.DataFrame, *, ceiling: float, ceiling_label: str) -> Drawing
         _rows(axes, names)
         _make_room(axes, [ceiling, *known["value"]], means, least=0.06)
         _named_upright(axes, ceiling, f"{ceiling_label} {number(ceiling)}", REFERENCE)
-        axes.set(xlabel="kr. pr. døgn", ylabel="")
+        axes.set(xlabel=given.unit, ylabel="")
         _numbers_across(axes)
         axes.plot([], [], color=INK, linewidth=2.6, label="gennemsnit vægtet med pladser")
         for places in sorted({int(known["places"].median()), int(known["places"].max())} if len(known) else ()):
             axes.scatter([], [], s=places * scale, label=f"{number(places)} pladser", **dot)
         _legend(axes, *axes.get_legend_handles_labels(), raised=True)
-    figure.contents = _price_contents(known, groups, ceiling, ceiling_label)
-    return figure
+    means = {group: np.average(own["value"], weights=own["places"]) for group, own in known.groupby("place")}
+    highest = known.groupby("place")["value"].max()
+    parts = [f"{group} i gennemsnit {number(mean)}, højest {number(highest[group])}" for group, mean in means.items()]
+    parts.append(f"{ceiling_label} {number(ceiling)}")
+    contents = _price_contents(known, groups, means, (f"{ceiling_label} {number(ceiling)}", ceiling), given.unit)
+    return said(figure, given, contents, _in_words("En prik for hvert tilbud", given.unit, parts))
 
 
-def _price_contents(known: pd.DataFrame, groups: Sequence[str], ceiling: float, ceiling_label: str) -> Contents:
+def _price_contents(
+    known: pd.DataFrame, groups: Sequence[str], means: Mapping[str, float], ceiling: tuple[str, float], unit: str
+) -> Contents:
     """Each tilbud at its places and its takst, a series per group whose name tells the mean, and the ceiling."""
     series = []
-    for group in groups:
-        own = known[known["group"] == group]
-        if len(own):
-            mean = number(np.average(own["value"], weights=own["places"]))
-            series.append(at_places(f"{group} (gennemsnit {mean})", own["places"], own["value"]))
+    for group in (group for group in groups if group in means):
+        own = known[known["place"] == group]
+        series.append(at_places(f"{group} (gennemsnit {number(means[group])})", own["places"], own["value"]))
     widest = [0.0, float(known["places"].max())] if len(known) else [0.0, 1.0]
-    series.append(at_places(f"{ceiling_label} {number(ceiling)}", widest, [ceiling] * 2))
-    gaps = [Gap(str(group), "", MISSING) for group in groups if group not in set(known["group"])]
-    return Contents("points", "kr. pr. døgn", 0, [], series, gaps, across="pladser i tilbuddet")
+    series.append(at_places(ceiling[0], widest, [ceiling[1]] * 2))
+    gaps = [Gap(str(group), "", MISSING) for group in groups if group not in means]
+    return Contents("points", unit, 0, [], series, gaps, across="pladser i tilbuddet")
 
 
-def grouped_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, decimals: int = 0) -> Drawing:
+def grouped_columns(
+    rows: pd.DataFrame, *, x: str = "label", y: str = "value", hue: str | None = None,
+    palette: Mapping[str, str] | None = None, unit: str | None = None, decimals: int | None = None,
+) -> Drawing:  # fmt: skip
     """A group of columns side by side with their values, such as places per cluster under several criteria.
 
-    Requires group, series, value; groups are drawn in the order of the frame, series in that of `colours`. The columns
-    lie down when names or values would not fit side by side; a value that is missing shows its symbol.
+    Groups stand as the rows do, series as in the palette. The columns lie down when names or values would not fit side
+    by side; a value that is missing shows its symbol.
     """
+    given = drawn("grouped_columns", rows, place=x, value=y, hue=hue, palette=palette, unit=unit, decimals=decimals)
+    table, groups, colours = given.table, given.places, given.colours
     with mpl.rc_context(STYLE):
-        groups = list(dict.fromkeys(data["group"]))
         room = (width() - 0.9) / len(groups)
-        lying = not _side_by_side(groups, data["value"], decimals, room, len(colours))
+        lying = not _side_by_side(groups, table["value"], given.decimals, room, len(colours))
         breadth = 0.84 if lying else min(0.84, WIDEST_COLUMN * len(colours) / room)
         figure, axes = canvas(height=0.95 + 0.27 * len(groups) * (len(colours) + 0.7) if lying else None)
-        across, upright = ("value", "group") if lying else ("group", "value")
+        across, upright = ("value", "place") if lying else ("place", "value")
         sns.barplot(
-            data=data.reset_index(drop=True), x=across, y=upright, orient="h" if lying else "v", hue="series",
+            data=table, x=across, y=upright, orient="h" if lying else "v", hue="series",
             hue_order=list(colours), order=groups, palette=colours, saturation=1, width=breadth, ax=axes, legend=False,
             errorbar=None,
         )  # fmt: skip
-        texts = _column_values(axes, data, groups, list(colours), breadth, decimals, lying)
-        values = [0, *data["value"].dropna()]
+        texts = _column_values(axes, given, breadth, lying)
+        values = [0, *table["value"].dropna()]
         # Without a single column the axis still begins at zero.
         values += [] if any(values) else [1]
         if lying:
@@ -392,24 +418,22 @@ def grouped_columns(data: pd.DataFrame, colours: dict[str, str], *, unit: str, d
             axes.grid(visible=False, axis="x")
             _make_room(axes, values, texts, axis=1, least=0)
             numbers_on(axes.yaxis, tick_decimals(axes))
-        axes.set(xlabel=unit if lying else "", ylabel="" if lying else unit)
+        axes.set(xlabel=given.unit if lying else "", ylabel="" if lying else given.unit)
         if min(values) < 0:
             (axes.axvline if lying else axes.axhline)(0, color=INK, linewidth=0.9)
         if len(colours) > 1:
             _legend(axes, [Patch(color=colour) for colour in colours.values()], list(colours))
-    categories, series, gaps = by_category(data, "group", colours)
-    figure.contents = Contents("bars" if lying else "columns", unit, decimals, categories, series, gaps)
-    return figure
+    kind = "bars" if lying else "columns"
+    contents = Contents(kind, given.unit, given.decimals, *by_category(table, "place", colours))
+    return said(figure, given, contents, given.reading_by_place("Søjler", hue))
 
 
-def _column_values(
-    axes: Axes, data: pd.DataFrame, groups: list[str], series: list[str], breadth: float, decimals: int, lying: bool
-) -> list[Annotation]:
+def _column_values(axes: Axes, given: Drawn, breadth: float, lying: bool) -> list[Annotation]:
     """The values outside the ends of the columns, also where a missing value leaves no column."""
-    texts = []
-    for row in data.itertuples():
-        place = groups.index(row.group) + ((series.index(row.series) + 0.5) / len(series) - 0.5) * breadth
-        end, side, text = np.nan_to_num(row.value), -1 if row.value < 0 else 1, _value_text(row, decimals)
+    texts, series = [], list(given.colours)
+    for row in given.table.itertuples():
+        place = given.places.index(row.place) + ((series.index(row.series) + 0.5) / len(series) - 0.5) * breadth
+        end, side, text = np.nan_to_num(row.value), -1 if row.value < 0 else 1, _value_text(row, given.decimals)
         texts.append(_at_end(axes, end, place, text, side) if lying else _on_top(axes, place, end, text, side))
     return texts
 
@@ -568,11 +592,18 @@ def _named_at_right(axes: Axes, names: Sequence[tuple[str, float, str]]) -> None
         text.xy = (1, spot)
 
 
-def _dates(rows: pd.DataFrame) -> pd.Series:
+def _dates(periods: pd.Series) -> pd.Series:
     """The first day of each period."""
-    dates = rows["first"] if "first" in rows else rows["period"]
-    # The accessor refuses what is not a date, such as a year as a number, which would be drawn in 1970.
-    return dates.dt.to_timestamp() if isinstance(dates.dtype, pd.PeriodDtype) else dates.dt.normalize()
+    if isinstance(periods.dtype, pd.PeriodDtype):
+        return periods.dt.to_timestamp()
+    if pd.api.types.is_string_dtype(periods):
+        dates = pd.to_datetime(periods.str.replace("M", "-").str.replace("K", "Q"), errors="coerce", format="mixed")
+    else:
+        dates = periods
+    # A year as a number would be drawn in 1970.
+    if not pd.api.types.is_datetime64_any_dtype(dates) or dates.isna().any():
+        raise InputError(f"dates or periods belong along the axis of this chart, not {periods.iloc[0]}")
+    return dates.dt.normalize()
 
 
 def _date_axis(axes: Axes, dates: pd.Series) -> None:

@@ -360,12 +360,7 @@ def _setting(
 
 
 def _variations(
-    base: _Setting,
-    refundable: pd.Series | None,
-    base_year: int,
-    year: int,
-    need: pd.DataFrame | None,
-    used: float,
+    base: _Setting, refundable: pd.Series | None, base_year: int, year: int, need: pd.DataFrame | None, used: float
 ) -> dict[str, tuple[tuple[float, float, float], tuple[_Setting, _Setting]]]:
     """By variable: its low, base and high value as a reader sees them, and the settings at low and high."""
     declared = rules().sensitivity.variables

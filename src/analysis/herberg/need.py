@@ -80,11 +80,7 @@ def private_share(places: pd.DataFrame) -> pd.DataFrame:
 
 
 def rates(
-    places: pd.DataFrame,
-    stays: pd.DataFrame,
-    registrations: pd.DataFrame,
-    adults: pd.Series,
-    homeless: pd.DataFrame,
+    places: pd.DataFrame, stays: pd.DataFrame, registrations: pd.DataFrame, adults: pd.Series, homeless: pd.DataFrame
 ) -> pd.DataFrame:
     """What the five KKR are compared by: their places, use and citizens, and places and use per citizen.
 

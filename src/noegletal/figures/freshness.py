@@ -39,7 +39,7 @@ def build_inputs(edition: Edition, raw: Path) -> Inputs:
         raise InputError(f"raw folder {raw} does not exist: give --raw or run `noegletal fetch`", rule="FIL-01")
     files = sorted(path for path in raw.iterdir() if path.is_file() and not path.name.startswith("."))
     return {
-        "edition": digest(edition.model_dump(mode="json", exclude=HOW_TO_RUN)),
+        "edition": digest(edition.model_dump(mode="json", exclude=HOW_TO_RUN | {"printed"})),
         **{f"raw/{path.name}": file_digest(path) for path in files},
         "reference": folder_digest(reference_folder(), ("*.*", "forms/*")),
         "code": code_digest(BUILD_CODE),

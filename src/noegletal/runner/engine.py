@@ -6,13 +6,10 @@ from warmkernel import engine
 NOTEBOOK_MODULES = (
     "analysis.charts",
     "analysis.forecast",
-    "analysis.herberg.economy",
-    "analysis.herberg.flows",
-    "analysis.herberg.need",
-    "analysis.herberg.rules",
-    "analysis.herberg.spread",
+    "analysis.herberg",
     "analysis.measures",
     "analysis.section",
+    "analysis.sentences",
     "analysis.trend",
 )
 engine.preload(*NOTEBOOK_MODULES)
