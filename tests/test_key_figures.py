@@ -1,10 +1,11 @@
 """Facts and key figures: definitions, sums, variants, missing members, origins, and the checks of the raw figures."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
-from conftest import rewrite_raw, write_raw
+from conftest import ROOT, rewrite_raw, write_raw
 
 from analysis import accounts, areas
 from analysis.catalogue import catalogue
@@ -145,13 +146,32 @@ def test_a_missing_cell_is_missing_and_left_out_of_the_area_by_name(key_figures)
     assert one(key_figures, indicator="children_supported_share", area_code="hovedstaden", year=2023)["note"] == ""
 
 
-def test_a_sum_with_a_missing_member_is_missing(raw_with, edition, tmp_path):
-    raw = raw_with()
-    rewrite_raw(raw, "REGK100", lambda lines: [
-        ";".join([*line.split(";")[:-1], ".."]) if line.startswith("147;53850;1;1;") and ";2022;" in line else line
-        for line in lines
-    ])  # fmt: skip
-    table, _ = rebuilt(raw, edition, tmp_path)
+@pytest.fixture(scope="module")
+def spoiled(edition, tmp_path_factory):
+    """Key figures and findings of accounts with a missing cell, an absent municipality and a new grouping.
+
+    Each in a municipality and year of its own, so that one build shows what becomes of all three.
+    """
+    folder = tmp_path_factory.mktemp("spoiled")
+    (folder / "raw").mkdir()
+    for table in ("REGK100", "REGK31", "FOLK1A"):
+        for path in (ROOT / "data" / "raw" / "2025").glob(f"{table}.*"):
+            shutil.copy(path, folder / "raw")
+
+    def change(lines):
+        missing = [
+            ";".join([*line.split(";")[:-1], ".."]) if line.startswith("147;53850;1;1;") and ";2022;" in line else line
+            for line in lines
+        ]
+        there = [line for line in missing if not (line.startswith("253;") and ";2021;" in line)]
+        return [*there, "101;52821;1;1;77;TOT;LOBM;2024;5000"]
+
+    rewrite_raw(folder / "raw", "REGK100", change)
+    return build_edition(edition, folder / "raw", folder / "out")
+
+
+def test_a_sum_with_a_missing_member_is_missing(spoiled):
+    table, _ = spoiled
     amounts = pick(table, indicator="expenditure", variant="standard", year=2022)
     for area_code in ("147", "hovedstaden", "084", "000"):
         for category in ("botilbud", "i_alt"):
@@ -170,12 +190,8 @@ def test_a_sum_with_a_missing_member_is_missing(raw_with, edition, tmp_path):
     assert rate["note"] == "Uden: Frederiksberg"
 
 
-def test_a_municipality_that_is_not_there_is_missing_not_zero(raw_with, edition, tmp_path):
-    raw = raw_with()
-    rewrite_raw(
-        raw, "REGK100", lambda lines: [line for line in lines if not (line.startswith("253;") and ";2021;" in line)]
-    )
-    table, findings = rebuilt(raw, edition, tmp_path)
+def test_a_municipality_that_is_not_there_is_missing_not_zero(spoiled):
+    table, findings = spoiled
     row = one(table, indicator="expenditure", area_code="253", population_group="voksne", category="i_alt", year=2021)
     assert row["status"] == "missing"
     assert one(
@@ -242,10 +258,8 @@ def test_correct_region_rows_are_silent(raw_with, edition, processed):
     assert not [finding for finding in findings if finding.rule == "OMR-01"]
 
 
-def test_a_new_grouping_is_reported_and_counted_outside(raw_with, edition, tmp_path, key_figures):
-    raw = raw_with()
-    rewrite_raw(raw, "REGK100", lambda lines: [*lines, "101;52821;1;1;77;TOT;LOBM;2024;5000"])
-    table, findings = rebuilt(raw, edition, tmp_path)
+def test_a_new_grouping_is_reported_and_counted_outside(spoiled, key_figures):
+    table, findings = spoiled
     named = [finding for finding in findings if finding.rule == "REGK-01"]
     assert len(named) == 1
     assert "5.28.21 gruppering 077" in named[0].text
