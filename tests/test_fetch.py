@@ -356,6 +356,11 @@ def test_statbank_is_refused_by_its_rule(edition):
     with pytest.raises(InputError) as caught, statbank.connection("no address") as link:
         plan_table(link, edition, "FOLK1A")
     assert caught.value.rule == "", "what the command was given is not StatBank's"
+    # A port that nothing listens on any more.
+    once = statbank.Patience(attempts=1)
+    with pytest.raises(statbank.UnreachableError) as caught, statbank.connection(bank.url, once) as link:
+        plan_table(link, edition, "FOLK1A")
+    assert caught.value.rule == "HENT-01"
 
 
 def planned_cause(bank, edition, table):

@@ -30,7 +30,15 @@ from noegletal.sources.fetch_checks import absent_areas, label_warnings, require
 from noegletal.sources.fetch_plan import Plan, fetched_tables, listed_periods, plan_table
 from noegletal.sources.sidecar import Sidecar, TableSidecar, checksum
 from noegletal.sources.snapshot import TIME, VALUE, raw_files, read_table, verified
-from noegletal.sources.statbank import BASE_URL, MAX_ROWS, Connection, Patience, Request, UnreachableError
+from noegletal.sources.statbank import (
+    BASE_URL,
+    MAX_ROWS,
+    Connection,
+    Patience,
+    Request,
+    StatBankError,
+    UnreachableError,
+)
 from noegletal.sources.vintages import changing, keep_vintage, replace_table, work_folder
 
 PARTS, STAGED = "parts", "staged"
@@ -139,9 +147,7 @@ def _fetched(run: _Run, table: str) -> Outcome:
         # Some of the answers are of the old table and some of the new: once more, from the start.
         shutil.rmtree(work)
     else:
-        raise InputError(
-            f"{table} was updated again while it was being fetched; run the command again later", rule="HENT-01"
-        )
+        raise StatBankError(f"{table} was updated again while it was being fetched; run the command again later")
     try:
         staged, rows, warnings = _staged(run, plan, parts, work / STAGED)
         if not run.force:
@@ -211,7 +217,7 @@ def _downloaded(run: _Run, plan: Plan, folder: Path) -> list[tuple[Request, Path
         try:
             _require_readable(plan, request, arrived)
         except InputError as error:
-            raise InputError(f"{plan.table}: StatBank's answer is refused: {error}", rule="HENT-01") from error
+            raise StatBankError(f"{plan.table}: StatBank's answer is refused: {error}") from error
         # The sidecar last: data without one is thrown away by the next run.
         arrived.replace(path)
         arrived.with_suffix(".yml").replace(path.with_suffix(".yml"))
@@ -257,9 +263,7 @@ def _part_frame(plan: Plan, request: Request, path: Path) -> pd.DataFrame:
     with path.open("rb") as stream:
         header = stream.readline().decode("utf-8-sig", errors="replace").strip().split(";")
     if sorted(name.upper() for name in header) != sorted(columns):
-        raise InputError(
-            f"{plan.table}: StatBank's header is {';'.join(header)}, it must be {';'.join(columns)}", rule="HENT-01"
-        )
+        raise StatBankError(f"{plan.table}: StatBank's header is {';'.join(header)}, it must be {';'.join(columns)}")
     kinds = {name: pa.string() if name.upper() == VALUE else pa.dictionary(pa.int32(), pa.string()) for name in header}
     table = csv.read_csv(
         path,
@@ -283,13 +287,10 @@ def _written(codes: pd.Series, asked: dict[str, str], every: dict[str, str], pla
     for code in codes.cat.categories:
         candidates = [code] if code in asked else folds.get(statbank.folded(code), [])
         if len(candidates) != 1:
-            raise InputError(
-                f"{place} {code!r} came in the answer, though it was not asked for; fetch again later", rule="HENT-01"
-            )
+            raise StatBankError(f"{place} {code!r} came in the answer, though it was not asked for; fetch again later")
         if asked[candidates[0]] in spelled.values():
-            raise InputError(
-                f"{place} {asked[candidates[0]]!r} came in the answer in two spellings; fetch again later",
-                rule="HENT-01",
+            raise StatBankError(
+                f"{place} {asked[candidates[0]]!r} came in the answer in two spellings; fetch again later"
             )
         spelled[code] = asked[candidates[0]]
     return codes.cat.rename_categories(spelled).cat.set_categories(sorted(every.values()))

@@ -3,10 +3,10 @@
 import pandas as pd
 
 from analysis import areas
-from analysis.errors import InputError
 from noegletal.sources.fetch_plan import ABSENT_MUNICIPALITIES, MUNICIPALITIES, Plan, few, listed_periods
 from noegletal.sources.sidecar import TableSidecar
 from noegletal.sources.snapshot import TIME
+from noegletal.sources.statbank import StatBankError
 
 # A source rounds each municipality and their sum on its own.
 ROUNDING_SHARE, ROUNDING = 0.001, 0.5
@@ -24,19 +24,16 @@ def absent_areas(plan: Plan, rows: pd.DataFrame) -> str:
     delivered = {period for _, period in seen}
     empty = [period for period in plan.periods if period not in delivered]
     if empty:
-        raise InputError(
-            f"{plan.table}: the answer holds no rows for {few(empty)}; run the command again later", rule="HENT-01"
-        )
+        raise StatBankError(f"{plan.table}: the answer holds no rows for {few(empty)}; run the command again later")
     municipal = plan.shape.fetch[plan.shape.area] == MUNICIPALITIES
     expected = areas.municipalities() if municipal else areas.regions()
     lacking: dict[str, list[str]] = {}
     for period in plan.periods:
         absent = [code for code in expected if (code, period) not in seen]
         if len(absent) > (ABSENT_MUNICIPALITIES if municipal else 0):
-            raise InputError(
+            raise StatBankError(
                 f"{plan.table}: the answer holds no rows for {len(absent)} of {len(expected)} areas in {period} "
-                f"({few([areas.name(code) for code in absent])}); a part of it is missing, run the command again later",
-                rule="HENT-01",
+                f"({few([areas.name(code) for code in absent])}); a part of it is missing, run the command again later"
             )
         for code in absent:
             lacking.setdefault(code, []).append(period)
@@ -101,8 +98,7 @@ def require_not_shrunk(plan: Plan, rows: int, record: TableSidecar | None) -> No
     before = record.rows
     periods = set(record.query["variables"][-1]["values"])
     if rows < LEAST_LEFT * before and periods <= set(plan.periods):
-        raise InputError(
+        raise StatBankError(
             f"{plan.table}: the answer holds {rows} rows, and held {before} when it was fetched on "
-            f"{record.day}; if StatBank has really shortened the table, fetch it with --force",
-            rule="HENT-01",
+            f"{record.day}; if StatBank has really shortened the table, fetch it with --force"
         )

@@ -18,7 +18,7 @@ from analysis.errors import InputError
 from noegletal.sources import statbank
 from noegletal.sources.forms import form_of
 from noegletal.sources.snapshot import PERIOD_PATTERN, TIME, ExactCodes, TableShape, table_shapes
-from noegletal.sources.statbank import MAX_ROWS, Connection, Request, TableInfo
+from noegletal.sources.statbank import MAX_ROWS, Connection, Request, StatBankError, TableInfo
 
 ALL, MUNICIPALITIES, REGIONS, FUNCTIONS, AGES = "*", "municipalities", "regions", "functions", "ages"
 WEIGHTS = "weights"
@@ -138,20 +138,18 @@ def _require_shape(info: TableInfo, shape: TableShape, table: str) -> None:
         info.variable(variable)
     new = [variable.id for variable in info.variables if variable.id.casefold() not in {*declared, TIME.casefold()}]
     if new:
-        raise InputError(
+        raise StatBankError(
             f"{table} has the variable {', '.join(new)} in StatBank, which tables.yml does not know; every variable "
-            "must be asked for: add it there",
-            rule="HENT-01",
+            "must be asked for: add it there"
         )
     try:
         left_out = float(str(info.suppressed_value).replace(",", "."))
     except ValueError:
         left_out = None
     if left_out != shape.suppressed_value:
-        raise InputError(
+        raise StatBankError(
             f"{table}: a row that is left out means {info.suppressed_value!r} in StatBank, "
-            f"but {shape.suppressed_value:g} in tables.yml; correct suppressed_value there",
-            rule="HENT-01",
+            f"but {shape.suppressed_value:g} in tables.yml; correct suppressed_value there"
         )
 
 
@@ -175,10 +173,9 @@ def _chosen(
     if asked == ALL:
         written |= {code: code for code in rest}
     if isinstance(asked, ExactCodes) and rest:
-        raise InputError(
+        raise StatBankError(
             f"{place} has {few(rest)} in StatBank beside what tables.yml says are all its codes, which are added up; "
-            "find out what they are and correct tables.yml",
-            rule="HENT-01",
+            "find out what they are and correct tables.yml"
         )
     return {code: written[code] for code in own if code in written}
 
@@ -192,9 +189,7 @@ def _areas(own: list[str], place: str, required: Sequence[str], tolerated: int) 
     here = [code for code in dict.fromkeys([*required, *optional]) if statbank.folded(code) in folds]
     absent = [code for code in required if code not in here]
     if len(absent) > tolerated:
-        raise InputError(
-            f"{place} lacks {few([f'{areas.name(code)} ({code})' for code in absent])} in StatBank", rule="HENT-01"
-        )
+        raise StatBankError(f"{place} lacks {few([f'{areas.name(code)} ({code})' for code in absent])} in StatBank")
     return statbank.matched(own, here, place)
 
 
@@ -204,16 +199,13 @@ def _ages(own: list[str], place: str) -> dict[str, str]:
     single = [code for code in own if code.isdecimal()]
     other = [code for code in own if code not in (*single, *found.values())]
     if other:
-        raise InputError(
-            f"{place} has {few(other)} in StatBank, neither a year of age nor {TOTAL_AGE}; see tables.yml",
-            rule="HENT-01",
+        raise StatBankError(
+            f"{place} has {few(other)} in StatBank, neither a year of age nor {TOTAL_AGE}; see tables.yml"
         )
     years = {int(code) for code in single}
     gaps = [str(year) for year in range(max(years, default=0) + 1) if year not in years]
     if gaps:
-        raise InputError(
-            f"{place} has no code for the age {few(gaps)} in StatBank; single years of age are needed", rule="HENT-01"
-        )
+        raise StatBankError(f"{place} has no code for the age {few(gaps)} in StatBank; single years of age are needed")
     return found | {str(int(code)): code for code in single}
 
 
@@ -236,8 +228,8 @@ def _periods(edition: Edition, table: str, shape: TableShape, info: TableInfo) -
     """The periods an edition needs of a table, and a warning for each weight that has none near it."""
     own = [code for code in info.time.codes if re.match(PERIOD_PATTERN[shape.period], code)]
     if not own:
-        raise InputError(
-            f"{table} has no {shape.period}s in StatBank but {few(info.time.codes)}; correct tables.yml", rule="HENT-01"
+        raise StatBankError(
+            f"{table} has no {shape.period}s in StatBank but {few(info.time.codes)}; correct tables.yml"
         )
     years = edition.tables[table].years.all
     warnings = []
@@ -251,10 +243,9 @@ def _periods(edition: Edition, table: str, shape: TableShape, info: TableInfo) -
         warnings = [f"no quarter within a year of {few(far)}, for which persons are weights"] * bool(far)
     absent = sorted(wanted - set(own))
     if absent:
-        raise InputError(
+        raise StatBankError(
             f"{table} has no {few(absent)} in StatBank yet (it holds {own[0]} to {own[-1]}); "
-            f"change the years in editions/{edition.name}.yml, or fetch again when it has",
-            rule="HENT-01",
+            f"change the years in editions/{edition.name}.yml, or fetch again when it has"
         )
     return {code: code for code in sorted(wanted | near)}, warnings
 

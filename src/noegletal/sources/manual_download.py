@@ -28,7 +28,7 @@ from analysis.areas import area_table
 from analysis.errors import InputError
 from noegletal.sources.deliveries import FORMAT_TEXT
 from noegletal.sources.forms import FIRST_YEAR, LAST_YEAR, fold
-from noegletal.sources.px import PxFile, read_px
+from noegletal.sources.px import PxFile, read_px, unreadable
 from noegletal.sources.snapshot import MISSING, PERIOD_PATTERN, TIME, VALUE, ExactCodes, TableShape, table_shapes
 
 CSV_SUFFIXES, XLSX_SUFFIX, PX_SUFFIX = (".csv", ".txt"), ".xlsx", ".px"
@@ -185,7 +185,7 @@ def read_download(path: Path, table: str, stored: Mapping[str, Mapping[str, str]
     if shape is None:
         raise InputError(f"table {table} is not in tables.yml; it has {', '.join(table_shapes())}")
     if not path.is_file():
-        raise InputError(f"{path} does not exist", rule="FIL-02")
+        raise unreadable(f"{path} does not exist")
     suffix = path.suffix.lower()
     if suffix == PX_SUFFIX:
         seen = _px_observations(read_px(path), path.name, table)
@@ -193,7 +193,7 @@ def read_download(path: Path, table: str, stored: Mapping[str, Mapping[str, str]
         grid = _xlsx_grid(path) if suffix == XLSX_SUFFIX else _csv_grid(path)
         seen = _grid_observations(grid, table, shape)
     else:
-        raise InputError(f"{path.name} is not a CSV, XLSX or PX file; save the table as one of these", rule="FIL-02")
+        raise unreadable(f"{path.name} is not a CSV, XLSX or PX file; save the table as one of these")
     return _coded(seen, path.name, table, shape, stored or {})
 
 
@@ -250,7 +250,7 @@ def _numbers(cells: list[tuple[object, str]], file: str) -> list[str]:
 def _px_observations(px: PxFile, file: str, table: str) -> _Observations:
     own = px.matrix.strip().upper()
     if own != table and own in table_shapes():
-        raise InputError(f"{file} is table {own}, not {table}", rule="FIL-02")
+        raise unreadable(f"{file} is table {own}, not {table}")
     for value in px.cells:
         if "," in value:
             raise InputError(
@@ -295,28 +295,24 @@ def _csv_grid(path: Path) -> _Grid:
         except csv.Error:
             continue
     if not readings:
-        raise InputError(f"{path.name}: a quotation mark is not closed; save the table again", rule="FIL-02")
+        raise unreadable(f"{path.name}: a quotation mark is not closed; save the table again")
     read = max(readings.values(), key=_table_cells)
     last = next((row for row, _ in reversed(read) if any(row)), [])
     if len([cell for cell in last if cell]) > 1 and not text.endswith(("\n", "\r")):
-        raise InputError(
-            f"{path.name} ends in the middle of a line of data, so it may be cut; save the table again", rule="FIL-02"
-        )
+        raise unreadable(f"{path.name} ends in the middle of a line of data, so it may be cut; save the table again")
     return _Grid(path.name, [row for row, _ in read], [line for _, line in read], ".csv")
 
 
 def _decoded(path: Path) -> str:
     content = path.read_bytes()
     if b"\x00" in content:
-        raise InputError(
-            f"{path.name} is not a CSV file in UTF-8 or Windows letters; save the table again as CSV", rule="FIL-02"
-        )
+        raise unreadable(f"{path.name} is not a CSV file in UTF-8 or Windows letters; save the table again as CSV")
     for encoding in ("utf-8-sig", "cp1252"):
         try:
             return content.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise InputError(f"{path.name} is neither UTF-8 nor Windows text; save the table again as CSV", rule="FIL-02")
+    raise unreadable(f"{path.name} is neither UTF-8 nor Windows text; save the table again as CSV")
 
 
 def _table_cells(rows: list[tuple[list[object], int]]) -> int:
@@ -330,28 +326,22 @@ def _xlsx_grid(path: Path) -> _Grid:
         with path.open("rb") as stream:
             book = load_workbook(stream, data_only=True)
     except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, OSError) as error:
-        raise InputError(
-            f"{path.name} cannot be read as an Excel workbook; save the table again as XLSX", rule="FIL-02"
-        ) from error
+        raise unreadable(f"{path.name} cannot be read as an Excel workbook; save the table again as XLSX") from error
     filled = [sheet for sheet in book.worksheets if any(cell.value is not None for cell in sheet._cells.values())]
     if len(filled) != 1:
         sheets = ", ".join(sheet.title for sheet in filled) or "none"
-        raise InputError(
-            f"{path.name} must hold one sheet with cells; it has {sheets}: leave only the table", rule="FIL-02"
-        )
+        raise unreadable(f"{path.name} must hold one sheet with cells; it has {sheets}: leave only the table")
     sheet = filled[0]
     if sheet.max_row * sheet.max_column > MOST_CELLS:
-        raise InputError(
-            f"{path.name} has a cell in row {sheet.max_row}, far from the table; save the table again as PX",
-            rule="FIL-02",
+        raise unreadable(
+            f"{path.name} has a cell in row {sheet.max_row}, far from the table; save the table again as PX"
         )
     rows = []
     for cells in sheet.iter_rows():
         for cell in cells:
             if not isinstance(cell.value, str) and "%" in FORMAT_TEXT.sub("", cell.number_format or ""):
-                raise InputError(
-                    f"{path.name} cell {cell.coordinate} is shown as a percentage; save the table again from StatBank",
-                    rule="FIL-02",
+                raise unreadable(
+                    f"{path.name} cell {cell.coordinate} is shown as a percentage; save the table again from StatBank"
                 )
         rows.append([(cell.value.strip() or None) if isinstance(cell.value, str) else cell.value for cell in cells])
     return _Grid(path.name, rows, list(range(1, len(rows) + 1)), XLSX_SUFFIX)
@@ -369,10 +359,9 @@ def _grid_observations(grid: _Grid, table: str, shape: TableShape) -> _Observati
         if first:
             return _matrix(grid, number, first, table, shape)
     kind = "years such as 2024" if shape.period == "year" else "quarters such as 2024K4"
-    raise InputError(
+    raise unreadable(
         f"{grid.file} has neither a column TID nor a row with {kind} above the numbers, as {table} must have; "
-        "save the table with the time across",
-        rule="FIL-02",
+        "save the table with the time across"
     )
 
 
@@ -383,24 +372,21 @@ def _long(grid: _Grid, header: int, table: str, shape: TableShape) -> _Observati
         names.pop()
     width = len(shape.variables) + 2
     if len(names) != width or not all(names):
-        raise InputError(
+        raise unreadable(
             f"{grid.place(header, 0)}: the columns are {', '.join(filter(None, names))}; {table} must have "
-            f"{', '.join(shape.variables)}, {TIME} and the number, each once",
-            rule="FIL-02",
+            f"{', '.join(shape.variables)}, {TIME} and the number, each once"
         )
     folded = [fold(name) for name in names]
     number_column = folded.index(fold(VALUE)) if fold(VALUE) in folded else width - 1
     if folded[number_column] == fold(TIME):
-        raise InputError(f"{grid.file}: the numbers must stand in the last column or in {VALUE}", rule="FIL-02")
+        raise unreadable(f"{grid.file}: the numbers must stand in the last column or in {VALUE}")
     rows = []
     for row in range(header + 1, len(grid.rows)):
         filled = [column for column, cell in enumerate(grid.rows[row]) if cell is not None]
         if len(filled) <= 1 or not any(_is_number(grid.rows[row][column]) for column in filled):
             break
         if filled != list(range(width)):
-            raise InputError(
-                f"{grid.place(row, 0)}: the row has {len(filled)} cells and must have {width}", rule="FIL-02"
-            )
+            raise unreadable(f"{grid.place(row, 0)}: the row has {len(filled)} cells and must have {width}")
         rows.append(row)
     _require_only_notes(grid, header + 1 + len(rows), 1)
     axes = [
@@ -421,10 +407,9 @@ def _matrix(grid: _Grid, time_row: int, stubs: int, table: str, shape: TableShap
         last += 1
     headings = range(first, last + 1)
     if stubs + len(headings) != len(shape.variables) + 1:
-        raise InputError(
+        raise unreadable(
             f"{grid.file} has {stubs} columns of labels and {len(headings)} rows of headings; {table} has "
-            f"{', '.join(shape.variables)} and {TIME}: choose a value of every one of them in StatBank, and save again",
-            rule="FIL-02",
+            f"{', '.join(shape.variables)} and {TIME}: choose a value of every one of them in StatBank, and save again"
         )
     width = max(column for column, cell in enumerate(grid.rows[last]) if cell is not None) + 1
     across = [_repeated_across(grid, row, stubs, width, innermost=row == last) for row in headings]
@@ -441,12 +426,11 @@ def _matrix(grid: _Grid, time_row: int, stubs: int, table: str, shape: TableShap
         else:
             outer = _repeated_down(grid, row, own, outer)
             if any(cell is not None for cell in beyond):
-                raise InputError(
-                    f"{grid.place(row, width)}: the cell stands to the right of the headings; {SAVE_AGAIN}",
-                    rule="FIL-02",
+                raise unreadable(
+                    f"{grid.place(row, width)}: the cell stands to the right of the headings; {SAVE_AGAIN}"
                 )
             if own[-1] is None or not all(outer):
-                raise InputError(f"{grid.place(row, stubs - 1)}: the row has numbers and no label", rule="FIL-02")
+                raise unreadable(f"{grid.place(row, stubs - 1)}: the row has numbers and no label")
             rows.append(row)
             labels.append(outer)
         row += 1
@@ -476,7 +460,7 @@ def _finished(
     grid: _Grid, table: str, first: int, after: int, axes: list[_Axis], cells: list[tuple[object, str]]
 ) -> _Observations:
     if not cells:
-        raise InputError(f"{grid.file} holds headings but no numbers", rule="FIL-02")
+        raise unreadable(f"{grid.file} holds headings but no numbers")
     above, below = (
         [_text(cell) for row in part for cell in row if cell is not None]
         for part in (grid.rows[:first], grid.rows[after:])
@@ -490,7 +474,7 @@ def _require_own_title(above: list[str], file: str, table: str) -> None:
     for text in above:
         named = TITLED.match(text)
         if named and named[1] != table:
-            raise InputError(f"{file} is table {named[1]}, not {table}", rule="FIL-02")
+            raise unreadable(f"{file} is table {named[1]}, not {table}")
 
 
 def _first_period(row: list[object], shape: TableShape) -> int:
@@ -535,12 +519,10 @@ def _repeated_across(grid: _Grid, row: int, stubs: int, width: int, *, innermost
     for column in range(stubs, width):
         text = _text(cells[column]) or (texts[-1] if texts and not innermost else "")
         if not text:
-            raise InputError(f"{grid.place(row, column)}: the column has no heading", rule="FIL-02")
+            raise unreadable(f"{grid.place(row, column)}: the column has no heading")
         texts.append(text)
     if any(cell is not None for cell in cells[width:]):
-        raise InputError(
-            f"{grid.place(row, width)}: the heading stands to the right of the table's columns", rule="FIL-02"
-        )
+        raise unreadable(f"{grid.place(row, width)}: the heading stands to the right of the table's columns")
     return texts
 
 
@@ -550,7 +532,7 @@ def _repeated_down(grid: _Grid, row: int, own: list[object], outer: list[str]) -
     start = next((column for column, text in enumerate(filled) if text), len(own))
     gap = next((column for column in range(start, len(own)) if not filled[column]), len(own))
     if any(filled[gap:]):
-        raise InputError(f"{grid.place(row, gap)}: a label is missing to the right of a new one", rule="FIL-02")
+        raise unreadable(f"{grid.place(row, gap)}: a label is missing to the right of a new one")
     return [*outer[:start], *filled[start:]]
 
 
@@ -559,10 +541,9 @@ def _require_only_notes(grid: _Grid, after: int, stubs: int) -> None:
     for row in range(after, len(grid.rows)):
         numbers = [column for column, cell in enumerate(grid.rows[row]) if column >= stubs and _is_number(cell)]
         if numbers:
-            raise InputError(
+            raise unreadable(
                 f"{grid.place(row, numbers[0])}: there is a number below the end of the table, which ends before line "
-                f"{grid.lines[after]}; save the table again as PX, whose layout cannot be misread",
-                rule="FIL-02",
+                f"{grid.lines[after]}; save the table again as PX, whose layout cannot be misread"
             )
 
 
@@ -592,10 +573,9 @@ def _coded(
     times = [axis for axis in seen.axes if all(_is_period(label.text, shape) for label in axis.labels)]
     named = [axis for axis in times if fold(axis.name) == fold(TIME)]
     if len(seen.axes) != len(words) + 1 or len(named or times) != 1:
-        raise InputError(
+        raise unreadable(
             f"{file} has {', '.join(axis.name or axis.place for axis in seen.axes)}; {table} has "
-            f"{', '.join(shape.variables)} and {TIME} in {shape.period}s: choose a value of each of them in StatBank",
-            rule="FIL-02",
+            f"{', '.join(shape.variables)} and {TIME} in {shape.period}s: choose a value of each of them in StatBank"
         )
     time = (named or times)[0]
     taken = _taken_for([axis for axis in seen.axes if axis is not time], words, file)
@@ -661,18 +641,15 @@ def _taken_for(axes: list[_Axis], words: dict[str, _Vocabulary], file: str) -> d
         if all(way[place] == position for place, position in fixed.items())
     ]
     if not ways:
-        raise InputError(
-            f"{file}: a variable stands twice among {', '.join(axis.name for axis in axes)}", rule="FIL-02"
-        )
+        raise unreadable(f"{file}: a variable stands twice among {', '.join(axis.name for axis in axes)}")
     scores = [sum(fits[place][position] for place, position in enumerate(way)) for way in ways]
     best = [way for way, score in zip(ways, scores, strict=True) if score == max(scores)]
     meant = {_rows_of(way, axes, [words[variable] for variable in variables]) for way in best}
     if len(meant) > 1 and any(all(None not in codes for _, codes, _ in read) for read in meant):
         places = ", ".join(axis.place for axis in axes)
-        raise InputError(
+        raise unreadable(
             f"{file}: it cannot be told which of {places} is which of {', '.join(variables)}; write the variable above "
-            "each column of labels, or save the table as PX",
-            rule="FIL-02",
+            "each column of labels, or save the table as PX"
         )
     return {variables[position]: axes[place] for place, position in enumerate(best[0])}
 

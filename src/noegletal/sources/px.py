@@ -17,6 +17,11 @@ QUOTED = re.compile(r'"([^"]*)"')
 ANSI = "cp1252"
 
 
+def unreadable(text: str) -> InputError:
+    """That a file that was saved by hand is not the table it should be, under the id of its rule."""
+    return InputError(text, rule="FIL-02")
+
+
 @dataclass(frozen=True)
 class PxVariable:
     """A variable of a PX file, its values in the order of the data; `codes` is empty where the file has none."""
@@ -41,26 +46,23 @@ def read_px(path: Path) -> PxFile:
     """Read a PX file. Errors: bytes that are no text, a statement that does not end, data that are not all there."""
     statements = _statements(path)
     if "KEYS" in {keyword for keyword, _ in statements}:
-        raise InputError(f"{path.name}: a PX file with KEYS leaves out cells; save the table without it", rule="FIL-02")
+        raise unreadable(f"{path.name}: a PX file with KEYS leaves out cells; save the table without it")
     names = [*_texts(statements, "STUB"), *_texts(statements, "HEADING")]
     if not names:
-        raise InputError(f"{path.name}: neither STUB nor HEADING says which variables the PX file has", rule="FIL-02")
+        raise unreadable(f"{path.name}: neither STUB nor HEADING says which variables the PX file has")
     variables = tuple(
         PxVariable(name, _texts(statements, "VALUES", name), _texts(statements, "CODES", name)) for name in names
     )
     for variable in variables:
         if not variable.labels or len(variable.codes) not in (0, len(variable.labels)):
-            raise InputError(
+            raise unreadable(
                 f"{path.name}: variable {variable.name!r} has {len(variable.labels)} VALUES and {len(variable.codes)} "
-                "CODES; save the table again",
-                rule="FIL-02",
+                "CODES; save the table again"
             )
     cells = tuple(statements.get(("DATA", ""), "").replace('"', " ").split())
     size = math.prod(len(variable.labels) for variable in variables)
     if len(cells) != size:
-        raise InputError(
-            f"{path.name}: DATA holds {len(cells)} values for {size} cells; save the table again", rule="FIL-02"
-        )
+        raise unreadable(f"{path.name}: DATA holds {len(cells)} values for {size} cells; save the table again")
     title = _texts(statements, "TITLE") or _texts(statements, "DESCRIPTION")
     notes = [*_texts(statements, "NOTE"), *_texts(statements, "NOTEX")]
     matrix = _texts(statements, "TABLEID") or _texts(statements, "MATRIX")
@@ -79,21 +81,18 @@ def _statements(path: Path) -> dict[tuple[str, str], str]:
         statement = STATEMENT.match(text, position)
         if statement is None:
             line = text.count("\n", 0, position + len(text[position:]) - len(text[position:].lstrip())) + 1
-            raise InputError(
-                f"{path.name} line {line}: the PX file has a statement that does not end; it may be cut: save it again",
-                rule="FIL-02",
+            raise unreadable(
+                f"{path.name} line {line}: the PX file has a statement that does not end; it may be cut: save it again"
             )
         position = statement.end()
         if statement["language"]:
             continue
         key = (statement["keyword"], ",".join(QUOTED.findall(statement["about"] or "")))
         if key in found:
-            raise InputError(
-                f"{path.name}: {' '.join(key).strip()} stands twice in the PX file; save the table again", rule="FIL-02"
-            )
+            raise unreadable(f"{path.name}: {' '.join(key).strip()} stands twice in the PX file; save the table again")
         found[key] = statement["value"]
     if not found:
-        raise InputError(f"{path.name} holds no PX statements", rule="FIL-02")
+        raise unreadable(f"{path.name} holds no PX statements")
     return found
 
 
@@ -105,9 +104,7 @@ def _text(path: Path) -> str:
     try:
         return content.decode(encoding)
     except (LookupError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path.name} is not text in {encoding}, as the PX file says: save it again", rule="FIL-02"
-        ) from error
+        raise unreadable(f"{path.name} is not text in {encoding}, as the PX file says: save it again") from error
 
 
 def _texts(statements: dict[tuple[str, str], str], keyword: str, about: str = "") -> tuple[str, ...]:

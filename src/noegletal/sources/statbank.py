@@ -28,7 +28,15 @@ NEAR = 3
 Result = TypeVar("Result")
 
 
-class UnreachableError(InputError):
+class StatBankError(InputError):
+    """StatBank does not answer, or not with the table that was asked for."""
+
+    def __init__(self, text: str) -> None:
+        """Say `text`, under the id of its rule."""
+        super().__init__(text, rule="HENT-01")
+
+
+class UnreachableError(StatBankError):
     """No connection to StatBank can be made at all, so that asking for another table is of no use."""
 
 
@@ -111,9 +119,8 @@ class TableInfo(_Delivered):
         known = [variable.id for variable in self.variables]
         near = difflib.get_close_matches(name.upper(), [code.upper() for code in known], n=1)
         hint = f" (is it {near[0]}?)" if near else ""
-        raise InputError(
-            f"{self.id} has no variable {name} in StatBank{hint}; it has {', '.join(known)}: correct tables.yml",
-            rule="HENT-01",
+        raise StatBankError(
+            f"{self.id} has no variable {name} in StatBank{hint}; it has {', '.join(known)}: correct tables.yml"
         )
 
     @property
@@ -188,15 +195,12 @@ def table_info(link: Connection, table: str) -> TableInfo:
         try:
             info = TableInfo(**json.loads(response.content.decode("utf-8-sig")))
         except (ValueError, TypeError, ValidationError) as error:
-            raise InputError(
+            raise StatBankError(
                 f"{table}: {address} answered with something that does not describe a table "
-                f"({_opening(response.content)}); check --url, or try again later",
-                rule="HENT-01",
+                f"({_opening(response.content)}); check --url, or try again later"
             ) from error
         if info.id.casefold() != table.casefold():
-            raise InputError(
-                f"{table}: StatBank describes {info.id} when asked for {table}; nothing was fetched", rule="HENT-01"
-            )
+            raise StatBankError(f"{table}: StatBank describes {info.id} when asked for {table}; nothing was fetched")
         return info
 
     return _patiently(link, table, ask)
@@ -245,21 +249,17 @@ def matched(own: Sequence[str], wanted: Iterable[str], place: str) -> dict[str, 
     for code in wanted:
         candidates = [code] if code in exact else by_fold.get(folded(code), [])
         if len(candidates) > 1:
-            raise InputError(
-                f"{place}: the code {code} may be any of {', '.join(candidates)}; say which in tables.yml",
-                rule="HENT-01",
+            raise StatBankError(
+                f"{place}: the code {code} may be any of {', '.join(candidates)}; say which in tables.yml"
             )
         if not candidates:
-            raise InputError(
+            raise StatBankError(
                 f"{place} has no code {code} in StatBank; the nearest are {', '.join(_nearest(code, own))}: "
-                "correct what data/reference asks for",
-                rule="HENT-01",
+                "correct what data/reference asks for"
             )
         twin = next((other for other, taken in found.items() if taken == candidates[0]), None)
         if twin is not None:
-            raise InputError(
-                f"{place}: {twin} and {code} are both StatBank's {candidates[0]}; correct tables.yml", rule="HENT-01"
-            )
+            raise StatBankError(f"{place}: {twin} and {code} are both StatBank's {candidates[0]}; correct tables.yml")
         found[code] = candidates[0]
     return found
 
@@ -318,15 +318,12 @@ def _patiently(link: Connection, table: str, ask: Callable[[], Result]) -> Resul
             "check the network and --url, and run the command again"
         ) from error
     except (httpx.TransportError, httpx.DecodingError) as error:
-        raise InputError(
+        raise StatBankError(
             f"{table}: StatBank did not answer in full in {patience.attempts} attempts ({_reason(error)}); "
-            "run the command again, what has come is kept",
-            rule="HENT-01",
+            "run the command again, what has come is kept"
         ) from error
     except _TryLaterError as error:
-        raise InputError(
-            f"{table}: {error} in {patience.attempts} attempts; run the command again later", rule="HENT-01"
-        ) from error
+        raise StatBankError(f"{table}: {error} in {patience.attempts} attempts; run the command again later") from error
 
 
 def _require_success(link: Connection, response: httpx.Response, table: str) -> None:
@@ -336,15 +333,14 @@ def _require_success(link: Connection, response: httpx.Response, table: str) -> 
     if status == TOO_MANY or response.is_server_error:
         wait = _retry_after(response.headers.get("Retry-After"))
         if wait is not None and wait > link.patience.longest_wait:
-            raise InputError(
-                f"{table}: StatBank asks to wait {wait:.0f} seconds (HTTP {status}); run the command again then",
-                rule="HENT-01",
+            raise StatBankError(
+                f"{table}: StatBank asks to wait {wait:.0f} seconds (HTTP {status}); run the command again then"
             )
         raise _TryLaterError(f"StatBank answered HTTP {status}", wait)
     if response.is_redirect:
         target = response.headers.get("Location", "elsewhere")
-        raise InputError(f"{table}: {link.url} refers to {target} (HTTP {status}); correct --url", rule="HENT-01")
-    raise InputError(f"{table}: StatBank refuses the request (HTTP {status}): {_refusal(response)}", rule="HENT-01")
+        raise StatBankError(f"{table}: {link.url} refers to {target} (HTTP {status}); correct --url")
+    raise StatBankError(f"{table}: StatBank refuses the request (HTTP {status}): {_refusal(response)}")
 
 
 def _refusal(response: httpx.Response) -> str:
@@ -359,10 +355,9 @@ def _require_framing(response: httpx.Response, table: str) -> None:
     """Refuse an answer that does not say where it ends: one that is cut short would look complete."""
     headers = response.headers
     if "Content-Length" not in headers and "chunked" not in headers.get("Transfer-Encoding", "").lower():
-        raise InputError(
+        raise StatBankError(
             f"{table}: the answer says neither its length nor where it ends, so that a part of it could be missing; "
-            "is there a proxy between here and StatBank?",
-            rule="HENT-01",
+            "is there a proxy between here and StatBank?"
         )
 
 
@@ -372,18 +367,15 @@ def _require_whole_lines(path: Path, table: str, content_type: str) -> None:
         stream.seek(max(0, path.stat().st_size - 1))
         last = stream.read(1)
     if "html" in content_type.lower() or start.startswith(b"<"):
-        raise InputError(
-            f"{table}: a web page came instead of data ({_opening(start)}); check --url or try again later",
-            rule="HENT-01",
+        raise StatBankError(
+            f"{table}: a web page came instead of data ({_opening(start)}); check --url or try again later"
         )
     if start.startswith(b"{"):
-        raise InputError(
-            f"{table}: something else than a table came ({_opening(start)}); try again later", rule="HENT-01"
-        )
+        raise StatBankError(f"{table}: something else than a table came ({_opening(start)}); try again later")
     if not start:
-        raise InputError(f"{table}: the answer is empty; try again later", rule="HENT-01")
+        raise StatBankError(f"{table}: the answer is empty; try again later")
     if last != b"\n":
-        raise InputError(f"{table}: the answer stops in the middle of a line; run the command again", rule="HENT-01")
+        raise StatBankError(f"{table}: the answer stops in the middle of a line; run the command again")
 
 
 def _opening(content: bytes) -> str:
