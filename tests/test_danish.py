@@ -165,3 +165,5 @@ def test_a_span_has_two_ends_unless_they_print_alike():
 def test_periods_in_words():
     assert danish.period("2024M03") == "marts 2024"
     assert danish.period("2028K1") == "1. kvartal 2028"
+    periods = (pd.Period("2024-03", "M"), pd.Period("2028Q1", "Q"), pd.Period("2031", "Y"))
+    assert [danish.period(one) for one in periods] == ["marts 2024", "1. kvartal 2028", "2031"]

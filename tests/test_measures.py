@@ -21,6 +21,13 @@ def test_growth_is_on_unrounded_values():
     assert table[["unit", "status", "year"]].values.tolist() == [["pct", "final", 2024]]
 
 
+def test_growth_since_a_year_is_growth_and_no_index():
+    table = measures.growth_since(rows(year=[2020, 2024], value=[50.0, 60.0]), 2020)
+    assert table["value"].tolist() == pytest.approx([0.0, 20.0])
+    assert set(table["unit"]) == {"pct"}
+    assert (set(table["measure"]), set(table["since"])) == ({"growth"}, {2020})
+
+
 @pytest.mark.parametrize(("first", "status"), [(0.0, "not_applicable"), (-5.0, "not_applicable"), (None, "missing")])
 def test_growth_from_nothing_is_not_a_number(first, status):
     table = measures.growth(rows(year=[2020, 2024], value=[first, 4.0]), 2020, 2024)

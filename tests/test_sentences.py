@@ -33,8 +33,26 @@ def growths(**values):
             f"mest er udgifterne steget i Region Sjælland, mindst i Region Nordjylland{danish.OF_KNOWN}",
         ),
         (growths(a084=np.nan, a085=17.8), f"ændringen {danish.NOT_KNOWN}"),
+        (
+            growths(a084=0.02, a085=17.8),
+            "mest er udgifterne steget i Region Sjælland; de er uændrede i Region Hovedstaden",
+        ),
+        (
+            growths(a084=-0.02, a085=-17.8),
+            "mest er udgifterne faldet i Region Sjælland; de er uændrede i Region Hovedstaden",
+        ),
+        (growths(a084=5.01, a085=4.98), "udgifterne er steget 5,0\u00a0pct. alle steder"),
     ],
-    ids=["rise", "one falls", "all fall", "one missing", "one known"],
+    ids=[
+        "rise",
+        "one falls",
+        "all fall",
+        "one missing",
+        "one known",
+        "one unchanged",
+        "the other unchanged",
+        "alike",
+    ],
 )
 def test_where_it_rose_most(rows, sentence):
     assert sentences.risen_most(rows) == sentence

@@ -55,6 +55,16 @@ def test_a_choice_costs_its_places_at_todays_takst(model_of):
     assert today["yearly_cost"] == pytest.approx(model.place_count * mean * model.rules.days_in_price_year.days)
 
 
+def test_growth_from_nothing_is_not_a_number(model_of):
+    model = model_of()
+    assert model.private_growth > 0
+    model.places = model.places.assign(value=model.places["value"].where(model.places["year"] > 2015, 0.0))
+    assert danish.missing(model.private_growth)
+    assert model.past_growth == pytest.approx((model.past_cost.iloc[-1] / model.past_cost.iloc[0] - 1) * 100)
+    model.past_cost = model.past_cost.where(model.past_cost.index > model.past_cost.index[0], 0.0)
+    assert danish.missing(model.past_growth)
+
+
 def test_assumptions_move_the_need_and_wrong_ones_are_refused(model_of):
     tight, roomy = (model_of(target_occupancy=share).need.set_index("variant")["value"] for share in (98.0, 80.0))
     assert tight["realised"] < roomy["realised"]

@@ -522,3 +522,14 @@ def test_labels_are_moved_no_further_than_needed():
     assert spaced([0, 0, 0], 1, 0, 10).tolist() == [0, 1, 2]
     assert spaced([10, 10], 1, 0, 10).tolist() == [9, 10]
     assert spaced([0, 0, 0], 1, 0, 1).tolist() == [0, 1, 2], "with too little room the lowest limit holds"
+
+
+def test_a_fan_is_read_by_its_own_periods():
+    quarters = pd.DataFrame({"period": ["2024K1", "2024K2"], "value": [40.0, 44.0]})
+    said = drawn.fan(quarters, ahead("2024Q3", 2, 44, "Q"), unit="pladser", coverage="Interval").reading
+    assert said.startswith(
+        "Linje, pladser: fra 40 i 1. kvartal 2024 til 44 i 2. kvartal 2024 videre mod 46 (interval: "
+    )
+    assert said.endswith(") i 4. kvartal 2024.")
+    assert drawn.fan(months(2), unit="pladser").reading.endswith("i februar 2022.")
+    assert drawn.fan(years([1.0, 2.0]), unit="pladser").reading == "Linje, pladser: fra 1 i 2015 til 2 i 2016."

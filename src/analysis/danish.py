@@ -103,8 +103,12 @@ def span(low: float, high: float, unit: str = "", decimals: int = 0) -> str:
     return with_unit(text, unit) if unit else text
 
 
-def period(text: str) -> str:
-    """A month or quarter of StatBank in words: 2024M03 is marts 2024, 2028K1 is 1. kvartal 2028."""
+def period(text: str | pd.Period) -> str:
+    """A month or quarter of StatBank in words: 2024M03 is marts 2024, 2028K1 is 1. kvartal 2028; a year is itself."""
+    if isinstance(text, pd.Period):
+        text = text.strftime({"Q": "%FK%q", "M": "%YM%m"}.get(text.freqstr[0], "%Y"))
+    if len(text) == 4:
+        return text
     year, mark, part = text[:4], text[4], int(text[5:])
     if mark == "K":
         return f"{part}. kvartal {year}"
@@ -257,4 +261,9 @@ def described(kind: str, data: pd.DataFrame, unit: str, decimals: int = 1) -> st
             course = [course[0], course[-1]] if len(course) > 1 else course
         values = [f"{number(value, decimals, status)}{f' i {year}' if year else ''}" for year, value, status in course]
         parts.append(f"{series} {listed(values)}")
+    return in_words(kind, unit, parts)
+
+
+def in_words(kind: str, unit: str, parts: Iterable[str]) -> str:
+    """What a chart of a kind shows, part by part, for its text alternative."""
     return held(f"{kind}, {unit}: {'; '.join(parts)}.")

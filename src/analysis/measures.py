@@ -82,6 +82,12 @@ def index(rows: pd.DataFrame, base: int) -> pd.DataFrame:
     )
 
 
+def growth_since(rows: pd.DataFrame, base: int) -> pd.DataFrame:
+    """Growth in per cent from the base year to each year; columns as the rows given."""
+    grown = index(rows, base)
+    return grown.assign(value=grown["value"] - 100, unit="pct", measure=GROWTH)
+
+
 def expenditure_factors(
     unit_cost: pd.DataFrame, recipients: pd.DataFrame, people: pd.DataFrame, deflators: pd.Series
 ) -> dict[str, pd.DataFrame]:

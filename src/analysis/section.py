@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -166,12 +167,14 @@ class Section:
         for column, values in wanted.items():
             if values is None:
                 continue
-            there = table[column].unique()
-            absent = [str(value) for value in values if value not in set(there)]
+            chosen = table[table[column].isin(values)]
+            present = set(chosen[column].unique())
+            absent = [str(value) for value in values if value not in present]
             if absent:
+                there = table[column].unique()
                 known = f"; they hold {', '.join(map(str, there))}" if len(there) <= MOST_SAID else ""
                 raise InputError(f"key figures of {indicator!r} hold no {column} {', '.join(absent)}{known}")
-            table = table[table[column].isin(values)]
+            table = chosen
         order = {pair: place for place, pair in enumerate(accounts.labels())}
         pairs = zip(table["population_group"], table["category"], strict=True)
         places = np.array([order.get(pair, len(order)) for pair in pairs])
@@ -221,19 +224,15 @@ class Section:
                 f"{output}: a chart drawn by hand brings no {lacking}; give `data=` (the rows drawn) and `reading=` "
                 "(what it shows, for those who cannot see it)"
             )
-        self._refuse_suppressed(output, data)
-        number = self.edition.printed.numbers.get(output, "")
-        below = self._lines_below(output, data, note)
-        claim = title.facts if isinstance(title, Claim) else None
-        title = danish.held(title)
+        about = self._about(output, data, title, note)
+        title, number, below = about["title"], about["number"], about["below"]
         alt = f"{danish.sentence(title)} {danish.sentence(reading)}"
         contents = getattr(drawn, "contents", None)
         facts = {"unit": contents.unit, "chart": contents.facts()} if contents else {}
         images = charts.images(drawn, f"{number}: {title}" if number else title, below) if self._publish else None
         if images:
             facts["margins"] = images.margins
-        about = {"title": title, "number": number, "claim": claim, "alt": alt, "below": below, "reading": reading}
-        self._store(output, data, **about, **facts)
+        self._store(output, data, **about, alt=alt, reading=reading, **facts)
         if images:
             self._write(f"figurer/{output}.svg", images.vector)
             self._write(f"figurer/{output}.png", images.pixels)
@@ -263,11 +262,7 @@ class Section:
                     raise InputError(f"{output}: {column} holds {cell!r} where a text belongs; see danish.number")
         heading, *others = frame.columns
         numeric = [column for column in others if column not in texts]
-        self._refuse_suppressed(output, data)
-        number = self.edition.printed.numbers.get(output, "")
-        below = self._lines_below(output, data, note)
-        claim = title.facts if isinstance(title, Claim) else None
-        title = danish.held(title)
+        about = self._about(output, data, title, note)
         markup = tables.html(
             frame, identifier=output.replace("_", "-") + "-t", heading=heading, numeric=numeric, strong=strong
         )
@@ -278,8 +273,19 @@ class Section:
             "strong": list(strong),
             "heading": heading,
         }
-        self._store(output, data, title=title, number=number, claim=claim, below=below, table=shown)
-        self._show(output, number, title, markup, below, {"data (CSV)": f"data/{output}.csv"}, data)
+        self._store(output, data, **about, table=shown)
+        downloads = {"data (CSV)": f"data/{output}.csv"}
+        self._show(output, about["number"], about["title"], markup, about["below"], downloads, data)
+
+    def _about(self, output: str, data: pd.DataFrame, title: str, note: str) -> dict[str, Any]:
+        """What is said of a figure or a table alike: title, number, claim and the lines below."""
+        self._refuse_suppressed(output, data)
+        return {
+            "title": danish.held(title),
+            "number": self.edition.printed.numbers.get(output, ""),
+            "claim": title.facts if isinstance(title, Claim) else None,
+            "below": self._lines_below(output, data, note),
+        }
 
     def leave_out(self, output: str, title: str, reason: str) -> None:
         """Say on the page why a declared output is not there: an optional delivery that it rests on did not come."""

@@ -25,8 +25,10 @@ def risen_most(growths: pd.DataFrame, subject: str = "udgifterne") -> str:
     least, most = (danish.rounded(end["value"], 1) for end in (ends.lowest, ends.highest))
     if least == most:
         return f"{subject} er {danish.change(ends.highest['value'], 1, plural=True)} alle steder{ends.reservation}"
-    if most <= 0:
+    if most < 0:
         return f"mest er {subject} faldet {lowest}, mindst {highest}{ends.reservation}"
+    if most == 0:
+        return f"mest er {subject} faldet {lowest}; de er uændrede {highest}{ends.reservation}"
     if least <= 0:
         lowered = "faldet" if least < 0 else "uændrede"
         return f"mest er {subject} steget {highest}; de er {lowered} {lowest}{ends.reservation}"

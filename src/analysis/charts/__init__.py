@@ -1,13 +1,12 @@
 """Charts of the house: the basic kinds, and those of what is uncertain."""
 
 from analysis.charts.basic import bars, contributions, dot_rows, funnel, lines, ranked_dots, spread, stacked_columns
-from analysis.charts.frames import area_colours, colours_of, palette
+from analysis.charts.frames import area_colours, colours_of
 from analysis.charts.sheet import STYLE, canvas, images, vector, width
-from analysis.charts.style import CONTEXT, FACTORS, HIGHLIGHT, REFERENCE
+from analysis.charts.style import FACTORS, HIGHLIGHT, REFERENCE
 from analysis.charts.uncertainty import fan, flow_matrix, grouped_columns, intervals, occupancy_curve, prices, tornado
 
 __all__ = [
-    "CONTEXT",
     "FACTORS",
     "HIGHLIGHT",
     "REFERENCE",
@@ -26,7 +25,6 @@ __all__ = [
     "intervals",
     "lines",
     "occupancy_curve",
-    "palette",
     "prices",
     "ranked_dots",
     "spread",

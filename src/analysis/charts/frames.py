@@ -218,7 +218,7 @@ def colours_of(rows: pd.DataFrame) -> dict[str, str]:
     return {label: colours[label] for label in order}
 
 
-def palette(names: Iterable[str], chart: str = "palette") -> dict[str, str]:
+def palette(names: Iterable[str], chart: str) -> dict[str, str]:
     """Colours for series without one of their own, each name once in the order given; safe for the colour-blind."""
     unique = list(dict.fromkeys(names))
     if len(unique) > len(SERIES):

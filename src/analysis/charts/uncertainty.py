@@ -22,7 +22,7 @@ from analysis.charts.contents import Contents, Gap, Series, at_places, by_catego
 from analysis.charts.frames import Drawn, drawn, said
 from analysis.charts.sheet import ABOVE, STYLE, Drawing, canvas, numbers_on, spaced, tick_decimals, width
 from analysis.charts.style import CONTEXT, GRID, HIGHLIGHT, INK, LABEL, MUTED, REFERENCE, VALUE
-from analysis.danish import LOCALE, STATUS_SYMBOLS, held, listed, number, span
+from analysis.danish import LOCALE, STATUS_SYMBOLS, in_words, listed, number, period, span
 from analysis.errors import InputError
 from analysis.rows import MISSING, SUPPRESSED
 
@@ -83,7 +83,7 @@ def intervals(
         series.append(level(f"{reference[0]} {number(reference[1], decimals)}", reference[1], len(table)))
     contents = Contents("table", given.unit, decimals, [*map(str, table["place"])], series, _absent_rows(table, known))
     spans = [f"{row.place} {_span(row, decimals)}, midten {number(row.value, decimals)}" for row in known.itertuples()]
-    return said(figure, given, contents, _in_words("Intervaller", given.unit, spans))
+    return said(figure, given, contents, in_words("Intervaller", given.unit, spans))
 
 
 def tornado(
@@ -126,15 +126,11 @@ def tornado(
     series = [Series(name, figures(shown[end])) for name, end in sides.items()]
     contents = Contents("table", given.unit, decimals, [*map(str, table["place"])], series, _absent_rows(table, known))
     spans = [f"{row.place} {_span(row, decimals)}" for row in known.itertuples()]
-    return said(figure, given, contents, _in_words("Søjler om udgangspunktet", given.unit, spans))
+    return said(figure, given, contents, in_words("Søjler om udgangspunktet", given.unit, spans))
 
 
 def _span(row: NamedTuple, decimals: int) -> str:
     return span(*sorted((row.low, row.high)), decimals=decimals)
-
-
-def _in_words(kind: str, unit: str, parts: Sequence[str]) -> str:
-    return held(f"{kind}, {unit}: {'; '.join(parts)}.")
 
 
 def _absent_rows(table: pd.DataFrame, known: pd.DataFrame) -> list[Gap]:
@@ -156,7 +152,7 @@ def fan(
     decimals, references = given.decimals, references or {}
     if forecast is not None and not {"period", "mean", "low", "high"} <= set(getattr(forecast, "columns", ())):
         raise InputError("charts.fan: a forecast is a frame with period, mean, low and high")
-    past = pd.DataFrame({"date": _dates(given.table["place"]), "value": given.table["value"]}).sort_values("date")
+    past = given.table[["place", "value"]].assign(date=_dates(given.table["place"])).sort_values("date")
     last, ahead = past.dropna().tail(1), pd.DataFrame()
     with mpl.rc_context(STYLE):
         figure, axes = canvas()
@@ -166,9 +162,8 @@ def fan(
         if forecast is None or forecast.empty:
             names = [(number(value, decimals), value, HIGHLIGHT) for value in last["value"]]
         else:
-            ahead = forecast.assign(date=_dates(forecast["period"]))[["date", "mean", "low", "high"]].sort_values(
-                "date"
-            )
+            ahead = forecast.assign(date=_dates(forecast["period"]), place=forecast["period"])
+            ahead = ahead[["place", "date", "mean", "low", "high"]].sort_values("date")
             start = last.rename(columns={"value": "mean"}).assign(low=last["value"], high=last["value"])
             ahead = pd.concat([start, ahead], ignore_index=True)
             axes.fill_between(ahead["date"], ahead["low"], ahead["high"], color=REFERENCE, alpha=0.2, linewidth=0)
@@ -199,15 +194,18 @@ def fan(
         courses[f"{coverage}, nedre"] = course["low"]
         courses[f"{coverage}, øvre"] = course["high"]
     contents = _over_days(courses, references, given.unit, decimals)
-    points = [(f"fra {number(row.value, decimals)}", row.date) for row in past.dropna().head(1).itertuples()]
-    points += [(f"til {number(row.value, decimals)}", row.date) for row in last.itertuples()]
+    points = [(f"fra {number(row.value, decimals)}", row.place) for row in past.dropna().head(1).itertuples()]
+    points += [(f"til {number(row.value, decimals)}", row.place) for row in last.itertuples()]
     points += [
-        (f"videre mod {number(row.mean, decimals)} ({coverage.lower()}: {_span(row, decimals)})", row.date)
+        (f"videre mod {number(row.mean, decimals)} ({coverage.lower()}: {_span(row, decimals)})", row.place)
         for row in ahead.tail(1).itertuples(index=False)
     ]
-    course = " ".join(f"{text} i {format_date(date, 'MMMM y', LOCALE)}" for text, date in points)
+    course = " ".join(
+        f"{text} i {period(pd.Period(place, 'M') if isinstance(place, pd.Timestamp) else place)}"
+        for text, place in points
+    )
     levels = [f"{name} {number(value, decimals)}" for name, value in references.items()]
-    return said(figure, given, contents, _in_words("Linje", given.unit, [course, *levels]))
+    return said(figure, given, contents, in_words("Linje", given.unit, [course, *levels]))
 
 
 def _over_days(courses: dict[str, pd.Series], levels: dict[str, float], unit: str, decimals: int) -> Contents:
@@ -279,7 +277,7 @@ def flow_matrix(
         f"{host} " + listed([f"{texts[row][column]} fra {home}" for row, home in enumerate(homes)])
         for column, host in enumerate(hosts)
     ]
-    return said(figure, given, contents, _in_words("Skema over herbergets sted og hjemsted", given.unit, parts))
+    return said(figure, given, contents, in_words("Skema over herbergets sted og hjemsted", given.unit, parts))
 
 
 def occupancy_curve(
@@ -320,7 +318,7 @@ def occupancy_curve(
     taken = nights.set_index("place")["value"]
     contents = _over_days({given.unit.capitalize(): taken}, levels, given.unit, 0)
     known = [f"{name} {number(level)}" for name, level in levels.items()]
-    reading = _in_words("Linje over nætterne", given.unit, [*known, f"Flest {number(taken.max())}"])
+    reading = in_words("Linje over nætterne", given.unit, [*known, f"Flest {number(taken.max())}"])
     return said(figure, given, contents, reading)
 
 
@@ -365,7 +363,7 @@ def prices(
     parts = [f"{group} i gennemsnit {number(mean)}, højest {number(highest[group])}" for group, mean in means.items()]
     parts.append(f"{ceiling_label} {number(ceiling)}")
     contents = _price_contents(known, groups, means, (f"{ceiling_label} {number(ceiling)}", ceiling), given.unit)
-    return said(figure, given, contents, _in_words("En prik for hvert tilbud", given.unit, parts))
+    return said(figure, given, contents, in_words("En prik for hvert tilbud", given.unit, parts))
 
 
 def _price_contents(
@@ -596,10 +594,11 @@ def _dates(periods: pd.Series) -> pd.Series:
     """The first day of each period."""
     if isinstance(periods.dtype, pd.PeriodDtype):
         return periods.dt.to_timestamp()
+    dates = periods
     if pd.api.types.is_string_dtype(periods):
-        dates = pd.to_datetime(periods.str.replace("M", "-").str.replace("K", "Q"), errors="coerce", format="mixed")
-    else:
-        dates = periods
+        # Quarters as StatBank writes them by their first month, the way that months are.
+        months = periods.str.replace(r"^(\d{4})K(\d)$", lambda of: f"{of[1]}M{3 * int(of[2]) - 2:02}", regex=True)
+        dates = pd.to_datetime(months.str.replace("M", "-"), errors="coerce", format="ISO8601")
     # A year as a number would be drawn in 1970.
     if not pd.api.types.is_datetime64_any_dtype(dates) or dates.isna().any():
         raise InputError(f"dates or periods belong along the axis of this chart, not {periods.iloc[0]}")

@@ -11,6 +11,7 @@ from analysis.errors import InputError
 from analysis.herberg import economy, flows, need, rules, spread, stays, use
 from analysis.herberg.need import Interval
 from analysis.herberg.use import Level
+from analysis.measures import growth
 from analysis.rows import COLUMNS, FINAL, MISSING, weakest
 from analysis.section import Section
 
@@ -72,24 +73,14 @@ class Model:
         self._scenario = scenario
         self.rules = rules.rules()
         self.price_level, self.last_year = section.edition.price_level, self.rules.horizon.last_year
+        self._index = section.edition.price_index
 
     # What was delivered.
 
     @cached_property
-    def _places(self) -> pd.DataFrame:
-        return self.section.facts("shelter_places")
-
-    @cached_property
-    def _stays(self) -> pd.DataFrame:
-        return self.section.facts("shelter_stays")
-
-    @cached_property
-    def _registrations(self) -> pd.DataFrame:
-        return self.section.facts("shelter_registrations")
-
-    @cached_property
-    def _homeless(self) -> pd.DataFrame:
-        return self.section.facts("shelter_homeless")
+    def _facts(self) -> dict[str, pd.DataFrame]:
+        names = ("places", "stays", "registrations", "homeless")
+        return {name: self.section.facts(f"shelter_{name}") for name in names}
 
     @cached_property
     def _adults(self) -> pd.Series:
@@ -106,7 +97,7 @@ class Model:
     @cached_property
     def today(self) -> pd.DataFrame:
         """The herberger on the latest place list; see `need.today`."""
-        return need.today(self._places, self.kkr)
+        return need.today(self._facts["places"], self.kkr)
 
     @property
     def listed_year(self) -> int:
@@ -131,16 +122,16 @@ class Model:
     @cached_property
     def places(self) -> pd.DataFrame:
         """Places by year and ownership (variant, series)."""
-        by_year = need.places_by_year(self._places, self.kkr)
+        by_year = need.places_by_year(self._facts["places"], self.kkr)
         named = by_year.assign(series=by_year["ownership"].str.capitalize()).rename(columns={"ownership": "variant"})
         return self._rows("shelter_places", named, "places")
 
     @property
     def private_growth(self) -> float:
-        """Growth in pct. of the private places since the first list."""
-        private = self.places[self.places["variant"] == "privat"].set_index("year")["value"]
-        first, last = private.reindex([self.places["year"].min(), self.listed_year])
-        return (last / first - 1) * 100
+        """Growth in pct. of the private places since the first list; NaN where there were or are none."""
+        private = self.places[self.places["variant"] == "privat"]
+        grown = growth(private, self.places["year"].min(), self.listed_year)["value"]
+        return float(grown.iloc[0]) if len(grown) else float("nan")
 
     @cached_property
     def places_by_cluster(self) -> pd.DataFrame:
@@ -153,7 +144,7 @@ class Model:
     @cached_property
     def use(self) -> Level | None:
         """The level of use in the latest year known; None without figures."""
-        return use.level(self._stays, self._registrations, self.kkr)
+        return use.level(self._facts["stays"], self._facts["registrations"], self.kkr)
 
     @property
     def use_year(self) -> int:
@@ -163,12 +154,12 @@ class Model:
     @property
     def places_in_use(self) -> int:
         """The places there were at the time of the use."""
-        return need.places_in_use(self._places, self.kkr, self.use)
+        return need.places_in_use(self._facts["places"], self.kkr, self.use)
 
     @cached_property
     def nights(self) -> pd.DataFrame:
         """Places taken night by night (date)."""
-        return self._rows("shelter_occupied", use.census(self._stays, self.kkr), "occupied", self.use_year)
+        return self._rows("shelter_occupied", use.census(self._facts["stays"], self.kkr), "occupied", self.use_year)
 
     @cached_property
     def occupancy(self) -> pd.Series:
@@ -184,7 +175,7 @@ class Model:
     @cached_property
     def flows(self) -> pd.DataFrame:
         """Nights from home_cluster to host_cluster, few persons hidden."""
-        found = flows.flows(self._stays, self.kkr, self.section.edition.smallest_count)
+        found = flows.flows(self._facts["stays"], self.kkr, self.section.edition.smallest_count)
         if found.empty:
             # Without single stays there is no file that says where the figures come from.
             return found
@@ -193,12 +184,12 @@ class Model:
     @cached_property
     def balance(self) -> pd.DataFrame:
         """Nights that each cluster hosts and pays for; see `flows.balance`."""
-        return flows.balance(self._stays, self.kkr, self.section.edition.smallest_count)
+        return flows.balance(self._facts["stays"], self.kkr, self.section.edition.smallest_count)
 
     @cached_property
     def follow_up(self) -> pd.DataFrame:
         """Places taken by month or quarter against the capacity decided (planned)."""
-        found = use.follow_up(self._registrations, self.section.facts("shelter_decisions"), self.kkr)
+        found = use.follow_up(self._facts["registrations"], self.section.facts("shelter_decisions"), self.kkr)
         shown = found[["period", "occupied", "planned", "arrivals", "departures"]]
         return self._rows("shelter_occupied", shown.assign(year=found["first"].dt.year), "occupied")
 
@@ -212,14 +203,7 @@ class Model:
     def need_at(self, target_occupancy: float, refusal: float) -> pd.DataFrame:
         """The need by four methods under other assumptions, in pct.; see `need.need`."""
         return need.need(
-            self.kkr,
-            target_occupancy=target_occupancy / 100,
-            refusal=refusal / 100,
-            places=self._places,
-            stays=self._stays,
-            registrations=self._registrations,
-            adults=self._adults,
-            homeless=self._homeless,
+            self.kkr, target_occupancy=target_occupancy / 100, refusal=refusal / 100, adults=self._adults, **self._facts
         )
 
     @cached_property
@@ -268,7 +252,7 @@ class Model:
     @cached_property
     def long_stayers(self) -> int:
         """Citizens with nights beyond the shortest limit."""
-        return stays.citizens_beyond(self._stays, self.kkr, self.limits[-1])
+        return stays.citizens_beyond(self._facts["stays"], self.kkr, self.limits[-1])
 
     @property
     def moving(self) -> list[float]:
@@ -281,7 +265,7 @@ class Model:
     def _freed(self) -> pd.DataFrame:
         leaving = self.rules.stay_limits.leaving
         shares = tuple(getattr(leaving, end) / 100 for end in ENDS)
-        freed = stays.freed_places(self._stays, self.kkr, self.limits, shares)
+        freed = stays.freed_places(self._facts["stays"], self.kkr, self.limits, shares)
         return freed.pivot(index="limit", columns="case", values="places").reindex(self.limits)
 
     @property
@@ -292,11 +276,11 @@ class Model:
     @cached_property
     def freed(self) -> pd.DataFrame:
         """Places that shorter stays can free (name, low, high), the last row by homes of their own."""
-        if not use.covers(self._stays, self.kkr):
+        if not use.covers(self._facts["stays"], self.kkr):
             return pd.DataFrame()
         by_limit = self._freed.reset_index()
         names = [danish.held(f"Grænse på {limit} døgn") for limit in by_limit["limit"]]
-        homes = stays.housing_first(self._stays, self.kkr, self.moving, self.limits[-1])["places"]
+        homes = stays.housing_first(self._facts["stays"], self.kkr, self.moving, self.limits[-1])["places"]
         own_home = dict(zip(["name", *ENDS], ["Egen bolig med støtte (Housing First)", *homes], strict=True))
         shown = pd.concat([by_limit.assign(name=names)[["name", *ENDS]], pd.DataFrame([own_home])], ignore_index=True)
         return self._rows("shelter_freed", shown, "middle", self.use_year)
@@ -306,11 +290,11 @@ class Model:
     @property
     def ceiling(self) -> float:
         """The ceiling on the takst, kr. per døgn in the prices of the edition."""
-        return economy.ceiling(self.price_level, self.section.edition.price_index)
+        return economy.ceiling(self.price_level, self._index)
 
     @cached_property
     def _priced(self) -> pd.DataFrame:
-        return economy.prices(self._places, self.kkr, self.price_level, self.section.edition.price_index)
+        return economy.prices(self._facts["places"], self.kkr, self.price_level, self._index)
 
     @cached_property
     def rates(self) -> pd.DataFrame:
@@ -341,7 +325,8 @@ class Model:
         adults = adults.assign(
             cluster=adults["municipality"].map(clusters), adults=adults["municipality"].map(self._adults)
         )
-        return spread.criteria(self.kkr, places=self._places, stays=self._stays, homeless=self._homeless, adults=adults)
+        used = {name: self._facts[name] for name in ("places", "stays", "homeless")}
+        return spread.criteria(self.kkr, adults=adults, **used)
 
     @cached_property
     def spread(self) -> pd.DataFrame:
@@ -375,7 +360,7 @@ class Model:
 
     @cached_property
     def _monthly(self) -> pd.DataFrame:
-        return use.monthly_use(self._registrations, self.kkr)
+        return use.monthly_use(self._facts["registrations"], self.kkr)
 
     @cached_property
     def _series(self) -> pd.Series:
@@ -404,7 +389,7 @@ class Model:
 
     @cached_property
     def _refundable(self) -> pd.Series | None:
-        return economy.refundable_shares(self._stays, self.kkr)
+        return economy.refundable_shares(self._facts["stays"], self.kkr)
 
     @property
     def after_refund(self) -> bool:
@@ -420,8 +405,7 @@ class Model:
         members = areas.members(self.kkr)
         rows = self.section.read("expenditure_current", group="voksne", category="herberger", area=members)
         accounts = rows.rename(columns={"area_code": "municipality", "value": "kroner"})
-        index = self.section.edition.price_index
-        return economy.municipal_cost(accounts, self.kkr, self.section.last, self.price_level, index)
+        return economy.municipal_cost(accounts, self.kkr, self.section.last, self.price_level, self._index)
 
     @cached_property
     def _path(self) -> pd.DataFrame | None:
@@ -429,14 +413,13 @@ class Model:
 
     @cached_property
     def _scenarios(self) -> pd.DataFrame:
-        index = self.section.edition.price_index
         found = economy.scenarios(
             self._accounts,
             self._priced,
             self._refundable,
             last_year=self.last_year,
             price_level=self.price_level,
-            index=index,
+            index=self._index,
             need=self._path,
         )
         return found.rename(columns={self._outcome: "value"})
@@ -476,13 +459,14 @@ class Model:
     def past_cost(self) -> pd.Series:
         """What the municipalities spent before refund in years that all delivered, by year; kr."""
         told = self.section.facts("shelter_expenditure")
-        return economy.yearly_expenditure(told, self.kkr, self.price_level, self.section.edition.price_index)
+        return economy.yearly_expenditure(told, self.kkr, self.price_level, self._index)
 
     @property
     def past_growth(self) -> float:
         """Growth in pct. over those years; NaN where the first is nothing."""
-        first, last = self.past_cost.iloc[[0, -1]]
-        return (last / first - 1) * 100 if first > 0 else float("nan")
+        past = self.past_cost.rename_axis("year").reset_index(name="value")
+        rows = self._rows("shelter_cost", past)
+        return float(growth(rows, past["year"].iloc[0], past["year"].iloc[-1])["value"].iloc[0])
 
     @cached_property
     def sensitivity(self) -> pd.DataFrame:
@@ -493,7 +477,7 @@ class Model:
             self._refundable,
             year=self.last_year,
             price_level=self.price_level,
-            index=self.section.edition.price_index,
+            index=self._index,
             occupancy=self.target_occupancy,
             need=self._path,
             outcome=self._outcome,
