@@ -21,10 +21,10 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from analysis import accounts, areas, charts, danish, measures
 from analysis.edition import Disclosure, Edition, load_edition
 from analysis.errors import InputError
-from analysis.rows import CELL_KEYS, COLUMNS, KEYS, labels
+from analysis.rows import CELL_KEYS, COLUMNS, KEYS, PANEL, labels
 from analysis.section import PUBLISH_VARIABLE, SUPPRESSION_LINE, Section
 from noegletal.facts.sums import rates, with_summed_areas
-from noegletal.figures import disclosure
+from noegletal.figures import coverage, disclosure
 from noegletal.figures.build import build_edition
 from noegletal.figures.formulas import Question
 from noegletal.review.evidence import Evidence
@@ -53,7 +53,7 @@ def guarded(edition):
 
 
 def filled(rows, **facts):
-    usual = {"variant": "standard", "year": 2024, "origin": "delivery"}
+    usual = {"variant": "standard", "year": 2024, "origin": "delivery", "coverage": 1.0}
     status = rows["value"].isna().map({True: "missing", False: "final"})
     return rows.assign(**usual | {"status": status} | facts)
 
@@ -75,7 +75,7 @@ def table_of(counts, codes=CODES, others=0.0):
         ("children_notified_per_1000", "pr_1000"): rates(whole, people.assign(category="i_alt"), CELL_KEYS, 1000.0),
     }
     frames = [rows.assign(indicator=name, unit=unit) for (name, unit), rows in parts.items()]
-    return pd.concat(frames, ignore_index=True)[COLUMNS]
+    return pd.concat(frames, ignore_index=True).assign(coverage=1.0)[COLUMNS]
 
 
 def head_of(indicator, category):
@@ -102,6 +102,7 @@ class Reader:
     def __init__(self, truth, published, whole=True):
         self.whole = whole
         local = truth[truth["area_code"].isin(areas.municipalities())]
+        self.left_out = coverage.left_out(truth)
         self.usable = set(local.loc[local["status"] != "missing", KEYS[:5]].itertuples(index=False, name=None))
         counts = local[local["value"].notna() & (local["unit"] == "antal")]
         self.counts = {tuple(row[:-1]): row[-1] for row in counts[[*KEYS[:5], "value"]].itertuples(index=False)}
@@ -124,7 +125,11 @@ class Reader:
         head = head_of(row.indicator, row.category)
         parts = BELOW_OF.get(head, []) if row.category == "i_alt" else []
         cells = []
+        series = (row.indicator, row.area_code, row.population_group, row.category)
+        out = self.left_out.get(series, frozenset()) if row.variant == PANEL else frozenset()
         for code in areas.members(row.area_code):
+            if code in out:
+                continue
             own = (row.population_group, row.category, row.year)
             if (row.indicator, code, *own) in self.usable and (head, code, *own) in self.counts:
                 split = [(head, code, row.population_group, part, row.year) for part in parts]
@@ -264,6 +269,40 @@ def test_an_area_without_one_member_is_protected_too(guarded):
     assert_protected(truth, disclosure.suppressed(truth, guarded))
 
 
+def with_panel(before, now):
+    """Two years of a table with the panels of its areas, as the build makes them."""
+    truth = pd.concat([before.assign(year=2023), now], ignore_index=True)
+    parts = [truth]
+    for out, series in coverage.panels(truth).items():
+        local = truth[truth["area_code"].isin(set(CODES) - out)].drop(columns="note")
+        counts = local[local["unit"] == "antal"]
+        summed = with_summed_areas(counts, [*CELL_KEYS, "indicator", "unit"])
+        parts.append(summed.merge(series, on=coverage.SERIES).assign(variant=PANEL, coverage=1.0)[COLUMNS])
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.mark.parametrize("few", [1.0, 3.0])
+def test_a_figure_of_all_beside_one_of_the_same_every_year_gives_nobody_away(guarded, few):
+    # Tårnby lacks 2023: in 2024 an area's figure less that of its panel is Tårnby's, which is small.
+    counts = SMALL | {("185", name): count for name, count in zip(BELOW, (few, 30.0, 30.0), strict=True)}
+    before = table_of(SMALL | {("185", name): float("nan") for name in BELOW})
+    truth = with_panel(before, table_of(counts))
+    panel = truth[(truth["variant"] == PANEL) & (truth["year"] == 2024)]
+    assert {"000", "084", "hovedstaden"} <= set(panel["area_code"])
+    assert_protected(truth, disclosure.suppressed(truth, guarded))
+    # Who protects the standard figures alone is seen through.
+    standard = disclosure.suppressed(truth[truth["variant"] != PANEL], guarded)
+    with pytest.raises(AssertionError):
+        assert_protected(truth, pd.concat([standard, truth[truth["variant"] == PANEL]]))
+
+
+@settings(max_examples=10, deadline=None)
+@given(counts=counts_drawn, earlier=counts_drawn)
+def test_no_two_years_give_a_small_count_away(guarded, counts, earlier):
+    truth = with_panel(table_of(earlier, others=25.0), table_of(counts, others=25.0))
+    assert_protected(truth, disclosure.suppressed(truth, guarded))
+
+
 def test_two_figures_that_leave_out_different_members_cannot_be_set_against_each_other(edition):
     # Tårnby has recipients but no accounts: the area's unit cost tells the recipients of the others.
     base = {"population_group": "voksne", "category": "botilbud"}
@@ -274,7 +313,7 @@ def test_two_figures_that_leave_out_different_members_cannot_be_set_against_each
         ("unit_cost", "kr"): rates(accounts, people, CELL_KEYS),
     }
     frames = [rows.assign(indicator=name, unit=unit) for (name, unit), rows in parts.items()]
-    truth = pd.concat(frames, ignore_index=True)[COLUMNS]
+    truth = pd.concat(frames, ignore_index=True).assign(coverage=1.0)[COLUMNS]
     published = disclosure.suppressed(truth, with_policy(edition, HAND05="persons"))
     assert_protected(truth, published, heads=["recipients"])
     # Hiding one more municipality is enough for the counts alone, but not beside the unit cost.

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from conftest import ROOT, rewrite_raw, write_raw
 
-from analysis import accounts, areas
+from analysis import accounts, areas, measures
 from analysis.catalogue import catalogue
 from analysis.edition import Disclosure
 from analysis.errors import InputError
-from analysis.rows import KEYS, ORIGINS
+from analysis.rows import COLUMNS, KEYS, ORIGINS, STATUSES
 from noegletal.facts import expenditure, population
 from noegletal.facts.sums import added, rates
 from noegletal.figures.build import build_edition, build_if_stale
@@ -34,11 +34,11 @@ def rebuilt(raw, edition, tmp_path):
 
 
 def test_contract(key_figures):
-    assert [*KEYS, "value", "unit", "status", "origin"] == list(key_figures.columns[:10])
+    assert list(key_figures.columns) == COLUMNS
     assert not key_figures.duplicated(KEYS).any()
     assert set(key_figures["origin"]) <= set(ORIGINS)
     assert set(key_figures["unit"]) <= {"kr", "kr_pr_indbygger", "antal", "pct", "pr_1000"}
-    assert set(key_figures["status"]) <= {"final", "provisional", "missing", "suppressed", "not_applicable"}
+    assert set(key_figures["status"]) <= set(STATUSES)
     assert set(key_figures["population_group"]) == {"boern_og_unge", "voksne", "alle"}
     assert set(key_figures["area_code"]) == areas.reported_areas()
     assert key_figures["value"].isna().eq(key_figures["status"].isin(["missing", "not_applicable"])).all()
@@ -141,8 +141,8 @@ def test_given_rates_keep_municipal_values_and_weigh_areas(key_figures):
 def test_a_missing_cell_is_missing_and_left_out_of_the_area_by_name(key_figures):
     assert one(key_figures, indicator="children_supported_share", area_code="563", year=2023)["status"] == "missing"
     region = one(key_figures, indicator="children_supported_share", area_code="083", year=2023)
-    assert region["status"] == "final"
-    assert region["note"] == "Uden: Fanø"
+    assert region["status"] == "partial"
+    assert region["note"] == "21 af 22 kommuner i Region Syddanmark, uden Fanø"
     assert one(key_figures, indicator="children_supported_share", area_code="hovedstaden", year=2023)["note"] == ""
 
 
@@ -170,37 +170,49 @@ def spoiled(edition, tmp_path_factory):
     return build_edition(edition, folder / "raw", folder / "out")
 
 
-def test_a_sum_with_a_missing_member_is_missing(spoiled):
+def test_a_sum_without_a_member_is_of_the_others_and_says_so(spoiled):
     table, _ = spoiled
     amounts = pick(table, indicator="expenditure", variant="standard", year=2022)
-    for area_code in ("147", "hovedstaden", "084", "000"):
-        for category in ("botilbud", "i_alt"):
-            row = one(amounts, area_code=area_code, population_group="voksne", category=category)
-            assert row["status"] == "missing"
-            assert pd.isna(row["value"])
-    assert one(amounts, area_code="hovedstaden", population_group="voksne", category="botilbud")["note"] == (
-        "Mangler: Frederiksberg"
-    )
+    members = {area_code: areas.members(area_code) for area_code in ("hovedstaden", "084", "000")}
+    for category in ("botilbud", "i_alt"):
+        cell = pick(amounts, population_group="voksne", category=category)
+        assert one(cell, area_code="147")["status"] == "missing"
+        for area_code, inside in members.items():
+            row = one(cell, area_code=area_code)
+            assert row["status"] == "partial"
+            assert row["value"] == pytest.approx(cell.loc[cell["area_code"].isin(inside), "value"].sum())
+    row = one(amounts, area_code="hovedstaden", population_group="voksne", category="botilbud")
+    assert row["note"] == "28 af 29 kommuner i hovedstaden, uden Frederiksberg"
+    people = pick(table, indicator="population", category="18-66", year=2022)
+    own, whole = (one(people, area_code=code)["value"] for code in ("147", "hovedstaden"))
+    assert row["coverage"] == pytest.approx(1 - own / whole)
     assert one(amounts, area_code="085", population_group="voksne", category="botilbud")["status"] == "final"
     rate = one(
         table, indicator="expenditure_per_capita", area_code="hovedstaden", population_group="voksne",
-        category="botilbud", year=2022,
+        category="botilbud", year=2022, variant="standard",
     )  # fmt: skip
-    assert rate["status"] == "final"
-    assert rate["note"] == "Uden: Frederiksberg"
+    assert (rate["status"], rate["note"], rate["coverage"]) == ("partial", row["note"], row["coverage"])
 
 
 def test_a_municipality_that_is_not_there_is_missing_not_zero(spoiled):
     table, findings = spoiled
-    row = one(table, indicator="expenditure", area_code="253", population_group="voksne", category="i_alt", year=2021)
-    assert row["status"] == "missing"
-    assert one(
-        table, indicator="expenditure", area_code="085", population_group="voksne", category="i_alt", year=2021
-    )["status"] == "missing"  # fmt: skip
-    assert one(
-        table, indicator="expenditure", area_code="hovedstaden", population_group="voksne", category="i_alt", year=2021
-    )["status"] == "final"  # fmt: skip
+    cell = pick(table, indicator="expenditure", population_group="voksne", category="i_alt", variant="standard")
+    assert one(cell, area_code="253", year=2021)["status"] == "missing"
+    assert one(cell, area_code="085", year=2021)["status"] == "partial"
+    assert one(cell, area_code="hovedstaden", year=2021)["status"] == "final"
     assert any(finding.rule == "DAEK-01" and "Greve" in finding.text for finding in findings)
+
+
+def test_what_is_compared_over_time_is_of_the_same_municipalities(spoiled):
+    table, _ = spoiled
+    cell = pick(table, indicator="expenditure", population_group="voksne", category="i_alt", area_code="085")
+    panel, standard = (pick(cell, variant=variant).set_index("year") for variant in ("panel", "standard"))
+    assert set(panel.index) == set(standard.index)
+    assert (panel["status"] == "partial").all()
+    assert (panel["value"] < standard["value"]).drop(2021).all()
+    assert panel.loc[2021, "value"] == standard.loc[2021, "value"]
+    grown = measures.growth(measures.with_panel(pick(cell, variant="standard"), cell), 2020, 2021)["value"].item()
+    assert grown == pytest.approx((panel.loc[2021, "value"] / panel.loc[2020, "value"] - 1) * 100)
 
 
 @pytest.mark.long

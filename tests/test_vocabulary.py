@@ -12,6 +12,8 @@ from analysis.declared import read_declared, read_rows
 from analysis.edition import Edition, load_edition
 from analysis.errors import InputError
 from analysis.prices import deflators, price_index
+from noegletal.facts.checks import unknown_groupings
+from noegletal.facts.expenditure import categorised
 
 
 def test_the_country_is_98_municipalities_and_the_regions_share_them_out():
@@ -93,18 +95,18 @@ def test_overlapping_accounts_are_refused(monkeypatch):
 
 def test_the_printed_reading_counts_grouping_004_twice():
     rows = pd.DataFrame({"year": [2024], "function": ["52822"], "grouping": ["004"], "value": [1.0]})
-    assert accounts.categorised(rows)["category"].tolist() == ["plejefamilier"]
-    printed = accounts.categorised(rows, "printed_mapping")
+    assert categorised(rows)["category"].tolist() == ["plejefamilier"]
+    printed = categorised(rows, "printed_mapping")
     assert sorted(printed["category"]) == ["netvaerksfamilier", "plejefamilier"]
 
 
 def test_a_new_grouping_is_outside_and_named():
     rows = pd.DataFrame({"year": 2024, "function": ["52821", "52824"], "grouping": ["077", "077"], "value": 1.0})
-    assert accounts.categorised(rows).set_index("function")["category"].to_dict() == {
+    assert categorised(rows).set_index("function")["category"].to_dict() == {
         "52821": "uden_for_afgraensning",
         "52824": "sikrede_institutioner",
     }
-    assert accounts.unknown_groupings(rows)[["function", "grouping"]].values.tolist() == [["52821", "077"]]
+    assert unknown_groupings(rows)[["function", "grouping"]].values.tolist() == [["52821", "077"]]
 
 
 def test_the_mapping_is_the_printed_one():

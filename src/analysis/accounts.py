@@ -108,43 +108,6 @@ def functions_of(category: str) -> set[str]:
     return set(rules.loc[rules["category"] == category, "function"])
 
 
-def categorised(expenditure: pd.DataFrame, variant: str = STANDARD) -> pd.DataFrame:
-    """Accounts with the category they belong to.
-
-    Requires columns year, function, grouping; returns the rows with population_group and category added, a row
-    twice where the variant counts it twice. A grouping that no rule knows goes to `uden_for_afgraensning` of its
-    function's population group.
-    """
-    parts = []
-    for year, rows in expenditure.groupby("year"):
-        rules = rules_of_year(int(year))
-        rules = rules[rules["variant"].isin(["", variant])]
-        target = rules[["function", "grouping", "population_group", "category"]]
-        whole = target[target["grouping"] == ANY_GROUPING].drop(columns="grouping")
-        single = target[target["grouping"] != ANY_GROUPING]
-        by_function = rows.merge(whole, on="function")
-        rest = rows[~rows["function"].isin(whole["function"])]
-        by_grouping = rest.merge(single, on=["function", "grouping"], how="left")
-        group_of = target.drop_duplicates("function").set_index("function")["population_group"]
-        by_grouping["population_group"] = by_grouping["population_group"].fillna(by_grouping["function"].map(group_of))
-        by_grouping["category"] = by_grouping["category"].fillna(OUTSIDE)
-        parts += [by_function, by_grouping.dropna(subset="population_group")]
-    return pd.concat(parts, ignore_index=True)
-
-
-def unknown_groupings(expenditure: pd.DataFrame) -> pd.DataFrame:
-    """Function, grouping and year of accounts that no rule names; they are counted outside the report's scope."""
-    seen = expenditure[["year", "function", "grouping"]].drop_duplicates()
-    unknown = []
-    for year, rows in seen.groupby("year"):
-        rules = rules_of_year(int(year))
-        anything = rules.loc[rules["grouping"] == ANY_GROUPING, "function"]
-        pairs = pd.MultiIndex.from_frame(rules[["function", "grouping"]])
-        known = rows["function"].isin(anything) | pd.MultiIndex.from_frame(rows[["function", "grouping"]]).isin(pairs)
-        unknown.append(rows[~known])
-    return pd.concat(unknown, ignore_index=True)
-
-
 def printed_number(function: str) -> str:
     """A function the way the account plan prints it: 52821 becomes 5.28.21."""
     return f"{function[0]}.{function[1:3]}.{function[3:]}"

@@ -107,7 +107,10 @@ class SectionPlan(_Strict):
 
 
 class Edition(_Strict):
-    """An edition of the report, as declared in `editions/<name>.yml`."""
+    """An edition of the report, as declared in `editions/<name>.yml`.
+
+    `coverage`: a figure of fewer of an area's persons than this share is missing; see noegletal.figures.coverage.
+    """
 
     name: str
     title: str
@@ -121,6 +124,7 @@ class Edition(_Strict):
     printed: Printed = Printed()
     cell_timeout_seconds: int = 300
     disclosure: Disclosure = Disclosure()
+    coverage: float = Field(default=0.8, gt=0, le=1)
     tables: dict[str, TableNeed]
     sections: list[SectionPlan]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.danish import reservation, rounded
+from analysis.danish import listed, reservation, rounded
 from analysis.rows import (
     CHANGE,
     CONTRIBUTION,
@@ -17,15 +17,48 @@ from analysis.rows import (
     INDEX,
     MISSING,
     NOT_APPLICABLE,
+    PANEL,
+    PARTIAL,
     PROVISIONAL,
     SHARE,
     SUPPRESSED,
     weakest,
-)
+)  # fmt: skip
 
 POPULATION, RECIPIENTS, UNIT_COST, PRICES = "Befolkning", "Modtagere pr. indbygger", "Enhedspris", "Prisniveau"
 SERIES = ["area_code", "population_group", "category"]
 IDENTITY = ["indicator", "area_code", "population_group", "category", "variant"]
+# How the note of a partial figure says how many municipalities it is of.
+OF_MUNICIPALITIES = r"(\d+ af \d+ kommuner [^,;]+)"
+# What the panel of a series says in place of the standard reading.
+OF_PANEL = ["variant", "value", "status", "origin", "note", "coverage"]
+BESIDE = [f"panel_{name}" for name in OF_PANEL]
+
+
+def with_panel(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Key-figure rows with what their panel says (`panel_value` ...), where `table` holds one; see `comparable`."""
+    keys = ["indicator", *SERIES, "year"]
+    panel = table[table["variant"] == PANEL]
+    if panel.empty or PANEL in set(rows["variant"]):
+        return rows
+    return rows.join(panel.set_index(keys)[OF_PANEL].set_axis(BESIDE, axis=1), on=keys)
+
+
+def comparable(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows as they compare over time: of an area that lacks municipalities in some year, the same ones every year."""
+    if "panel_variant" not in rows.columns:
+        return rows
+    held = rows["panel_variant"].notna()
+    read = {name: rows[beside].where(held, rows[name]) for name, beside in zip(OF_PANEL, BESIDE, strict=True)}
+    return rows.assign(**read).drop(columns=BESIDE)
+
+
+def lacking(rows: pd.DataFrame) -> str:
+    """Of how many municipalities rows are, where areas lack some: 27 af 29 kommuner i hovedstaden; else nothing."""
+    if not {"status", "note"} <= set(rows.columns):
+        return ""
+    notes = rows.loc[rows["status"] == PARTIAL, "note"].str.extract(OF_MUNICIPALITIES)[0].dropna().unique()
+    return listed(notes.tolist()) if len(notes) <= 2 else "ikke alle kommuner har tal"
 
 
 def growth(rows: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
@@ -72,6 +105,7 @@ def share(rows: pd.DataFrame, categories: list[str]) -> pd.DataFrame:
 
 def index(rows: pd.DataFrame, base: int) -> pd.DataFrame:
     """Key figures as an index with the base year at 100; columns as the rows given."""
+    rows = comparable(rows)
     bases = rows[rows["year"] == base].set_index(IDENTITY)[["value", "status"]].add_suffix("_base")
     joined = rows.join(bases, on=IDENTITY)
     value = joined["value"] / joined["value_base"].where(joined["value_base"] > 0) * 100
@@ -89,27 +123,25 @@ def growth_since(rows: pd.DataFrame, base: int) -> pd.DataFrame:
 
 
 def expenditure_factors(
-    unit_cost: pd.DataFrame, recipients: pd.DataFrame, people: pd.DataFrame, deflators: pd.Series
+    unit_cost: pd.DataFrame, recipients: pd.DataFrame, rates: pd.DataFrame, deflators: pd.Series
 ) -> dict[str, pd.DataFrame]:
     """The four factors whose product is the expenditure in current prices, by area, group, category and year.
 
-    Persons x recipients per person x unit cost in fixed prices x price level. `people`: rows of one age band;
-    `deflators`: factor by year from current to fixed prices. The status is that of the unit cost, which is hidden
-    where the recipients are.
+    Persons x recipients per person x unit cost in fixed prices x price level. `rates`: recipients per 1,000 persons,
+    which say how many persons these are; `deflators`: factor by year from current to fixed prices. The status is that
+    of the unit cost, which is hidden where the recipients are.
     """
     keys = [*SERIES, "year"]
-    cells = unit_cost[[*keys, "value", "status", "origin", "note"]].merge(
-        recipients[[*keys, "value", "origin"]], on=keys, suffixes=("", "_recipients")
-    )
-    cells = cells.merge(
-        people[["area_code", "year", "value", "origin"]], on=["area_code", "year"], suffixes=("", "_people")
-    )
-    origins = zip(cells["origin"], cells["origin_recipients"], cells["origin_people"], strict=True)
+    unit_cost, recipients, rates = comparable(unit_cost), comparable(recipients), comparable(rates)
+    cells = unit_cost[[*keys, "value", "status", "origin", "note"]]
+    for name, rows in {"recipients": recipients, "rates": rates}.items():
+        cells = cells.merge(rows[[*keys, "value", "origin"]], on=keys, suffixes=("", f"_{name}"))
+    origins = zip(cells["origin"], cells["origin_recipients"], cells["origin_rates"], strict=True)
     cells["origin"] = [weakest(row) for row in origins]
     kept = cells[[*keys, "status", "origin", "note"]]
     return {
-        POPULATION: kept.assign(value=cells["value_people"]),
-        RECIPIENTS: kept.assign(value=cells["value_recipients"] / cells["value_people"]),
+        POPULATION: kept.assign(value=cells["value_recipients"] / cells["value_rates"] * 1000),
+        RECIPIENTS: kept.assign(value=cells["value_rates"] / 1000),
         UNIT_COST: kept.assign(value=cells["value"]),
         PRICES: kept.assign(value=1 / cells["year"].map(deflators)),
     }
@@ -141,10 +173,15 @@ def decomposition(factors: dict[str, pd.DataFrame], first: int, last: int) -> pd
     )
     table = table.merge(facts, left_on=SERIES, right_index=True)
     ends = pd.concat([frame[frame["year"].isin([first, last])] for frame in factors.values()])
-    hidden = pd.MultiIndex.from_frame(ends.loc[ends["status"] == SUPPRESSED, SERIES])
-    absent = np.where(pd.MultiIndex.from_frame(table[SERIES]).isin(hidden), SUPPRESSED, NOT_APPLICABLE)
-    table = table.assign(unit="kr", year=last, status=np.where(table["value"].isna(), absent, FINAL))
-    return table.assign(measure=CONTRIBUTION, since=first)
+    hidden, partial = (
+        pd.MultiIndex.from_frame(table[SERIES]).isin(
+            pd.MultiIndex.from_frame(ends.loc[ends["status"] == status, SERIES])
+        )
+        for status in (SUPPRESSED, PARTIAL)
+    )
+    known = table["value"].notna()
+    status = np.select([hidden & ~known, ~known, partial], [SUPPRESSED, NOT_APPLICABLE, PARTIAL], default=FINAL)
+    return table.assign(unit="kr", year=last, status=status, measure=CONTRIBUTION, since=first)
 
 
 def leading(growths: pd.DataFrame) -> pd.Series:
@@ -184,6 +221,7 @@ def single(rows: pd.DataFrame, **choice: object) -> float:
 
 
 def _pairs(rows: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
+    rows = comparable(rows)
     ends = [rows[rows["year"] == year] for year in (first, last)]
     columns = [*IDENTITY, "value", "status", "origin"]
     between = rows[rows["year"].between(first, last)]
@@ -200,16 +238,18 @@ def _derived(pairs: pd.DataFrame, value: pd.Series, year: int, unit: str | pd.Se
     origins = zip(pairs["origin_last"], pairs["origin_first"], strict=True)
     statuses = pairs[["status_last", "status_first"]]
     hidden = (statuses == SUPPRESSED).any(axis=1)
-    provisional = (statuses == PROVISIONAL).any(axis=1)
+    partial, provisional = ((statuses == status).any(axis=1) for status in (PARTIAL, PROVISIONAL))
     return pairs[IDENTITY].assign(
         year=year,
         value=value,
         unit=unit,
-        status=np.select([hidden, value.isna(), provisional], [SUPPRESSED, MISSING, PROVISIONAL], default=FINAL),
+        status=np.select(
+            [hidden, value.isna(), partial, provisional], [SUPPRESSED, MISSING, PARTIAL, PROVISIONAL], default=FINAL
+        ),
         origin=[weakest(origin for origin in pair if not pd.isna(origin)) for pair in origins],
         note=pairs["note"],
     )
 
 
 def _joined(notes: pd.Series) -> str:
-    return "; ".join(dict.fromkeys(note for note in notes if note))
+    return "; ".join(dict.fromkeys(part for note in notes if note for part in note.split("; ")))

@@ -11,9 +11,11 @@ from analysis.edition import reference_folder
 
 KEYS = ["indicator", "area_code", "population_group", "category", "year", "variant"]
 CELL_KEYS = ["population_group", "category", "year", "variant"]
-COLUMNS = [*KEYS, "value", "unit", "status", "origin", "note"]
-STATUSES = ("final", "provisional", "missing", "suppressed", "not_applicable")
+COLUMNS = [*KEYS, "value", "unit", "status", "origin", "note", "coverage"]
+STATUSES = ("final", "provisional", "partial", "missing", "suppressed", "not_applicable")
 FINAL, PROVISIONAL, MISSING, NOT_APPLICABLE = "final", "provisional", "missing", "not_applicable"
+# Of an area some of whose municipalities have no figure; and the reading of the same municipalities in every year.
+PARTIAL, PANEL = "partial", "panel"
 SUPPRESSED = "suppressed"
 UNITS = ("kr", "kr_pr_indbygger", "antal", "pct", "pr_1000")
 # Weakest last: what is computed from several figures has the origin of the weakest of them.

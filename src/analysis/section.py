@@ -18,7 +18,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import accounts, areas, charts, danish, prices, tables
+from analysis import accounts, areas, charts, danish, measures, prices, tables
 from analysis.catalogue import catalogue, source_line
 from analysis.danish import RECONSTRUCTION_MARK
 from analysis.edition import (
@@ -43,6 +43,11 @@ SUPPRESSION_LINE = f"{danish.STATUS_SYMBOLS[SUPPRESSED]} vises ikke af hensyn ti
 MOST_SAID = 40
 # What a claim can find.
 KINDS = ("level", "growth", "comparison", "rank", "extreme", "share")
+# What is stored of an output, where nothing else is said.
+NOT_SAID: dict[str, object] = {
+    "title": "", "number": "", "claim": None, "alt": "", "origin": "", "rows": 0, "left_out": "", "below": [],
+    "unit": "", "reading": "", "chart": None, "margins": None, "table": None,
+}  # fmt: skip
 # What follows a published output is named after it.
 OUTPUT_NAME = re.compile(r"^(figur|tabel)_[a-z0-9_]+$")
 
@@ -151,11 +156,11 @@ class Section:
     ) -> pd.DataFrame:  # fmt: skip
         """Key-figure rows of an indicator, by default for the section's area, in the order of categories.csv.
 
-        Returns the contract's columns with Danish labels (area, label).
+        Returns the contract's columns with Danish labels (area, label); measures compare the same municipalities.
 
         An indicator, group, category, variant or area that the table does not hold is an error, not an empty frame.
         """
-        table = self.key_figures
+        whole = table = self.key_figures
         wanted = {
             "indicator": [indicator],
             "variant": [variant],
@@ -178,7 +183,7 @@ class Section:
         order = {pair: place for place, pair in enumerate(accounts.labels())}
         pairs = zip(table["population_group"], table["category"], strict=True)
         places = np.array([order.get(pair, len(order)) for pair in pairs])
-        return tables.with_labels(table.take(places.argsort(kind="stable")))
+        return measures.with_panel(tables.with_labels(table.take(places.argsort(kind="stable"))), whole)
 
     def facts(self, name: str) -> pd.DataFrame:
         """A table of facts as the build wrote it; an optional delivery that did not come is a frame without rows."""
@@ -201,8 +206,12 @@ class Section:
         return prices.deflators(self.edition)
 
     def claim(self, text: str, *, rests_on: pd.DataFrame, kind: str = "level") -> Claim:
-        """A title or sentence that finds something, with the rows that it rests on; see `Claim` for the kinds."""
-        return Claim(text, rests_on, kind)
+        """A title or sentence that finds something, with the rows that it rests on; see `Claim` for the kinds.
+
+        Where rows are of some of an area's municipalities, it says of how many.
+        """
+        of = measures.lacking(rests_on)
+        return Claim(f"{text} ({of})" if of and text else text, rests_on, kind)
 
     def figure(
         self, output: str, chart: Figure | Axes, *, title: str, data: pd.DataFrame | None = None, reading: str = "",
@@ -299,14 +308,17 @@ class Section:
             )
         )
 
-    def say(self, *sentences: str) -> None:
+    def say(self, *sentences: str, rests_on: pd.DataFrame | None = None) -> None:
         """Show sentences as one paragraph that ends with a full stop; numbers come from data through `danish`.
 
-        Where there is nothing to say, as of missing figures, there is no paragraph.
+        Where there is nothing to say, as of missing figures, there is no paragraph. `rests_on`: the rows behind it, so
+        that it says of how many municipalities these are.
         """
         said = [part for part in sentences if part]
         if not said:
             return
+        of = measures.lacking(rests_on) if rests_on is not None else ""
+        said = [danish.sentence(" ".join(said)), f"Tallene dækker {of}"] if of else said
         text = danish.sentence(" ".join(said))
         self._sentences += 1
         claims = [f"{part.kind}:{part.origin}" for part in said if isinstance(part, Claim)]
@@ -367,10 +379,10 @@ class Section:
         lines = [f"Kilde: {'; '.join(sources)}."] if sources else []
         if notes:
             lines.append(f"Anm.: {notes}")
-        noted = data[data["note"] != ""] if "note" in data.columns else data.head(0).assign(note="")
-        for text, rows in noted.groupby("note"):
+        notes = data[["note", "year"]] if "note" in data.columns else pd.DataFrame({"note": [], "year": []}, dtype=str)
+        for text, rows in notes.assign(note=notes["note"].str.split("; ")).explode("note").groupby("note"):
             years = danish.listed([str(year) for year in sorted(set(rows["year"]))])
-            lines.append(f"{text} ({years}).")
+            lines += [f"{text} ({years})."] if text else []
         if "status" in data.columns and (data["status"] == SUPPRESSED).any():
             lines.append(SUPPRESSION_LINE)
         if "origin" in data.columns and weakest(data["origin"]) == "reconstruction":
@@ -446,6 +458,7 @@ class Section:
     def _store(self, output: str, data: pd.DataFrame, **facts: object) -> None:
         """Keep an output's figures and facts: those given, and the weakest origin of its rows and how many they are."""
         self._declared(output)
+        data = data.drop(columns=["coverage", *measures.BESIDE], errors="ignore")
         origin = weakest(data["origin"]) if "origin" in data.columns else ""
         self._store_facts(output, origin=origin, rows=len(data), **facts)
         if self._publish:
@@ -460,35 +473,14 @@ class Section:
         if self.plan is not None and output not in self.plan.outputs:
             raise InputError(f"output {output!r} is not declared for {self.plan.notebook} in the edition file")
 
-    def _store_facts(
-        self, output: str, *, title: str, number: str, claim: dict[str, object] | None = None, alt: str = "",
-        origin: str = "", rows: int = 0, left_out: str = "", below: Sequence[str] = (), unit: str = "",
-        reading: str = "", chart: dict[str, object] | None = None, margins: tuple[float, float] | None = None,
-        table: dict[str, object] | None = None,
-    ) -> None:  # fmt: skip
+    def _store_facts(self, output: str, **facts: object) -> None:
         """Write what slides and workbook need to show an output again; a figure has a chart, a table its texts.
 
         `margins`: as in the images of a figure.
         """
-        if self._publish is None:
-            return
-        facts = {
-            "output": output,
-            "title": title,
-            "number": number,
-            "claim": claim,
-            "alt": alt,
-            "origin": origin,
-            "rows": rows,
-            "left_out": left_out,
-            "below": list(below),
-            "unit": unit,
-            "reading": reading,
-            "chart": chart,
-            "margins": margins,
-            "table": table,
-        }
-        self._write(f"facts/{output}.json", json.dumps(facts, ensure_ascii=False, indent=1).encode("utf-8"))
+        if self._publish is not None:
+            text = json.dumps({"output": output, **NOT_SAID, **facts}, ensure_ascii=False, indent=1)
+            self._write(f"facts/{output}.json", text.encode("utf-8"))
 
     def _write(self, name: str, content: bytes) -> None:
         path = self._publish / name

@@ -11,7 +11,7 @@ from noegletal.rules import Finding, Size, UnitShift, catalogue, found, of_large
 
 def unmapped_groupings(expenditure: pd.DataFrame) -> list[Finding]:
     """REGK-01: groupings that accounts.csv does not know, by name and size."""
-    unknown = accounts.unknown_groupings(expenditure)
+    unknown = unknown_groupings(expenditure)
     if unknown.empty:
         return []
     sized = expenditure.merge(unknown, on=["year", "function", "grouping"])
@@ -278,3 +278,16 @@ def _largest_accounts(amounts: pd.Series) -> str:
 
 def _thousands(amount: float) -> str:
     return number(amount / 1000)
+
+
+def unknown_groupings(expenditure: pd.DataFrame) -> pd.DataFrame:
+    """Function, grouping and year of accounts that no rule names; they are counted outside the report's scope."""
+    seen = expenditure[["year", "function", "grouping"]].drop_duplicates()
+    unknown = []
+    for year, rows in seen.groupby("year"):
+        rules = accounts.rules_of_year(int(year))
+        anything = rules.loc[rules["grouping"] == accounts.ANY_GROUPING, "function"]
+        pairs = pd.MultiIndex.from_frame(rules[["function", "grouping"]])
+        known = rows["function"].isin(anything) | pd.MultiIndex.from_frame(rows[["function", "grouping"]]).isin(pairs)
+        unknown.append(rows[~known])
+    return pd.concat(unknown, ignore_index=True)

@@ -93,7 +93,7 @@ def cells(variant: str, only: frozenset[str] | None = None) -> Cells:
             return chosen.assign(population_group="", category="")
         # The rules are asked once for each account, however many rows it has.
         account = ["year", "function", "grouping"]
-        return chosen.merge(accounts.categorised(chosen[account].drop_duplicates(), variant), on=account)
+        return chosen.merge(categorised(chosen[account].drop_duplicates(), variant), on=account)
 
     keys = ("area_code", "year", "population_group", "category")
     return Cells(("expenditure", variant, only), "expenditure", lineage(), keys, taken)
@@ -147,3 +147,27 @@ def _control(raw: Path, edition: Edition) -> pd.DataFrame:
     # A total derived from whole kroner per inhabitant is right to half a krone each; both tables round to 1.000 kr.
     totals["tolerance"] = THOUSAND + totals["people"].fillna(0) * 0.5 * totals["derived"]
     return totals[columns]
+
+
+def categorised(expenditure: pd.DataFrame, variant: str = accounts.STANDARD) -> pd.DataFrame:
+    """Accounts with the category they belong to.
+
+    Requires columns year, function, grouping; returns the rows with population_group and category added, a row
+    twice where the variant counts it twice. A grouping that no rule knows goes to `uden_for_afgraensning` of its
+    function's population group.
+    """
+    parts = []
+    for year, rows in expenditure.groupby("year"):
+        rules = accounts.rules_of_year(int(year))
+        rules = rules[rules["variant"].isin(["", variant])]
+        target = rules[["function", "grouping", "population_group", "category"]]
+        whole = target[target["grouping"] == accounts.ANY_GROUPING].drop(columns="grouping")
+        single = target[target["grouping"] != accounts.ANY_GROUPING]
+        by_function = rows.merge(whole, on="function")
+        rest = rows[~rows["function"].isin(whole["function"])]
+        by_grouping = rest.merge(single, on=["function", "grouping"], how="left")
+        group_of = target.drop_duplicates("function").set_index("function")["population_group"]
+        by_grouping["population_group"] = by_grouping["population_group"].fillna(by_grouping["function"].map(group_of))
+        by_grouping["category"] = by_grouping["category"].fillna(accounts.OUTSIDE)
+        parts += [by_function, by_grouping.dropna(subset="population_group")]
+    return pd.concat(parts, ignore_index=True)

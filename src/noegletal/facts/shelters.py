@@ -7,11 +7,12 @@ from typing import Any
 import pandas as pd
 import pandera.pandas as pa
 
-from analysis import accounts, areas
+from analysis import areas
 from analysis.danish import listed, number
 from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.rows import ORIGINS
+from noegletal.facts.expenditure import categorised
 from noegletal.rules import Finding, found
 from noegletal.sources.deliveries import Wrong, delivered, nearest, no_rows, read_form, refuse
 from noegletal.sources.forms import day_in_danish, fold, load_form, one_of_these
@@ -442,7 +443,7 @@ def against_accounts(given: pd.DataFrame, expenditure: pd.DataFrame, category: s
     Requires municipality, year, kroner, and accounts as the fact expenditure with the category they are booked in. The
     accounts are used where they differ.
     """
-    booked = accounts.categorised(expenditure)
+    booked = categorised(expenditure)
     booked = booked[booked["category"] == category].groupby(["area_code", "year"])["value"].sum(min_count=1)
     stated = given.set_index(["municipality", "year"])["kroner"].rename_axis(["area_code", "year"])
     both = pd.concat([booked.rename("booked"), stated.rename("given")], axis=1, join="inner").dropna()

@@ -1,12 +1,9 @@
 """Adding figures up so that what is missing, provisional or reconstructed follows them into the sum."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 
 from analysis import areas
-from analysis.danish import listed
 from analysis.rows import FINAL, MISSING, NOT_APPLICABLE, ORIGINS, PROVISIONAL
 
 
@@ -32,29 +29,30 @@ def added(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def with_summed_areas(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Municipal amounts together with the country, groups and regions summed from them.
+    """Municipal amounts together with the country, groups and regions summed from those of them that have one.
 
-    Requires area_code, `keys`, value, status, origin, one row per municipality and key; returns the same with
-    `note`, which names the municipalities that make a sum missing.
+    Requires area_code, `keys`, value, status, origin, one row per municipality and key; returns the same with an empty
+    `note`. How much of an area its sum is of, `figures.coverage` tells.
     """
-    inside = frame.merge(_membership(), on="area_code")
-    sums = added(inside.assign(area_code=inside["aggregate"]), ["area_code", *keys])
-    absent = inside[inside["value"].isna()]
-    notes = _named(absent, ["aggregate", *keys], lambda text: f"Mangler: {text}").rename(
-        columns={"aggregate": "area_code"}
-    )
-    sums = sums.merge(notes, on=["area_code", *keys], how="left")
-    return pd.concat([frame.assign(note=""), sums], ignore_index=True).fillna({"note": ""})
+    inside = _inside(frame)
+    sums = added(inside[inside["value"].notna()], ["area_code", *keys])
+    nobody = added(inside[inside["value"].isna()], ["area_code", *keys])
+    sums = pd.concat([sums, nobody]).drop_duplicates(["area_code", *keys])
+    return pd.concat([frame, sums.sort_values(["area_code", *keys])], ignore_index=True).assign(note="")
+
+
+def whole_areas(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """The sums of areas alone; one with a missing member is missing, for what is only had of the whole area."""
+    return added(_inside(frame), ["area_code", *keys])
 
 
 def rates(numerator: pd.DataFrame, denominator: pd.DataFrame, keys: list[str], scale: float = 1.0) -> pd.DataFrame:
     """Rates of municipalities and of areas as the sum over the sum of the members that have both.
 
     Both frames: area_code (municipalities), `keys`, value, status, origin. Returns area_code, keys, value, status,
-    origin, note; the note of an area names the members left out. A denominator of zero is not applicable.
+    origin and an empty note. A denominator of zero is not applicable.
     """
     pairs = numerator.merge(denominator, on=["area_code", *keys], suffixes=("", "_below"))
-    usable = pairs["value"].notna() & pairs["value_below"].notna()
     own = pairs.assign(aggregate=pairs["area_code"])
     work = pd.concat([own, pairs.merge(_membership(), on="area_code")], ignore_index=True)
     usable = work["value"].notna() & work["value_below"].notna()
@@ -81,11 +79,14 @@ def rates(numerator: pd.DataFrame, denominator: pd.DataFrame, keys: list[str], s
     sums["status"] = _status(~sums["usable"], sums["provisional"])
     sums.loc[sums["usable"] & (sums["below"] <= 0), "status"] = NOT_APPLICABLE
     sums["origin"] = np.asarray(ORIGINS, dtype=object)[sums["weakest"].where(sums["usable"], sums["weakest_of_all"])]
-    sums = sums.reset_index()
-    out = work[~work["usable"] & (work["aggregate"] != work["area_code"])]
-    notes = _named(out, ["aggregate", *keys], lambda text: f"Uden: {text}")
-    sums = sums.merge(notes, on=["aggregate", *keys], how="left").fillna({"note": ""})
-    return sums.rename(columns={"aggregate": "area_code"})[["area_code", *keys, "value", "status", "origin", "note"]]
+    sums = sums.reset_index().rename(columns={"aggregate": "area_code"}).assign(note="")
+    return sums[["area_code", *keys, "value", "status", "origin", "note"]]
+
+
+def _inside(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of municipalities under the code of each area that they are in."""
+    inside = frame.merge(_membership(), on="area_code")
+    return inside.assign(area_code=inside["aggregate"]).drop(columns="aggregate")
 
 
 def _membership() -> pd.DataFrame:
@@ -99,13 +100,3 @@ def _origin_rank(origin: pd.Series) -> pd.Series:
 
 def _status(absent: pd.Series, provisional: pd.Series) -> np.ndarray:
     return np.select([absent, provisional], [MISSING, PROVISIONAL], default=FINAL)
-
-
-def _named(rows: pd.DataFrame, keys: list[str], sentence: Callable[[str], str]) -> pd.DataFrame:
-    if rows.empty:
-        return pd.DataFrame(columns=[*keys, "note"]).astype({key: rows[key].dtype for key in keys})
-    named = rows.assign(name=rows["area_code"].map(areas.names()))
-    texts = named.groupby(keys, observed=True)["name"].agg(
-        lambda names: sentence(listed(sorted(set(names), key=areas.collation_key)))
-    )
-    return texts.rename("note").reset_index()

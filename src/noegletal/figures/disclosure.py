@@ -18,7 +18,8 @@ from scipy.sparse import csr_array, hstack
 from analysis import accounts, areas
 from analysis.edition import Edition
 from analysis.errors import InputError
-from analysis.rows import SUPPRESSED
+from analysis.rows import MISSING, PANEL, SUPPRESSED
+from noegletal.figures import coverage
 from noegletal.figures.kinds import PER, Kind, indicators
 from noegletal.rules import Finding
 from noegletal.rules import catalogue as rules
@@ -33,6 +34,8 @@ NEARLY = 0.01
 # What is hidden already costs next to nothing to use again; a whisker per place in line makes the cheapest set unique.
 HIDDEN_COST, WHISKER = 1e-3, 1e-6
 CLOSE = 1e-6
+# By series, the municipalities that its panel leaves out.
+LeftOut = dict[tuple[str, str, str, str], frozenset[str]]
 
 
 class Quantity(NamedTuple):
@@ -53,8 +56,9 @@ def suppressed(table: pd.DataFrame, edition: Edition) -> pd.DataFrame:
     tables = _persons_tables(edition)
     heads = _heads(table, tables)
     hidden = pd.Series(False, index=table.index)
+    left_out = coverage.left_out(table)
     for (head, _), rows in table[heads != ""].groupby([heads[heads != ""], "year"], sort=True):
-        quantities, counts, small = _quantities(table, rows, head, edition.disclosure.threshold)
+        quantities, counts, small = _quantities(table, rows, head, edition.disclosure.threshold, left_out)
         if small:
             chosen = _hidden(counts, small, edition.disclosure.threshold)
             hidden[rows.index] = quantities.isin(chosen) & rows["value"].notna()
@@ -115,23 +119,28 @@ def _heads(table: pd.DataFrame, tables: set[str]) -> pd.Series:
 
 
 def _quantities(
-    table: pd.DataFrame, rows: pd.DataFrame, head: str, threshold: int
+    table: pd.DataFrame, rows: pd.DataFrame, head: str, threshold: int, left_out: LeftOut
 ) -> tuple[pd.Series, dict[Quantity, float], list[Quantity]]:
     """The quantity that each row of a head and year tells, how many persons each is, and which are too few."""
     told = {index: Quantity(*row) for index, *row in rows[["area_code", *CELL[:2]]].itertuples(name=None)}
     shown = rows[rows["value"].notna()]
     counts = _persons_behind(table, shown, head)
     municipal = [quantity for quantity in counts if quantity.area_code in areas.municipalities()]
+    having = rows[rows["status"] != MISSING].groupby(["indicator", "variant", *CELL[:2]])["area_code"].agg(set)
     for keys, figures in rows.groupby(["indicator", "variant", *CELL[:2]], sort=False):
-        inside = {quantity.area_code for quantity in municipal if quantity[1:3] == keys[2:]}
-        # A rate leaves out the members that lack one of its figures, a count that lacks one has no value at all.
-        lacking = inside - set(figures.loc[figures["status"] != "missing", "area_code"])
+        indicator, variant, *cell = keys
+        inside = {quantity.area_code for quantity in municipal if quantity[1:3] == tuple(cell)}
+        # A figure of an area is of the members that have theirs; a panel leaves out some that do.
+        read = accounts.STANDARD if variant == PANEL else variant
+        absent = inside - having.get((indicator, read, *cell), set())
         for row in figures[figures["value"].notna() & figures["area_code"].isin(areas.aggregates())].itertuples():
             members = inside & set(areas.members(row.area_code))
-            quantity = Quantity(row.area_code, *keys[2:], tuple(sorted(members & lacking)))
+            outside = left_out.get((indicator, row.area_code, *cell), frozenset()) if variant == PANEL else frozenset()
+            lacking = members & (absent | outside)
+            quantity = Quantity(row.area_code, *cell, tuple(sorted(lacking)))
             told[row.Index] = quantity
-            if members and quantity not in counts:
-                counts[quantity] = sum(counts[Quantity(code, *keys[2:])] for code in members - lacking)
+            if members:
+                counts[quantity] = sum(counts[Quantity(code, *cell)] for code in members - lacking)
     published = {told[index] for index in shown.index}
     # A published figure of an unknown number of persons counts as one of a single person.
     counts = {quantity: counts.get(quantity, 1.0) for quantity in sorted(published)}
@@ -278,8 +287,10 @@ def _sums(quantities: list[Quantity]) -> list[tuple[Quantity, list[Quantity]]]:
             twins = [code for code in areas.aggregates() if code < total.area_code and areas.members(code) == members]
             found += [(total, [total._replace(area_code=code)]) for code in twins]
             present = [code for code in members if code not in total.absent]
-            for inside in (present, areas.regions() if total.area_code == areas.COUNTRY else ()):
-                found.append((total, [Quantity(code, group, category) for code in inside]))
+            found.append((total, [Quantity(code, group, category) for code in present]))
+            if total.area_code == areas.COUNTRY:
+                parts = {code: sorted(set(total.absent) & set(areas.members(code))) for code in areas.regions()}
+                found.append((total, [Quantity(code, group, category, tuple(out)) for code, out in parts.items()]))
         below = [total._replace(category=name) for name in tree.get((group, category), [])]
         found.append((total, below))
         found.append((total, [leaf for part in below for leaf in _below(part, tree)]))

@@ -16,10 +16,11 @@ from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.prices import STATUS_NAMES as PRICE_STATUS_NAMES
 from analysis.prices import deflators, price_index
-from analysis.rows import CELL_KEYS, COLUMNS, KEYS, ORIGINS, STATUSES, UNITS, labels, weakest
+from analysis.rows import CELL_KEYS, COLUMNS, KEYS, ORIGINS, PANEL, STATUSES, UNITS, labels, weakest
 from noegletal.facts import counts, diagnoses, expenditure, population, rates
 from noegletal.facts.sums import rates as rates_of
-from noegletal.facts.sums import with_summed_areas
+from noegletal.facts.sums import whole_areas, with_summed_areas
+from noegletal.figures import coverage
 from noegletal.figures.formulas import Cell, Constant, Figure, Formula, Question, category_name
 from noegletal.figures.tables import Tables, area_rates, direct, with_breaks
 from noegletal.rules import Finding
@@ -80,6 +81,12 @@ class Kind(Indicator):
     def made_of(self) -> dict[str, list[str]]:
         """The indicators whose figures this one's are made of, by the field that names them."""
         return {}
+
+    def weighed_by(self, group: str, category: str) -> str:
+        """The age band that a figure is about: of most the one that people of the group are divided by."""
+        del category
+        rates = (entry.denominators[accounts.STANDARD] for entry in indicators().values() if isinstance(entry, Rate))
+        return next((bands[group] for bands in rates if group in bands), accounts.TOTAL)
 
     def persons(self) -> list[str]:
         """Indicators that may count the persons behind a figure, the best first; none where it tells of no persons."""
@@ -204,6 +211,11 @@ class Population(Kind):
     def compute(self, tables: Tables) -> pd.DataFrame:
         """Persons on 1 October by municipality and area."""
         return with_summed_areas(tables.october, CELL_KEYS)
+
+    def weighed_by(self, group: str, category: str) -> str:
+        """The band whose persons are counted."""
+        del group
+        return category
 
     def operands(self, question: Question, tables: Tables) -> Formula:
         """The persons of the municipalities."""
@@ -365,7 +377,7 @@ class UnitCost(Kind):
             cells = people[["area_code", *CELL_KEYS, "value", "status", "origin"]]
             rows = [rates_of(amounts, cells[local], CELL_KEYS)]
             if not local.all():
-                whole = with_summed_areas(amounts, CELL_KEYS)
+                whole = whole_areas(amounts, CELL_KEYS)
                 rows.append(direct(whole.merge(cells[~local], on=["area_code", *CELL_KEYS], suffixes=("", "_below"))))
             parts += [with_breaks(part, people) for part in rows]
         table = pd.concat(parts, ignore_index=True)
@@ -464,6 +476,11 @@ class GivenRate(Kind):
         )
         return None if worse else counted
 
+    def weighed_by(self, group: str, category: str) -> str:
+        """The band that weighs the municipalities."""
+        del group, category
+        return self.weight.age_band
+
     def operands(self, question: Question, tables: Tables) -> Formula:
         """The municipalities' rates, each the source's own or counts over persons, weighted with persons."""
         band = self.weight.age_band
@@ -536,6 +553,11 @@ class ShareOfPopulation(Kind):
             variant=accounts.STANDARD,
         )
         return with_summed_areas(rows, CELL_KEYS)
+
+    def weighed_by(self, group: str, category: str) -> str:
+        """The band that the share is of."""
+        del group, category
+        return self.age_band
 
     def operands(self, question: Question, tables: Tables) -> Formula:
         """The persons of the municipalities, each its share times its persons."""
@@ -623,6 +645,7 @@ schema = pa.DataFrameSchema(
         "status": pa.Column(str, pa.Check.isin(STATUSES)),
         "origin": pa.Column(str, pa.Check.isin(ORIGINS)),
         "note": pa.Column(str),
+        "coverage": pa.Column(float, pa.Check.in_range(0, 1)),
     },
     unique=KEYS,
     strict=True,
@@ -633,15 +656,32 @@ schema = pa.DataFrameSchema(
 def key_figures(edition: Edition, facts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """All key figures of an edition: one row per indicator, area, population group, category, year and variant.
 
-    `facts`: as `Tables` takes them. Returns the contract's columns and `note`, which names municipalities that an area
-    lacks and breaks in a series.
+    `facts`: as `Tables` takes them. Returns the contract's columns; `note` names municipalities that an area lacks and
+    breaks in a series. Series of areas that lack some are there as `panel` too: the same municipalities every year.
     """
     tables = Tables(edition, facts)
+    standard = _computed(tables, list(indicators()))
+    sizes = coverage.Sizes(standard)
+    parts = [coverage.told(standard, sizes, edition.coverage)]
+    for left_out, series in coverage.panels(parts[0]).items():
+        rows = _computed(tables.without(left_out), sorted(set(series["indicator"])))
+        rows = coverage.told(rows, sizes, edition.coverage)
+        rows = rows[rows["variant"] == accounts.STANDARD].merge(series, on=coverage.SERIES)
+        parts.append(rows.assign(variant=PANEL))
+    table = pd.concat(parts, ignore_index=True)[COLUMNS].sort_values(KEYS, ignore_index=True)
+    text = [column for column in COLUMNS if column not in ("year", "value", "coverage")]
+    return schema.validate(table.astype(dict.fromkeys(text, "str")))
+
+
+def _computed(tables: Tables, names: list[str]) -> pd.DataFrame:
+    """The rows of some indicators, before anything is said of how much of an area they are of."""
     parts = []
-    for name, kind in indicators().items():
+    for name in names:
+        kind = indicators()[name]
         rows = kind.compute(tables)
         if rows is not None:
-            parts.append(rows.assign(indicator=name, unit=kind.unit))
-    table = pd.concat(parts, ignore_index=True)[COLUMNS].sort_values(KEYS, ignore_index=True)
-    text = [column for column in COLUMNS if column not in ("year", "value")]
-    return schema.validate(table.astype(dict.fromkeys(text, "str")))
+            cells = rows[["population_group", "category"]].drop_duplicates()
+            bands = {cell: kind.weighed_by(*cell) for cell in cells.itertuples(index=False, name=None)}
+            of = [bands[cell] for cell in zip(rows["population_group"], rows["category"], strict=True)]
+            parts.append(rows.assign(indicator=name, unit=kind.unit, band=of))
+    return pd.concat(parts, ignore_index=True)

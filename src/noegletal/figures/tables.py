@@ -13,7 +13,8 @@ from analysis.catalogue import catalogue
 from analysis.edition import Edition
 from analysis.rows import CELL_KEYS, weakest
 from noegletal.facts import population
-from noegletal.facts.sums import added, rates, with_summed_areas
+from noegletal.facts.expenditure import categorised
+from noegletal.facts.sums import added, rates, whole_areas
 
 CELL = ["area_code", "population_group", "category", "year"]
 # As far from a date as persons may be counted and still weigh the figures of that date.
@@ -54,6 +55,13 @@ class Tables:
         """Take facts: `expenditure`, `population`, `diagnoses`, and those of indicators under their names."""
         self.edition, self.facts = edition, facts
         self._kept: dict[tuple[Hashable, ...], Any] = {}
+
+    def without(self, left_out: frozenset[str]) -> "Tables":
+        """The same as if some municipalities had delivered nothing."""
+        kept = {name: self.facts[name] for name in self.facts}
+        by_area = {name: frame for name, frame in kept.items() if "area_code" in frame.columns}
+        kept |= {name: frame[~frame["area_code"].isin(left_out)] for name, frame in by_area.items()}
+        return Tables(self.edition, kept)
 
     def once(self, key: tuple[Hashable, ...], made: Callable[[], Any]) -> Any:
         """What `made` gives, made once for each key."""
@@ -130,7 +138,7 @@ def _amounts(edition: Edition, expenditure: pd.DataFrame) -> pd.DataFrame:
     """Municipal expenditure by category with subtotals and totals, in every reading of the account plan."""
     parts = []
     for variant in accounts.variants():
-        leaves = accounts.categorised(expenditure, variant)
+        leaves = categorised(expenditure, variant)
         keys = ["area_code", "population_group", "category", "year"]
         rows = _with_delivered_zeros(added(leaves, keys), expenditure, edition)
         rows = _with_totals(rows)
@@ -212,7 +220,7 @@ def area_rates(above: pd.DataFrame, below: pd.DataFrame, scale: float) -> pd.Dat
     rows = rates(above[local], cells, CELL_KEYS, scale)
     if local.all():
         return rows
-    whole = with_summed_areas(below, ["year"])
+    whole = whole_areas(below, ["year"])
     return pd.concat(
         [rows, direct(above[~local].merge(whole, on=["area_code", "year"], suffixes=("", "_below")), scale)]
     )

@@ -25,11 +25,12 @@ FIELDS = {
     "variant": "Læsning: standard eller en af rapportens andre afgrænsninger",
     "value": "Tallet i enheden; tomt, hvor det mangler eller er beskyttet (se status)",
     "unit": "Enhed: kr, kr_pr_indbygger, antal, pct eller pr_1000",
-    "status": "final, provisional, missing, suppressed (beskyttet: få personer) eller not_applicable",
+    "status": "final, provisional, partial (nogle kommuner), missing, suppressed (få personer) eller not_applicable",
     "origin": "Den svageste af kilderne bag tallet; reconstruction er ikke Danmarks Statistiks tal",
     "note": "Forbehold, for eksempel hvilke kommuner der mangler",
+    "coverage": "Hvor stor en del af områdets personer de kommuner har, som tallet er af",
 }
-NUMBERS = {"year": "integer", "value": "number"}
+NUMBERS = {"year": "integer", "value": "number", "coverage": "number"}
 ALLOWED = {"unit": UNITS, "status": STATUSES, "origin": tuple(ORIGINS)}
 
 

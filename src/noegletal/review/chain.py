@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from analysis import accounts, areas, danish
+from analysis.rows import PANEL
 from noegletal.figures.formulas import Cell, Constant, Figure, Formula, Question, category_name
 from noegletal.figures.kinds import indicators
 from noegletal.review.evidence import Evidence, Rows
@@ -19,6 +20,7 @@ PARTLY_PROTECTED = "Rækkerne vises ikke, fordi et andet tal for samme område o
 PERSON_ROWS = "Rækkerne vises ikke: leverancen holder personer."
 NO_ROWS = "Ingen rækker: det, som kilden udelader, tæller som 0."
 NOT_DELIVERED = "Ingen rækker: kilden har ingen tal for kommunen."
+TOO_FEW = "Kommunerne med tal har under {share} af områdets personer."
 SENSELESS = "En pris på nul eller derunder giver ikke mening."
 NO_UNIT = ""
 
@@ -54,10 +56,18 @@ def chain(evidence: Evidence, question: Question) -> Step:
     Nothing in it tells a suppressed key figure: such a part is there without value and rows. Errors: whatever is wrong
     with the raw files.
     """
-    kind = indicators()[question.indicator]
-    formula = kind.operands(question, evidence.tables)
-    made = _Evaluator(evidence, question).made(formula, question.area_code, areas.members(question.area_code))
-    return made.step._replace(text=title(question), value=made.value, unit=kind.unit)
+    kind, members = indicators()[question.indicator], areas.members(question.area_code)
+    if question.variant == PANEL:
+        series = (question.indicator, question.area_code, question.population_group, question.category)
+        members = [code for code in members if code not in evidence.left_out[series]]
+    asked = question._replace(variant=accounts.STANDARD) if question.variant == PANEL else question
+    formula = kind.operands(asked, evidence.tables)
+    made = _Evaluator(evidence, question).made(formula, question.area_code, members)
+    step = made.step._replace(text=title(question), value=made.value, unit=kind.unit)
+    if evidence.figure(question)["coverage"] >= evidence.edition.coverage or math.isnan(made.value):
+        return step
+    share = danish.percent(100 * evidence.edition.coverage)
+    return step._replace(value=math.nan, note=" ".join([step.note, TOO_FEW.format(share=share)]).strip())
 
 
 class _Evaluator:
@@ -92,14 +102,15 @@ class _Evaluator:
             value, step = self._at(operand, where)
             return Part(value, step._replace(text=text))
         parts = [self._at(operand, member) for member in members]
-        value = float(np.sum([part.value for part in parts]))
         absent = [member for member, part in zip(members, parts, strict=True) if math.isnan(part.value)]
+        known = [part.value for part in parts if not math.isnan(part.value)]
+        value = float(np.sum(known)) if known else math.nan
         step = Step(
             text=text,
             value=value,
             unit=operand.unit,
-            how=f"summen af {len(members)} kommuner",
-            note=f"Mangler: {_listed(absent)}" if absent else "",
+            how=f"summen af {len(known) or len(members)} kommuner",
+            note=f"Uden: {_listed(absent)}" if absent else "",
             steps=tuple(part.step for part in parts),
         )
         return Part(value, self._allowed(operand.indicator, where, step))

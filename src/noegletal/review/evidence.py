@@ -14,6 +14,7 @@ import pandas as pd
 from analysis.edition import FACTS, KEY_FIGURES, SOURCES, Edition
 from analysis.rows import COLUMNS, KEYS, SUPPRESSED
 from noegletal.facts.lineage import Cells, Lineage
+from noegletal.figures import coverage
 from noegletal.figures.formulas import Cell, Question
 from noegletal.figures.tables import StoredFacts, Tables
 
@@ -74,6 +75,11 @@ class Evidence:
         """The value of a key figure and what is said of it: value, unit, status, origin, note."""
         place = self.places[question]
         return {name: values[place] for name, values in self._said.items()}
+
+    @cached_property
+    def left_out(self) -> dict[tuple[str, str, str, str], frozenset[str]]:
+        """The municipalities that the panel of a series leaves out."""
+        return coverage.left_out(self.key_figures)
 
     @cached_property
     def _said(self) -> dict[str, list]:

@@ -175,7 +175,7 @@ def _computed(row: pd.Series, declared: Declared, table: pd.DataFrame) -> tuple[
         & (table["population_group"] == group)
         & (table["variant"] == variant)
     )
-    rows = table[wanted & table["year"].isin([first, last])]
+    rows = measures.with_panel(table[wanted & table["year"].isin([first, last])], table)
     if measure.derive == "share":
         rows = measures.share(rows, accounts.siblings(group, category))
     rows = rows[rows["category"] == category]
