@@ -8,7 +8,7 @@ from analysis.edition import Edition
 from analysis.rows import MISSING, SUPPRESSED, labels
 
 SYMBOLS = {
-    STATUS_SYMBOLS[MISSING]: "Tallet mangler i kilden, eller noget af det, det er lagt sammen af, mangler.",
+    STATUS_SYMBOLS[MISSING]: "Tallet mangler i kilden, eller for få af områdets kommuner har et tal.",
     STATUS_SYMBOLS[SUPPRESSED]: "Tallet vises ikke, fordi det bygger på få personer.",
     STATUS_SYMBOLS["not_applicable"]: "Tallet giver ikke mening, for eksempel en pris pr. modtager uden modtagere.",
     "*": "Foreløbigt tal.",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from analysis import accounts, areas, danish
-from analysis.rows import PANEL
+from analysis.rows import PANEL, labels
 from noegletal.figures.formulas import Cell, Constant, Figure, Formula, Question, category_name
 from noegletal.figures.kinds import indicators
 from noegletal.review.evidence import Evidence, Rows
@@ -250,7 +250,7 @@ def title(question: Question) -> str:
 
 def series_title(question: Question) -> str:
     """The key figure in words, whatever the year."""
-    variant = f", variant {question.variant}" if question.variant != accounts.STANDARD else ""
+    variant = f", {labels().variants[question.variant]}" if question.variant != accounts.STANDARD else ""
     category = category_name(question.population_group, question.category)
     return f"{indicators()[question.indicator].name}: {category}, {areas.name(question.area_code)}{variant}"
 
