@@ -19,10 +19,10 @@ def added(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
         provisional=frame["status"].astype("str") == PROVISIONAL,
         weakest=_origin_rank(frame["origin"]),
     )
-    sums = work.groupby(keys, observed=True, sort=True).agg(
-        value=("value", "sum"), absent=("absent", "any"), provisional=("provisional", "any"), weakest=("weakest", "max")
-    )
-    sums["value"] = sums["value"].mask(sums["absent"])
+    # Not by `agg` with a name each, which takes twice as long, and a build adds up forty times.
+    grouped = work.groupby(keys, observed=True, sort=True)
+    sums = grouped[["absent", "provisional", "weakest"]].max()
+    sums["value"] = grouped["value"].sum().mask(sums["absent"])
     sums["status"] = _status(sums["absent"], sums["provisional"])
     sums["origin"] = np.asarray(ORIGINS, dtype=object)[sums["weakest"]]
     return sums.reset_index()[[*keys, "value", "status", "origin"]]
@@ -63,18 +63,13 @@ def rates(numerator: pd.DataFrame, denominator: pd.DataFrame, keys: list[str], s
         below=work["value_below"].where(usable),
         usable=usable,
         # A member left out does not decide what the others rest on.
-        weakest=ranks.where(usable, 0),
+        weakest=np.where(usable, ranks, 0),
         weakest_of_all=ranks,
         provisional=provisional & usable,
     )
-    sums = work.groupby(["aggregate", *keys], observed=True).agg(
-        above=("above", "sum"),
-        below=("below", "sum"),
-        usable=("usable", "any"),
-        provisional=("provisional", "any"),
-        weakest=("weakest", "max"),
-        weakest_of_all=("weakest_of_all", "max"),
-    )
+    grouped = work.groupby(["aggregate", *keys], observed=True)
+    sums = grouped[["above", "below"]].sum()
+    sums = sums.join(grouped[["usable", "provisional", "weakest", "weakest_of_all"]].max())
     sums["value"] = (sums["above"] / sums["below"].where(sums["below"] > 0) * scale).where(sums["usable"])
     sums["status"] = _status(~sums["usable"], sums["provisional"])
     sums.loc[sums["usable"] & (sums["below"] <= 0), "status"] = NOT_APPLICABLE
@@ -94,8 +89,8 @@ def _membership() -> pd.DataFrame:
     return pd.DataFrame(pairs, columns=["area_code", "aggregate"])
 
 
-def _origin_rank(origin: pd.Series) -> pd.Series:
-    return origin.astype("str").map({name: rank for rank, name in enumerate(ORIGINS)}).astype(int)
+def _origin_rank(origin: pd.Series) -> np.ndarray:
+    return pd.Categorical(origin, categories=ORIGINS).codes
 
 
 def _status(absent: pd.Series, provisional: pd.Series) -> np.ndarray:

@@ -8,6 +8,7 @@ a linear program finds the cheapest quantities to hide so that this holds (the h
 Cell suppression: disclosure protection for sensitive tabular data, Networks 22, 1992). See docs/disclosure.md.
 """
 
+from collections import defaultdict
 from typing import NamedTuple
 
 import numpy as np
@@ -125,22 +126,23 @@ def _quantities(
     told = {index: Quantity(*row) for index, *row in rows[["area_code", *CELL[:2]]].itertuples(name=None)}
     shown = rows[rows["value"].notna()]
     counts = _persons_behind(table, shown, head)
-    municipal = [quantity for quantity in counts if quantity.area_code in areas.municipalities()]
-    having = rows[rows["status"] != MISSING].groupby(["indicator", "variant", *CELL[:2]])["area_code"].agg(set)
-    for keys, figures in rows.groupby(["indicator", "variant", *CELL[:2]], sort=False):
-        indicator, variant, *cell = keys
-        inside = {quantity.area_code for quantity in municipal if quantity[1:3] == tuple(cell)}
+    counted, delivered = defaultdict(set), defaultdict(set)
+    for quantity in counts:
+        if quantity.area_code in areas.municipalities():
+            counted[quantity[1:3]].add(quantity.area_code)
+    for row in rows[rows["status"] != MISSING].itertuples():
+        delivered[row.indicator, row.variant, row.population_group, row.category].add(row.area_code)
+    for row in shown[shown["area_code"].isin(areas.aggregates())].itertuples():
+        cell = (row.population_group, row.category)
+        members = counted[cell] & set(areas.members(row.area_code))
         # A figure of an area is of the members that have theirs; a panel leaves out some that do.
-        read = accounts.STANDARD if variant == PANEL else variant
-        absent = inside - having.get((indicator, read, *cell), set())
-        for row in figures[figures["value"].notna() & figures["area_code"].isin(areas.aggregates())].itertuples():
-            members = inside & set(areas.members(row.area_code))
-            outside = left_out.get((indicator, row.area_code, *cell), frozenset()) if variant == PANEL else frozenset()
-            lacking = members & (absent | outside)
-            quantity = Quantity(row.area_code, *cell, tuple(sorted(lacking)))
-            told[row.Index] = quantity
-            if members:
-                counts[quantity] = sum(counts[Quantity(code, *cell)] for code in members - lacking)
+        read = accounts.STANDARD if row.variant == PANEL else row.variant
+        present = members & delivered[row.indicator, read, *cell]
+        if row.variant == PANEL:
+            present -= left_out.get((row.indicator, row.area_code, *cell), frozenset())
+        quantity = told[row.Index] = Quantity(row.area_code, *cell, tuple(sorted(members - present)))
+        if members:
+            counts[quantity] = sum(counts[Quantity(code, *cell)] for code in present)
     published = {told[index] for index in shown.index}
     # A published figure of an unknown number of persons counts as one of a single person.
     counts = {quantity: counts.get(quantity, 1.0) for quantity in sorted(published)}

@@ -157,7 +157,7 @@ def _with_delivered_zeros(rows: pd.DataFrame, expenditure: pd.DataFrame, edition
             for year in edition.period.all
         ]
     )
-    existing = existing[existing["function"].isin(expenditure["function"])]
+    existing = existing[existing["function"].isin(expenditure["function"].unique())]
     groups = existing["population_group"].unique()
     outside = pd.MultiIndex.from_product([groups, [accounts.OUTSIDE], edition.period.all]).to_frame(index=False)
     outside.columns = ["population_group", "category", "year"]
