@@ -16,7 +16,7 @@ from filelock import FileLock
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".pytest_cache" / "artefacts"
 MADE_FROM = ("src", "editions", "notebooks", "data", "requirements.lock", "pyproject.toml")
-MADE_BY = ("artefacts.py", "conftest.py", "kernel_runs.py", "small_projects.py")
+MADE_BY = ("artefacts.py", "conftest.py", "kernel_runs.py", "small_edition.py", "small_projects.py")
 # What runs leave beside what they are made from.
 NO_SOURCE = {"__pycache__", ".ipynb_checkpoints", "processed", ".fetch"}
 # Of each artefact, the one in use and the one of another branch.

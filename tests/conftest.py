@@ -13,6 +13,7 @@ from pathlib import Path
 sys.modules.setdefault("rfc3987_syntax", None)
 
 import pytest
+import small_edition
 import yaml
 from artefacts import ROOT, kept, untouched
 from hypothesis import settings
@@ -191,6 +192,20 @@ def tiny_raw(tmp_path):
     ]
     write_raw(tmp_path / "raw", "FOLK1A", "\n".join(lines))
     return tmp_path / "raw"
+
+
+@pytest.fixture(scope="session")
+def small_root(artefacts_unchanged):
+    """The small edition as a project, built once."""
+    folder = artefacts_unchanged["small"] = kept("small", small_edition.make)
+    return folder
+
+
+@pytest.fixture
+def small(small_root, tmp_path):
+    """A copy of the small edition, built, to change and build anew; the library looks at it while the test runs."""
+    with small_edition.small_copy(small_root, tmp_path / "small") as small:
+        yield small
 
 
 def noegletal(*arguments, **environment):
