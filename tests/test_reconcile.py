@@ -251,3 +251,24 @@ def test_comparisons_are_kept_until_the_build_is_another(edition, processed, tmp
     (tmp_path / "build.json").write_text(json.dumps(record | {"inputs": "others"}), encoding="utf-8")
     assert reconcile.compared(edition, tmp_path) == first
     assert sorted(path.name for path in tmp_path.iterdir()) == ["build.json", "comparisons.json", "key_figures.parquet"]
+
+
+def test_a_deviation_is_declared_by_id_with_its_reason(edition, processed, tmp_path, only):
+    """Declared, it stands with its reason and stops nothing; one that is none any longer is told."""
+    only("n25_tabel1_aflastning")
+    choice = {"indicator": "expenditure", "area_code": "hovedstaden", "category": "aflastning", "variant": "standard"}
+    folder = spoiled(processed, tmp_path, year=2024, **choice)
+    reasons = {"n25_tabel1_aflastning_2024": "revideret af kommunen", "n25_tabel1_aflastning_2020": "revideret"}
+    declared = edition.model_copy(update={"printed": Printed(deviations=reasons)})
+    results = compare(declared, folder)
+    assert next(result.reason for result in results if result.id == "n25_tabel1_aflastning_2024").endswith(
+        "trykt 0,49; revideret af kommunen"
+    )
+    assert reconcile.undeclared_deviations(declared, results) == ["n25_tabel1_aflastning_growth"]
+    (told,) = reconcile.deviations_gone(declared, results)
+    assert told.startswith("n25_tabel1_aflastning_2020 is declared under printed.deviations in editions/2025.yml, but")
+
+
+def test_a_declared_deviation_of_an_unknown_id_is_refused(edition):
+    with pytest.raises(InputError, match="printed.deviations names 'n25_unknown', which is not an id of"):
+        published(edition.model_copy(update={"printed": Printed(deviations={"n25_unknown": "x"})}))

@@ -82,14 +82,14 @@ class Reads(_Strict):
 
 
 class Printed(_Strict):
-    """What is true of the printed report of an edition only: the numbers of its figures, and remarks on them.
+    """What is true of the printed report of an edition only, if it has one: numbers of figures, and remarks on them.
 
-    Both by output; of outputs that no section gives (any longer) nothing is said. An edition without a printed report
-    has none.
+    Both by output; one that no section gives is passed over. `deviations`: by printed id why it is computed otherwise.
     """
 
     numbers: dict[str, str] = {}
     remarks: dict[str, str] = {}
+    deviations: dict[str, str] = {}
 
 
 class SectionPlan(_Strict):

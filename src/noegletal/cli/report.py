@@ -9,6 +9,8 @@ from typer import Argument, Exit, Option, echo
 
 from noegletal import cli
 
+NAMED = 4
+
 
 class ReportFormat(StrEnum):
     """What a report can be made as."""
@@ -54,12 +56,14 @@ def report(
     """Run the notebooks and write the report: pages, PDF, slides, workbook, and the edition's data package.
 
     Only what changed is run: see `noegletal status`. A section that fails keeps its last good page, its notebook is
-    kept in <out>/<edition>/_fejl/, and the command exits with 1.
+    kept in <out>/<edition>/_fejl/, and the command exits with 1; so it does when a printed number deviates and the
+    edition does not declare why (`printed.deviations`).
 
     Example: noegletal report --edition 2025 --area hovedstaden --area koebenhavn
     """
     from analysis.areas import find_area, name
     from analysis.edition import project_root
+    from noegletal.publish.manifest import read_manifest
     from noegletal.runner.plan import idle_folders, require_runnable
 
     plan, source, target = cli.places(edition, raw, processed)
@@ -76,11 +80,28 @@ def report(
     if not force and (folders := idle_folders(plan, codes, **request)):
         for code, folder in folders.items():
             echo(f"{name(code)}: nothing changed since it was made: {folder / 'index.html'}")
+        _refuse_deviations(read_manifest(folder).get("deviating", []), edition)
         return
     request |= {"workers": workers or os.cpu_count() or 1, "scheduler": scheduler, "force": force}
     reports, comparisons = _run_with_progress(plan, codes, engine=engine, **request)
-    _show_reports(reports, comparisons, edition)
+    from noegletal.review.reconcile import deviations_gone, undeclared_deviations
+
+    _show_reports(reports)
+    for text in deviations_gone(plan, comparisons):
+        cli.complain(f"Warning: {text}")
     if not all(made.complete for made in reports):
+        raise Exit(1)
+    _refuse_deviations(undeclared_deviations(plan, comparisons), edition)
+
+
+def _refuse_deviations(deviating: list[str], edition: str) -> None:
+    """Exit with 1 when printed numbers deviate that the edition does not declare."""
+    if deviating:
+        named = ", ".join(deviating[:NAMED]) + ", ..." * (len(deviating) > NAMED)
+        cli.complain(
+            f"{len(deviating)} printed numbers deviate ({named}): see `noegletal check --edition {edition}`, and "
+            f"correct the data or declare each with its reason under printed.deviations in editions/{edition}.yml"
+        )
         raise Exit(1)
 
 
@@ -130,14 +151,11 @@ def _run_with_progress(plan: object, codes: list[str], *, engine: str, **request
             engines.stop()
 
 
-def _show_reports(reports: list, comparisons: list, edition: str) -> None:
+def _show_reports(reports: list) -> None:
     """A line per area with what was made, kept and failed, and where it is."""
     from analysis.areas import name
     from noegletal.folders import failed_folder
 
-    deviating = sum(comparison.status == "deviates" for comparison in comparisons)
-    if deviating:
-        cli.say(f"[yellow]{deviating} printed figures deviate: see `noegletal check --edition {edition}`[/yellow]")
     for made in reports:
         good = [outcome for outcome in made.outcomes if outcome.succeeded]
         failed = len(made.outcomes) - len(good)

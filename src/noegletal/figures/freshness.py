@@ -59,8 +59,10 @@ def package_version(processed: Path) -> str:
 
 def common_inputs(edition: Edition) -> Inputs:
     """Checksums of what every section depends on: the edition, reference data, the library, the locked packages."""
+    # A deviation that is declared changes a page and no section.
+    without = dict.fromkeys(HOW_TO_RUN, True) | {"printed": {"deviations"}}
     return {
-        "edition": digest(edition.model_dump(mode="json", exclude=HOW_TO_RUN)),
+        "edition": digest(edition.model_dump(mode="json", exclude=without)),
         # Corrections change key figures, and those are looked at one by one.
         "reference": folder_digest(reference_folder(), ("*.*", "forms/*"), without=("corrections.yml",)),
         "library": code_digest(SECTION_CODE),

@@ -38,7 +38,15 @@ from noegletal.publish.manifest import (
 )
 from noegletal.publish.pages import page
 from noegletal.review.affected import AffectedOutput, affected_outputs
-from noegletal.review.reconcile import Comparison, computed_reading, counts, declarations, open_questions, published
+from noegletal.review.reconcile import (
+    Comparison,
+    computed_reading,
+    counts,
+    declarations,
+    open_questions,
+    published,
+    undeclared_deviations,
+)
 from noegletal.review.revisions import NotCompared, PrintedChange, Revisions
 
 PACKAGES = ("pandas", "seaborn", "statsmodels", "papermill", "jupyterlab", "matplotlib", "noegletal-hovedstaden")
@@ -152,7 +160,10 @@ def publish(
             **context,
         )
         provenance.write(new, edition, area_code, sections, processed)
-        _manifest(new, edition, area_code, sections, runs, processed, started, now, pages or {}, formats, forms)
+        deviating = undeclared_deviations(edition, comparisons)
+        _manifest(
+            new, edition, area_code, sections, runs, processed, started, now, pages or {}, formats, forms, deviating
+        )
     return formats
 
 
@@ -474,6 +485,7 @@ def _manifest(
     pages: Inputs,
     formats: dict[str, str],
     forms: dict[str, dict[str, Any]],
+    deviating: list[str],
 ) -> None:
     """Write what the report was made from and what it consists of, with a checksum for each."""
     notebooks = project_root() / "notebooks"
@@ -485,6 +497,7 @@ def _manifest(
         "finished": now,
         "complete": all(record.get("made") and not record["failed"] for record in sections.values())
         and not any(formats.values()),
+        "deviating": deviating,
         "sections": sections,
         "pages": pages,
         "formats": formats,

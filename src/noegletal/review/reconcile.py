@@ -79,6 +79,12 @@ def published(edition: Edition) -> pd.DataFrame:
     unknown = {other for cell in table["contradicts"] for other in cell.split(";") if other} - set(table["id"])
     if unknown:
         raise InputError(f"{path.name}: column contradicts names {sorted(unknown)[0]!r}, which is not an id")
+    undeclared = set(edition.printed.deviations) - set(table["id"])
+    if undeclared:
+        raise InputError(
+            f"editions/{edition.name}.yml: printed.deviations names {sorted(undeclared)[0]!r}, "
+            f"which is not an id of {edition.published}"
+        )
     return table
 
 
@@ -111,7 +117,15 @@ def compared(edition: Edition, processed: Path) -> list[Comparison]:
     """What `compare` gives, kept beside the key figures until they, the printed numbers or the library are others."""
     path = processed / COMPARISONS
     printed = folder_digest(reference_folder() / "published", ("*",))
-    key = digest([edition.published, build_record(processed).get("inputs"), printed, code_digest(PAGE_CODE)])
+    key = digest(
+        [
+            edition.published,
+            edition.printed.deviations,
+            build_record(processed).get("inputs"),
+            printed,
+            code_digest(PAGE_CODE),
+        ]
+    )
     kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if kept.get("of") == key:
         return [Comparison(**row) for row in kept["rows"]]
@@ -140,8 +154,24 @@ def compare(edition: Edition, processed: Path) -> list[Comparison]:
         if result.status == "deviates" and clashes and all(first[other].status == "match" for other in clashes):
             reason = f"rapporten modsiger sig selv: strider mod {listed(clashes)}, som stemmer"
             result = result.model_copy(update={"status": "contradicts_itself", "reason": reason})
+        elif result.status == "deviates" and row.id in edition.printed.deviations:
+            reason = f"{result.reason}; {edition.printed.deviations[row.id]}"
+            result = result.model_copy(update={"reason": reason})
         results.append(result)
     return results
+
+
+def undeclared_deviations(edition: Edition, comparisons: list[Comparison]) -> list[str]:
+    """The printed numbers that deviate though the edition does not say why: to be looked at, or declared there."""
+    deviating = [one.id for one in comparisons if one.status == "deviates"]
+    return [name for name in deviating if name not in edition.printed.deviations]
+
+
+def deviations_gone(edition: Edition, comparisons: list[Comparison]) -> list[str]:
+    """A sentence for each deviation that the edition declares and that is none (any longer)."""
+    found = [one for one in comparisons if one.status != "deviates" and one.id in edition.printed.deviations]
+    file = f"editions/{edition.name}.yml"
+    return [f"{one.id} is declared under printed.deviations in {file}, but is {one.status}; delete it" for one in found]
 
 
 def _compared(row: pd.Series, declared: Declared, table: pd.DataFrame) -> Comparison:

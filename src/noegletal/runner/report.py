@@ -84,9 +84,9 @@ def run_report(
         waiting = [area for area in areas if not area.idle]
         needed = _needed(waiting)
         on_plan([section for _, section in needed])
-        if not waiting:
-            return list(reports.values()), []
         comparisons = compared(edition, processed)
+        if not waiting:
+            return list(reports.values()), comparisons
         since = since_earlier(edition, raw, processed)
         started = time.time()
         with _staged(waiting) as stagings, press([name for name in FORMATS if name in formats]) as make:
