@@ -160,6 +160,8 @@ def spoiled(small_root, tmp_path_factory):
     with small_copy(small_root, folder) as small:
         small.keep_only("REGK100", "REGK31", "FOLK1A")
         small.change("REGK100", change)
+        # Else an absent municipality stops the build.
+        small.declare("quality.yml", lambda text: text.replace("{REGK100: {}", '{REGK100: {"563": [2023]}'))
         return small.build()[:2]
 
 
@@ -272,14 +274,14 @@ def test_accounts_that_do_not_add_to_regk31_warn_with_the_size(small):
     def more(lines):
         place = next(i for i, line in enumerate(lines) if line.startswith("159;52822;") and ";2023;" in line)
         cells = lines[place].split(";")
-        return [*lines[:place], ";".join([*cells[:-1], str(int(cells[-1]) + 123456)]), *lines[place + 1 :]]
+        return [*lines[:place], ";".join([*cells[:-1], str(int(cells[-1]) + 1234)]), *lines[place + 1 :]]
 
     small.change("REGK100", more)
     _, findings = expenditure.build(small.raw, small.edition)
     wrong = [finding for finding in findings if finding.rule == "REGK-02"]
     assert len(wrong) == 1
     assert "Gladsaxe 2023, funktion 5.28.22" in wrong[0].text
-    assert "forskel 123.456 t.kr." in wrong[0].text
+    assert "forskel 1.234 t.kr." in wrong[0].text
 
 
 def test_the_embedded_edition_has_no_findings_of_weight(processed):

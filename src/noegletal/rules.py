@@ -91,10 +91,81 @@ class Unauthorised(_Declared):
     share: float
 
 
+class Range(_Declared):
+    """What an indicator usually is, by category: as it is, or per person of an age band (`per`) times `scale`.
+
+    `ready`: the figure is that rate itself. `at_least`: what the amount, or the lowest it could be, must come to before
+    it is looked at. `apart`: which share of a category may lie in other areas than the inhabitants do.
+    """
+
+    indicator: str
+    population_group: str
+    per: str = ""
+    scale: float = Field(default=1, gt=0)
+    ready: bool = False
+    at_least: float
+    usual: dict[str, tuple[float, float]]
+    apart: dict[str, float] = {}
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Range":
+        wrong = [category for category, (low, high) in self.usual.items() if not 0 <= low < high]
+        if wrong:
+            raise ValueError(f"usual.{wrong[0]} must be [lowest, highest]")
+        return self
+
+
+class Gap(_Declared):
+    """Which share of an area's total, and how much, may be absent for a year: beyond it a warning, or an error."""
+
+    warning: float
+    error: float
+    at_least: float
+
+
+class Identity(_Declared):
+    """What codes of one variable of a raw table must add up to, or must each lie below (`each`).
+
+    Without `parts` every other code is one. `tolerance`: the share of the whole that rounding may move.
+    """
+
+    table: str
+    over: str
+    whole: str
+    parts: frozenset[str] = frozenset()
+    relation: Literal["sum", "each"]
+    tolerance: float
+
+
+class Order(_Declared):
+    """An indicator's category that is at least another's, or at least each of its own other categories."""
+
+    indicator: str
+    category: str
+    at_least: str
+
+
+class Control(_Declared):
+    """How far REGK100 may be from REGK31 before a figure would be wrong, as a share and in kroner."""
+
+    share: float
+    kroner: float
+
+
 class Thresholds(_Declared):
     """How much is too much, with the reasons in quality.yml."""
 
     own_rows_share: float
+    control: Control
+    # By table the municipalities that are left out all the same, with the years.
+    every_municipality: dict[str, dict[str, tuple[int, ...]]]
+    gaps: dict[str, Gap]
+    widespread: float
+    identities: tuple[Identity, ...]
+    orders: tuple[Order, ...]
+    ranges: tuple[Range, ...]
+    range_factor: float = Field(gt=1)
+    jumping_share: float
     units: dict[Size, UnitShift]
     ownership_share: float
     unauthorised: Unauthorised
@@ -111,6 +182,7 @@ class Catalogue(_Declared):
 
     rules: dict[str, Rule]
     expected_areas: frozenset[str]
+    units: dict[str, tuple[str, ...]]
     kinds: Kinds
     thresholds: Thresholds
 

@@ -6,7 +6,15 @@ import pandas as pd
 
 from analysis import accounts, areas
 from analysis.danish import listed, number
-from noegletal.rules import Finding, Size, UnitShift, catalogue, found, of_largest
+from noegletal.rules import Finding, Identity, Size, UnitShift, catalogue, found, of_largest
+from noegletal.sources.snapshot import TIME
+
+# A code that fewer of those that ever have it have in a year is new or closed there, not left out by one of them.
+COMMON = 0.5
+# Each part of a sum is rounded on its own.
+ROUNDED = 0.5
+# The ages that are followed from quarter to quarter, and how much better they may fit elsewhere by chance.
+COHORTS, MOVED = range(1, 65), 1.2
 
 
 def unmapped_groupings(expenditure: pd.DataFrame) -> list[Finding]:
@@ -44,26 +52,183 @@ def absent_functions(expenditure: pd.DataFrame) -> list[Finding]:
 
 
 def absent_municipalities(table: str, present: pd.DataFrame, years: list[int]) -> list[Finding]:
-    """DAEK-01: municipalities without any row in a year (columns area_code, year)."""
+    """DAEK-01, DAEK-05: municipalities without any row in a year (columns area_code, year)."""
+    declared = catalogue().thresholds.every_municipality
     findings = []
     for year in years:
-        absent = sorted(set(areas.municipalities()) - set(present.loc[present["year"] == year, "area_code"]))
-        if absent:
-            names = listed([areas.name(code) for code in absent])
-            text = f"{names} mangler i {year}; summer, som kommunerne indgår i, vises som manglende."
-            findings.append(found("DAEK-01", table, text))
+        absent = set(areas.municipalities()) - set(present.loc[present["year"] == year, "area_code"])
+        expected = {code for code in absent if table not in declared or year in declared[table].get(code, ())}
+        findings += _absent("DAEK-01", table, expected, year) + _absent("DAEK-05", table, absent - expected, year)
     return findings
 
 
+def absent_regions(table: str, present: pd.DataFrame, years: list[int]) -> list[Finding]:
+    """DAEK-05: regions without any row in a year of a table that has no municipalities."""
+    there = present.groupby("year")["area_code"].agg(set)
+    return [found for year in years for found in _absent("DAEK-05", table, set(areas.regions()) - there[year], year)]
+
+
+def _absent(rule: str, table: str, absent: set[str], year: int) -> list[Finding]:
+    if not absent:
+        return []
+    names = listed([areas.name(code) for code in sorted(absent)])
+    text = f"{names} mangler i {year}; summer, som kommunerne indgår i, vises som manglende."
+    return [found(rule, table, text if rule == "DAEK-01" else f"{names} mangler i {year}.")]
+
+
+def gaps(table: str, rows: pd.DataFrame, named: str, *, by: str = "") -> list[Finding]:
+    """HUL-01, HUL-02: rows left out that a good part of a municipality's figures usually stands on.
+
+    `rows`: area_code, year, code, value; `named` says what a code is. What most municipalities lack in a year is not a
+    gap of one of them. A municipality without any row in a year is missing, and not looked at.
+    """
+    limits = catalogue().thresholds
+    limit = limits.gaps[f"{table}.{by}" if by else table]
+    keys = ["area_code", "code"]
+    amounts = (
+        rows["value"].abs().fillna(0).groupby([rows["area_code"], rows["code"], rows["year"]]).sum().unstack("year")
+    )
+    amounts = amounts.reindex(pd.MultiIndex.from_product(amounts.index.remove_unused_levels().levels, names=keys))
+    there = amounts.notna()
+    delivered = there.groupby("area_code").transform("any")
+    total = amounts.groupby("area_code").sum().replace(0, float("nan")).mean(axis=1)
+    share = amounts.mean(axis=1).div(total, level="area_code")
+    # A code that an area never has, and nearly all others do, is expected to weigh there what it weighs with them.
+    ever = there.any(axis=1)
+    widespread = ever.groupby("code").transform("mean") >= limits.widespread
+    share = share.where(ever | ~widespread, share.groupby("code").transform("median"))
+    usual = share.mul(total, level="area_code")
+    common = there.groupby("code").transform("sum").div(ever.groupby("code").transform("sum"), axis=0) >= COMMON
+    lacking = delivered & ~there & common & (usual.abs() >= limit.at_least).to_numpy()[:, None]
+    findings = []
+    for rule, hit in (("HUL-01", share >= limit.error), ("HUL-02", (share >= limit.warning) & (share < limit.error))):
+        for year, mine in lacking[hit].items():
+            sizes = share[mine[mine].index].sort_values(ascending=False)
+            if sizes.empty:
+                continue
+            texts = [
+                f"{areas.name(area)} {named} {code} (plejer at være {number(100 * size, 1)} pct. af kommunens tal)"
+                for (area, code), size in sizes.items()
+            ]
+            findings.append(found(rule, table, f"I {year} mangler rækkerne for {of_largest(texts)}; de tæller som 0."))
+    return findings
+
+
+def codes_gone(table: str, rows: pd.DataFrame, expected: dict[int, set[str]], named: str) -> list[Finding]:
+    """HUL-03: codes that are expected in a year and have no row or only zeros there (columns year, code, value)."""
+    seen = rows[rows["value"] != 0].groupby("year")["code"].agg(set)
+    findings = []
+    for year, codes in expected.items():
+        absent = sorted(codes - seen.get(year, set()))
+        if absent:
+            text = f"{named.capitalize()} {of_largest(absent)} har ingen rækker i {year}, men tælles med."
+            findings.append(found("HUL-03", table, text))
+    return findings
+
+
+def identities(table: str, rows: pd.DataFrame) -> list[Finding]:
+    """IDENT-01: a raw table's own totals against their parts, as declared; a total that is left out is zero."""
+    return [
+        finding
+        for declared in catalogue().thresholds.identities
+        if declared.table == table
+        for finding in _identity(declared, rows)
+    ]
+
+
+def _identity(declared: Identity, rows: pd.DataFrame) -> list[Finding]:
+    over, each = declared.over, declared.relation == "each"
+    keys = [column for column in rows.columns if column.isupper() and column != over]
+    whole = rows[rows[over] == declared.whole]
+    parts = rows[rows[over].isin(declared.parts) if declared.parts else rows[over] != declared.whole]
+    # Periods without a single total have none to check.
+    parts = parts[parts[TIME].isin(whole[TIME])]
+    both = parts.groupby(keys)["value"].agg(parts="max" if each else "sum", size="size", known="count")
+    both = both.join(whole.set_index(keys)["value"].rename("whole"))
+    left_out = ~both.index.isin(pd.MultiIndex.from_frame(whole[keys]))
+    both["whole"] = both["whole"].mask(left_out, 0.0)
+    allowed = declared.tolerance * both["whole"].abs() + ROUNDED * (1 if each else both["size"])
+    both["difference"] = both["parts"] - both["whole"]
+    # With a part that is not known the others can only be too many.
+    below = (both["difference"] < -allowed) & (both["known"] == both["size"]) & (not each)
+    wrong = both[(both["difference"] > allowed) | below].sort_values("difference", key=abs, ascending=False)
+    if wrong.empty:
+        return []
+    said = "summen af sine dele" if not each else "mindst lige så stor som hver af sine dele"
+    named = of_largest(
+        [
+            f"{' '.join(map(str, key if isinstance(key, tuple) else (key,)))} (i alt {number(row.whole)}, delene "
+            f"{number(row.parts)})"
+            for key, row in zip(wrong.index, wrong.itertuples(), strict=True)
+        ]
+    )
+    return [found("IDENT-01", declared.table, f"{over} {declared.whole} er ikke {said}: {named}.")]
+
+
+def cohorts(population: pd.DataFrame) -> list[Finding]:
+    """ALDER-01: ages that fit the next quarter or the next year better when they are moved.
+
+    `population`: area_code, quarter, age (single years), value. From a quarter to the next each municipality's ages are
+    nearly the same; a year on, the country's are a year older.
+    """
+    wide = population.pivot(index=["quarter", "area_code"], columns="age", values="value")
+    wide = wide[[age for age in wide.columns if age.isdecimal()]].rename(columns=int).sort_index(axis=1).fillna(0.0)
+    if not set(COHORTS) <= set(wide.columns):
+        return []
+    quarters = {code: pd.Period(code.replace("K", "Q"), freq="Q") for code in wide.index.unique("quarter")}
+    pairs = [
+        (one, other, expected)
+        for one, start in quarters.items()
+        for other, end in quarters.items()
+        for distance, expected in ((1, 0), (4, 1))
+        if end == start + distance
+    ]
+    findings = []
+    for one, other, expected in pairs:
+        before, after = wide.loc[one].align(wide.loc[other], join="inner", axis=0)
+        if expected:
+            before, after = (frame.sum().to_frame(areas.COUNTRY).T for frame in (before, after))
+        moved = pd.DataFrame({shift: _apart_by_age(before, after, shift) for shift in (-1, 0, 1, 2)})
+        wrong = moved[moved[expected] > MOVED * moved.min(axis=1)].index
+        if len(wrong):
+            named = of_largest([areas.name(code) for code in wrong])
+            text = (
+                f"Aldrene {one} og {other} passer bedre, når de forskydes: {named}; aldre eller kvartaler er byttet om."
+            )
+            findings.append(found("ALDER-01", "FOLK1A", text))
+    return findings
+
+
+def _apart_by_age(before: pd.DataFrame, after: pd.DataFrame, shift: int) -> pd.Series:
+    """How far ages are from those that are `shift` years older, as a share of the persons."""
+    first, last = COHORTS[0] + 1, COHORTS[-1] - 2
+    old = before.loc[:, first:last]
+    return (after.loc[:, first + shift : last + shift].to_numpy() - old).abs().sum(axis=1) / old.sum(axis=1)
+
+
+def units(sidecars: dict[str, tuple[str, str]]) -> list[Finding]:
+    """ENHED-03: a table whose sidecar states another unit than it is declared in (file -> table, stated unit)."""
+    declared = catalogue().units
+    return [
+        found("ENHED-03", table, f"{file} siger enheden {unit!r}, men tabellen er erklæret i {' eller '.join(known)}.")
+        for file, (table, unit) in sidecars.items()
+        if unit and (known := declared.get(table)) and unit.casefold() not in map(str.casefold, known)
+    ]
+
+
 def function_totals(expenditure: pd.DataFrame, control: pd.DataFrame) -> list[Finding]:
-    """REGK-02, ENHED-01: REGK100 added up against REGK31, by function and municipality.
+    """REGK-02, REGK-04, ENHED-01: REGK100 added up against REGK31, by function and municipality.
 
     `expenditure`: year, area_code, function, value (kr.). `control`: the same with `tolerance` (kr.), the rounding
     that REGK31 itself carries. Functions that only one of the tables holds are not compared.
     """
     keys = ["year", "area_code", "function"]
     added = expenditure.groupby(keys)["value"].sum(min_count=1).rename("added")
-    both = control.set_index(keys).join(added, how="inner").dropna(subset=["value", "added"]).reset_index()
+    both = control[control["function"].isin(expenditure["function"])].set_index(keys).join(added)
+    # A function that a municipality of the table leaves out is zero.
+    delivered = pd.MultiIndex.from_frame(expenditure[["year", "area_code"]]).unique()
+    left_out = both.index.droplevel("function").isin(delivered) & ~both.index.isin(added.index)
+    both = both.assign(added=both["added"].mask(left_out, 0.0)).dropna(subset=["value", "added"]).reset_index()
     limit = catalogue().thresholds.units["amount"]
     if _apart(both["added"].sum(), both["value"].sum(), limit):
         text = (
@@ -73,9 +238,12 @@ def function_totals(expenditure: pd.DataFrame, control: pd.DataFrame) -> list[Fi
         return [found("ENHED-01", "REGK100", text)]
     both["difference"] = both["added"] - both["value"]
     wrong = both[both["difference"].abs() > both["tolerance"]].sort_values("difference", key=abs, ascending=False)
+    control = catalogue().thresholds.control
+    far = (control.share * wrong[["value", "added"]].abs().max(axis=1)).clip(lower=control.kroner)
+    rules = (wrong["difference"].abs() > wrong["tolerance"] + far).map({True: "REGK-04", False: "REGK-02"})
     return [
         found(
-            "REGK-02",
+            rules[row.Index],
             "REGK100",
             f"{areas.name(row.area_code)} {row.year}, funktion {accounts.printed_number(row.function)}: "
             f"grupperingerne giver {_thousands(row.added)} t.kr., REGK31 har {_thousands(row.value)} t.kr. "

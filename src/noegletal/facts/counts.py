@@ -18,6 +18,8 @@ from noegletal.sources.snapshot import TIME, refuse_rows, require_years, table_s
 
 # A municipality that never reaches this in a year may really have none in another; a larger one has not delivered.
 PLAUSIBLE_ZERO = 25
+# A code with this share of its category does not begin in the middle of a series unless the break is declared.
+LARGE_CODE = 0.1
 KEYS = ["area_code", "population_group", "category", "year"]
 
 schema = pa.DataFrameSchema(
@@ -84,12 +86,14 @@ def build(raw: Path, edition: Edition, counted: CountedTable) -> tuple[pd.DataFr
         cells = cells[cells["area_code"].isin(areas.municipalities())]
         cells = _with_small_years(cells, years)
         findings += checks.absent_municipalities(table, cells, years)
+        findings += checks.gaps(table, cells, counted.variable)
         facts = _with_zeros(added(cells, KEYS), cells, counted, years)
     else:
-        findings = []
+        findings = checks.absent_regions(table, cells, years)
         facts = _with_groups(added(cells[cells["area_code"].isin(areas.aggregates())], KEYS))
     findings += checks.foreign_areas(table, rows[area])
     findings += checks.unit_shift(table, "count", facts)
+    findings += checks.codes_gone(table, cells, _expected(cells, counted, years), counted.variable)
     breaks = [*counted.breaks, *_new_codes(cells, counted, years)]
     findings += [
         checks.series_break(table, accounts.label(counted.population_group, found.category), found.year, found.text)
@@ -135,6 +139,27 @@ def _with_groups(facts: pd.DataFrame) -> pd.DataFrame:
         if twin and group not in set(facts["area_code"]):
             parts.append(facts[facts["area_code"] == twin[0]].assign(area_code=group))
     return pd.concat(parts, ignore_index=True)
+
+
+def _expected(cells: pd.DataFrame, counted: CountedTable, years: list[int]) -> dict[int, set[str]]:
+    """The codes that each year must have: those of earlier years, and all that weigh much or are nowhere.
+
+    A small code that begins later widens what is counted, and so does any in the year of a declared break.
+    """
+    begun = cells[cells["value"] > 0].groupby("code")["year"].min()
+    sizes = cells.groupby(["category", "code"])["value"].sum()
+    shares = sizes / sizes.groupby("category").transform("sum")
+    large = set(shares[shares >= LARGE_CODE].index.get_level_values("code"))
+    broken = {(found.category, found.year) for found in counted.breaks}
+    expected: dict[int, set[str]] = {year: set() for year in years}
+    for category, codes in counted.categories.items():
+        for code in codes:
+            first = begun.get(code, years[0])
+            free = first > years[0] and (code not in large or (category, first) in broken)
+            for year in years:
+                if year >= first or not free:
+                    expected[year].add(code)
+    return expected
 
 
 def _new_codes(cells: pd.DataFrame, counted: CountedTable, years: list[int]) -> list[Break]:

@@ -73,6 +73,12 @@ def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
     facts = added(municipal, KEYS).astype({"status": str, "origin": str})
     findings += checks.unmapped_groupings(facts)
     findings += checks.absent_functions(facts)
+    functions = set(facts["function"])
+    valid = {year: functions & set(accounts.rules_of_year(year)["function"]) for year in edition.period.all}
+    findings += checks.codes_gone("REGK100", facts.assign(code=facts["function"]), valid, "funktion")
+    findings += checks.gaps("REGK100", facts.assign(code=facts["function"]), "funktion")
+    accounted = facts.assign(code=facts["function"] + " gruppering " + facts["grouping"])
+    findings += checks.gaps("REGK100", accounted, "funktion", by="GRUPPERING")
     findings += checks.absent_municipalities("REGK100", facts, edition.period.all)
     findings += checks.function_totals(facts, _control(raw, edition))
     findings += checks.foreign_areas("REGK100", cells["area_code"])

@@ -84,6 +84,7 @@ def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
     october = municipal[municipal["quarter"].str.endswith(OCTOBER)]
     present = october.assign(year=october["quarter"].str[:4].astype(int))
     findings += checks.absent_municipalities("FOLK1A", present, edition.period.all)
+    findings += checks.cohorts(municipal)
     # The region row holds Christiansø, so regions agree only to about a hundred persons.
     return schema.validate(municipal), findings
 

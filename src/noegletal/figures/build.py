@@ -43,6 +43,9 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
         )
     findings = [checks.table_not_delivered(table) for table in absent if not _replaced(table, delivered)]
     findings += corrections.applied(raw, edition)
+    findings += checks.units({file.path.name: (file.sidecar.table, file.sidecar.unit or "") for file in files})
+    for table in sorted({identity.table for identity in rules.catalogue().thresholds.identities} & delivered):
+        findings += checks.identities(table, corrections.read_corrected(raw, table, edition)[0])
     facts = {}
     facts["expenditure"], found = expenditure.build(raw, edition)
     findings += found

@@ -10,17 +10,20 @@ from analysis import accounts, areas
 from analysis.danish import number, sentence
 from noegletal import rules
 from noegletal.figures.kinds import indicators
-from noegletal.rules import Finding, Jump, found, of_largest
+from noegletal.rules import Finding, Jump, Range, found, of_largest
 
 KRONER = "expenditure_current"
 CELL = ["indicator", "population_group", "category", "year"]
 Cell = tuple[str, str, str, int]
+# Levels from this on are shown without decimals.
+LARGE = 100
 
 
 def findings(table: pd.DataFrame) -> list[Finding]:
     """What the rules find in a table of key figures (the contract's columns)."""
     rows = _municipal(table)
-    return [*empty_denominators(rows), *negative_expenditure(rows), *jumps(rows), *costs_without_recipients(rows)]
+    found_here = [*empty_denominators(rows), *negative_expenditure(rows), *jumps(rows), *costs_without_recipients(rows)]
+    return [*found_here, *levels(table), *out_of_order(table)]
 
 
 def _municipal(table: pd.DataFrame) -> pd.DataFrame:
@@ -56,12 +59,116 @@ def negative_expenditure(rows: pd.DataFrame) -> list[Finding]:
 
 
 def jumps(rows: pd.DataFrame) -> list[Finding]:
-    """SPRING-01 to -04: a municipality's figure that rises or falls by a declared factor and amount in a year."""
-    return [
-        _found(jump.rule, cell, f"springer fra {cell[3] - 1} til {cell[3]}: {_changes(hit)}")
-        for jump in rules.catalogue().thresholds.jumps
-        for cell, hit in _by_cell(_jumping(_with_earlier_year(rows[rows["indicator"].isin(jump.indicators)]), jump))
-    ]
+    """SPRING-01 to -05: a municipality's figure that rises or falls by a declared factor and amount in a year."""
+    limits = rules.catalogue().thresholds
+    said = []
+    for jump in limits.jumps:
+        both = _with_earlier_year(rows[rows["indicator"].isin(jump.indicators)])
+        compared = both.groupby(CELL).size()
+        for cell, hit in _by_cell(_jumping(both, jump)):
+            said.append(_found(jump.rule, cell, f"springer fra {cell[3] - 1} til {cell[3]}: {_changes(hit)}"))
+            if len(hit) > limits.jumping_share * compared[cell] and not hit["note"].ne("").any():
+                text = f"springer fra {cell[3] - 1} til {cell[3]} i {len(hit)} af {compared[cell]} kommuner på én gang"
+                said.append(_found("SPRING-05", cell, text))
+    return said
+
+
+def levels(table: pd.DataFrame) -> list[Finding]:
+    """NIVEAU-01, NIVEAU-02, FORD-01: figures that no municipality or area has, and that do not lie where people do."""
+    standard = table[table["variant"] == accounts.STANDARD].dropna(subset=["value"])
+    parts = dict(list(standard.groupby(["indicator", "population_group"])))
+    population = standard[standard["indicator"] == "population"]
+    said = []
+    for declared in rules.catalogue().thresholds.ranges:
+        rows = parts.get((declared.indicator, declared.population_group), standard[:0])
+        # Of what is nowhere the readers say that it is not delivered.
+        rows = rows[rows["category"].isin(set(declared.usual) & set(rows.loc[rows["value"] != 0, "category"]))]
+        if rows.empty:
+            continue
+        people = population[population["category"] == declared.per].set_index(["area_code", "year"])["value"]
+        said += _levels(declared, rows.merge(_all_years(people, rows["year"]), on=["area_code", "year"], how="left"))
+    return said
+
+
+def _all_years(people: pd.Series, years: pd.Series) -> pd.DataFrame:
+    """Persons by area and year; a year outside the period has those of the nearest, for they change slowly."""
+    wide = people.unstack("year")
+    wide = wide.reindex(columns=sorted({*wide.columns, *years})).ffill(axis=1).bfill(axis=1)
+    return wide.melt(ignore_index=False, value_name="people").reset_index()
+
+
+def _levels(declared: Range, rows: pd.DataFrame) -> list[Finding]:
+    """What is found in the rows of one declared range (with `people`, those of its age band)."""
+    limits = rules.catalogue().thresholds
+    municipal = rows["area_code"].isin(areas.municipalities())
+    size = rows["people"] / declared.scale if declared.per else 1.0
+    level, amount = (rows["value"], rows["value"] * size) if declared.ready else (rows["value"] / size, rows["value"])
+    # Nobody to divide by is another rule's.
+    rows = rows.assign(level=level.where(size != 0) if declared.per else level, amount=amount, size=size)
+    rows["low"], rows["high"] = (
+        rows["category"].map(lambda name, end=end: declared.usual[name][end]) for end in (0, 1)
+    )
+    factor = municipal.map({True: limits.range_factor, False: 1.0})
+
+    def outside(by: pd.Series | float) -> pd.Series:
+        high = (rows["level"] > by * rows["high"]) & (rows["amount"] >= declared.at_least)
+        return high | ((rows["level"] < rows["low"] / by) & (rows["low"] / by * rows["size"] >= declared.at_least))
+
+    wrong = outside(factor)
+    said = []
+    for rule, hit in (("NIVEAU-01", wrong), ("NIVEAU-02", outside(1.0) & ~wrong)):
+        for category, found_rows in rows[hit].groupby("category", sort=False):
+            said.append(_outside(rule, declared, category, found_rows))
+    # Figures that have no municipalities have regions.
+    lying = rows[municipal if municipal.any() else rows["area_code"].isin(areas.regions())]
+    shares = lying[["value", "people"]].clip(lower=0)
+    cells = [lying["category"], lying["year"]]
+    shares = (shares / shares.groupby(cells).transform("sum")).diff(axis=1)["people"].abs().groupby(cells).sum() / 2
+    for (category, year), apart in shares.items():
+        if apart > declared.apart.get(category, 1):
+            cell = (declared.indicator, declared.population_group, category, year)
+            text = f"er i {year} fordelt anderledes end indbyggerne: {number(100 * apart)} pct. ligger i andre områder"
+            said.append(_found("FORD-01", cell, text))
+    return said
+
+
+def _outside(rule: str, declared: Range, category: str, rows: pd.DataFrame) -> Finding:
+    """Rows outside a range, the farthest first, with their levels."""
+    far = (rows["level"] / rows["high"]).where(rows["level"] > rows["high"], 1 / (rows["level"] / rows["low"]).abs())
+    ordered = rows.assign(far=far).sort_values("far", ascending=False)
+    decimals = 0 if declared.usual[category][1] >= LARGE else 2
+    named = of_largest(
+        [f"{areas.name(row.area_code)} {row.year} ({number(row.level, decimals)})" for row in ordered.itertuples()]
+    )
+    low, high = (number(end, decimals) for end in declared.usual[category])
+    per = f" pr. {number(declared.scale) + ' ' if declared.scale > 1 else ''}{declared.per}-årig" * bool(declared.per)
+    cell = (declared.indicator, declared.population_group, category, 0)
+    return _found(rule, cell, f"plejer{per} at ligge mellem {low} og {high}, men er for {named}")
+
+
+def out_of_order(table: pd.DataFrame) -> list[Finding]:
+    """IDENT-02: figures below others that they cannot be below, in any area."""
+    keys = ["area_code", "population_group", "year"]
+    standard = table[table["variant"] == accounts.STANDARD]
+    said = []
+    for order in rules.catalogue().thresholds.orders:
+        own = standard[standard["indicator"] == order.indicator]
+        whole = own[own["category"] == order.category].set_index(keys)["value"].rename("whole")
+        if order.at_least == "others":
+            others = own[own["category"] != order.category]
+        else:
+            indicator, category = order.at_least.split(".")
+            others = standard[(standard["indicator"] == indicator) & (standard["category"] == category)]
+        both = others.join(whole, on=keys).dropna(subset=["value", "whole"])
+        wrong = both[both["whole"] < both["value"]]
+        for (indicator, group, category), hit in wrong.groupby(
+            ["indicator", "population_group", "category"], sort=False
+        ):
+            cell = (indicator, group, category, 0)
+            named = of_largest([f"{areas.name(row.area_code)} {row.year}" for row in hit.itertuples()])
+            text = f"er større end {indicators()[order.indicator].name.lower()}: {named}"
+            said.append(_found("IDENT-02", cell, text))
+    return said
 
 
 def costs_without_recipients(rows: pd.DataFrame) -> list[Finding]:

@@ -36,6 +36,7 @@ class Sidecar(BaseModel):
     origin: Literal["statbank", "delivery", "transcribed", "derived", "reconstruction"]
     status: Literal["final", "provisional"]
     note: str | None = ""
+    unit: str | None = ""
 
     @property
     def day(self) -> str:
