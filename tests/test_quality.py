@@ -332,6 +332,31 @@ def test_a_unit_that_is_not_the_declared_one():
     assert [(f.rule, f.table) for f in checks.units(stated)] == [("ENHED-03", "UND1")]
 
 
+def test_the_same_rows_of_the_last_vintage(small, edition, tmp_path):
+    """VINT-03: a municipality by a factor, a table by a share; not against rows that were made by fitting."""
+    before = pd.DataFrame(
+        [("101", "2024", 600.0), ("147", "2024", 300.0), ("157", "2024", 200.0), ("825", "2024", 1.0)],
+        columns=["ADMKOM", "TID", "value"],
+    ).assign(origin="statbank")
+
+    def found(values, frame=before):
+        said = checks.against_vintage("UND1", "ADMKOM", frame, before.assign(value=values))
+        return [(finding.rule, finding.text) for finding in said]
+
+    assert found([610.0, 290.0, 250.0, 9.0]) == []
+    assert found([600.0, 300.0, 600.0, 1.0]) == [
+        ("VINT-03", "De samme rækker giver nu andre tal for Gentofte (fra 200 til 600)."),
+        ("VINT-03", "De samme rækker er i gennemsnit ændret med 36 pct."),
+    ]
+    assert found([0.0] * 4, before.assign(origin="reconstruction")) == []
+    # The build looks at the newest vintage kept beside the raw folder.
+    shutil.copytree(small, small.parent / "vintages" / "2025" / "2026-01-01")
+    write_raw(small, "REGK100", "\n".join([account_lines()[0], *scaled(account_lines()[1:], ("157;", ""), 4)]))
+    with pytest.raises(BlockedError) as blocked:
+        build_edition(edition, small, tmp_path / "out")
+    assert ("VINT-03", "REGK100") in {(finding.rule, finding.table) for finding in blocked.value.findings}
+
+
 def test_accounts_that_are_others_than_in_regk31(small, edition):
     """REGK-04: so far from REGK31 that it is no revision, a function that is left out among them."""
     account = account_lines()

@@ -152,6 +152,13 @@ class Control(_Declared):
     kroner: float
 
 
+class Vintage(_Declared):
+    """How far the same cells may be from those of the last vintage: a municipality by a factor, a table by a share."""
+
+    factor: float = Field(gt=1)
+    share: float
+
+
 class Thresholds(_Declared):
     """How much is too much, with the reasons in quality.yml."""
 
@@ -161,6 +168,7 @@ class Thresholds(_Declared):
     every_municipality: dict[str, dict[str, tuple[int, ...]]]
     gaps: dict[str, Gap]
     widespread: float
+    vintage: Vintage
     identities: tuple[Identity, ...]
     orders: tuple[Order, ...]
     ranges: tuple[Range, ...]

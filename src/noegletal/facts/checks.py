@@ -11,6 +11,8 @@ from noegletal.sources.snapshot import TIME
 
 # A code that fewer of those that ever have it have in a year is new or closed there, not left out by one of them.
 COMMON = 0.5
+# Areas smaller than this share of the usual one may change by any factor.
+SIZEABLE = 0.2
 # Each part of a sum is rounded on its own.
 ROUNDED = 0.5
 # The ages that are followed from quarter to quarter, and how much better they may fit elsewhere by chance.
@@ -163,6 +165,34 @@ def _identity(declared: Identity, rows: pd.DataFrame) -> list[Finding]:
         ]
     )
     return [found("IDENT-01", declared.table, f"{over} {declared.whole} er ikke {said}: {named}.")]
+
+
+def against_vintage(table: str, area: str, before: pd.DataFrame, now: pd.DataFrame) -> list[Finding]:
+    """VINT-03: raw rows against the same rows of the last vintage, where those were not made by fitting."""
+    limit = catalogue().thresholds.vintage
+    keys = [column for column in now.columns if column.isupper()]
+    genuine = before[~before["origin"].astype(str).isin(["reconstruction", "derived"])]
+    both = now.merge(genuine, on=keys, suffixes=("", "_before")).dropna(subset=["value", "value_before"])
+    local = both[both[area].isin([*areas.municipalities(), *areas.regions()])]
+    if local["value_before"].abs().sum() == 0:
+        return []
+    totals = local[["value_before", "value"]].abs().groupby(local[area]).sum()
+    large, small = totals.max(axis=1), totals.min(axis=1)
+    wrong = totals[(large >= limit.factor * small) & (large >= SIZEABLE * large.median())]
+    said = []
+    if len(wrong):
+        named = of_largest(
+            [
+                f"{areas.name(code)} (fra {number(row.value_before)} til {number(row.value)})"
+                for code, row in wrong.iterrows()
+            ]
+        )
+        said.append(found("VINT-03", table, f"De samme rækker giver nu andre tal for {named}."))
+    moved = (local["value"] - local["value_before"]).abs().sum() / local["value_before"].abs().sum()
+    if moved > limit.share:
+        text = f"De samme rækker er i gennemsnit ændret med {number(100 * moved)} pct."
+        said.append(found("VINT-03", table, text))
+    return said
 
 
 def cohorts(population: pd.DataFrame) -> list[Finding]:

@@ -1,6 +1,7 @@
 """From raw tables to facts, key figures and findings on disk, all or nothing."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,8 @@ from noegletal.figures.freshness import RECORD, SLICES, build_inputs, build_reco
 from noegletal.folders import held, keep, replaced
 from noegletal.rules import Finding
 from noegletal.sources import corrections
-from noegletal.sources.snapshot import RawFile, raw_files, table_shapes
+from noegletal.sources.snapshot import RawFile, raw_files, read_table, table_shapes
+from noegletal.sources.vintages import kept_vintages, vintages_folder
 
 # Where, inside the folder of an edition, its earlier vintages are built.
 VINTAGES = "vintages"
@@ -44,8 +46,16 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
     findings = [checks.table_not_delivered(table) for table in absent if not _replaced(table, delivered)]
     findings += corrections.applied(raw, edition)
     findings += checks.units({file.path.name: (file.sidecar.table, file.sidecar.unit or "") for file in files})
-    for table in sorted({identity.table for identity in rules.catalogue().thresholds.identities} & delivered):
-        findings += checks.identities(table, corrections.read_corrected(raw, table, edition)[0])
+    earlier = kept_vintages(vintages_folder(edition.name, raw))[-1:]
+    with_totals = {identity.table for identity in rules.catalogue().thresholds.identities}
+    for table in sorted(delivered & (set(table_shapes()) if earlier else with_totals)):
+        rows = corrections.read_corrected(raw, table, edition)[0]
+        findings += checks.identities(table, rows)
+        for vintage in earlier:
+            # A vintage that cannot be read any more, or lacks the table, says nothing of this one.
+            with suppress(InputError):
+                before = read_table(vintage, table)[0]
+                findings += checks.against_vintage(table, table_shapes()[table].area, before, rows)
     facts = {}
     facts["expenditure"], found = expenditure.build(raw, edition)
     findings += found
