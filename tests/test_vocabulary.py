@@ -52,6 +52,15 @@ def test_landsdele_share_out_the_regions():
         ("region_nordjylland", "081"),
         ("HØJE-TAASTRUP", "169"),
         ("hovedstaden", "hovedstaden"),
+        ("Århus", "751"),
+        ("Kobenhavn", "101"),
+        ("Hoje Taastrup", "169"),
+        ("høje-tåstrup", "169"),
+        ("Københavns Kommune", "101"),
+        ("Aarhus Kommune", "751"),
+        ("Bornholms Regionskommune", "400"),
+        ("Solrod", "269"),
+        ("LAESØ", "825"),
     ],
 )
 def test_find_area(text, code):
@@ -59,11 +68,18 @@ def test_find_area(text, code):
 
 
 @pytest.mark.parametrize(
-    ("text", "suggestion"), [("Kjøbenhavn", "København"), ("Århus", "Aarhus"), ("Solrod", "Solrød")]
+    ("text", "suggestion"), [("Kjøbenhavn", "København"), ("Kbh.", "København"), ("Sølrøb", "Solrød")]
 )
 def test_unknown_area_suggests_the_nearest(text, suggestion):
     with pytest.raises(InputError, match=f"{text}.*nearest names:.*{suggestion}"):
         areas.find_area(text)
+
+
+def test_no_two_areas_are_spelt_alike():
+    table = areas.area_table()
+    for spelling in ("name", "slug"):
+        folded = table.loc[table["type"] != "landsdel", spelling].map(areas.folded)
+        assert folded.is_unique, folded[folded.duplicated()]
 
 
 def test_folder_names():

@@ -1,6 +1,7 @@
 """The geography: 98 municipalities, the areas summed from them, Danish order and names for folders."""
 
 import difflib
+import re
 import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -23,11 +24,9 @@ def _areas() -> dict[str, dict[str, str]]:
     path = reference_folder() / "areas.csv"
     rows = read_rows(path, COLUMNS)
     for column in ("area_code", "slug"):
-        seen: set[str] = set()
-        for row in rows:
-            if row[column] in seen:
-                raise InputError(f"{path.name}: {column} {row[column]!r} stands twice")
-            seen.add(row[column])
+        values = [row[column] for row in rows]
+        if twice := {value for value in values if values.count(value) > 1}:
+            raise InputError(f"{path.name}: {column} {min(twice)!r} stands twice")
     return {row["area_code"]: row for row in rows}
 
 
@@ -134,11 +133,10 @@ def find_area(text: str | int) -> str:
     text = str(text)
     spellings: dict[str, str] = {}
     for code, row in _areas().items():
-        if code not in reported_areas():
-            continue
-        for spelling in (code, row["name"], row["slug"], row["name"].removeprefix("Region ")):
-            spellings.setdefault(_folded(spelling), code)
-    wanted = _folded(text.zfill(3) if text.isdigit() else text)
+        own = (code, row["name"], row["slug"], row["name"].removeprefix("Region "))
+        for spelling in own if code in reported_areas() else ():
+            spellings.setdefault(folded(spelling), code)
+    wanted = folded(text.zfill(3) if text.isdigit() else text)
     if wanted in spellings:
         return spellings[wanted]
     near = difflib.get_close_matches(wanted, list(spellings), n=3, cutoff=0.5)
@@ -147,8 +145,10 @@ def find_area(text: str | int) -> str:
     raise InputError(f"area {text!r} is not known{hint} (give a name, a code such as 101, or hovedstaden)")
 
 
-def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).casefold().replace("_", " ").replace("-", " ").split())
+def folded(text: str) -> str:
+    """The name of an area without what people write differently: Århus, Hoje Taastrup, Københavns Kommune."""
+    words = " ".join(re.split(r"[\W_]+", unicodedata.normalize("NFC", text).casefold()))
+    return re.sub("aa|ae|[åæ]", "a", re.sub("oe|[øö]", "o", re.sub(r"s?( (regions)?kommune)?$", "", words.strip())))
 
 
 def collation_key(text: str) -> tuple[tuple[int, str], ...]:

@@ -510,8 +510,8 @@ def _text(value: object, column: FormColumn) -> str:
     folded = column.folded_spellings
     if not folded:
         return text
-    if fold(text) in folded:
-        return column.spellings[folded[fold(text)]]
+    if (known := folded.get(column.fold(text))) is not None:
+        return column.spellings[known]
     near = nearest(text, tuple(column.spellings))
     hint = f"; mente du '{near}'?" if near else f"; skriv {one_of(column)}"
     raise _WrongCellError(f"{_quoted(text)} kendes ikke{hint}")

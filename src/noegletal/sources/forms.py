@@ -89,7 +89,11 @@ class FormColumn(_Declared):
     @cached_property
     def folded_spellings(self) -> dict[str, str]:
         """The spellings without the differences that do not count, and the spelling each is of."""
-        return {fold(spelling): spelling for spelling in self.spellings}
+        return {self.fold(spelling): spelling for spelling in self.spellings}
+
+    def fold(self, text: str) -> str:
+        """A text without the differences that do not count in this column: names of areas have several spellings."""
+        return areas.folded(text) if self.type == "area" else fold(text)
 
     @cached_property
     def limits(self) -> tuple[float, float]:
