@@ -209,7 +209,7 @@ def test_the_country_may_be_delivered(path):
         (SINGLE, "D5", "Adhd.", place(SINGLE, 5, "Diagnose") + "'Adhd.' kendes ikke; mente du 'ADHD'?"),
         (SINGLE, "F5", "n/a", place(SINGLE, 5, "Andel, der modtager en indsats, pct.") + "'n/a' er ikke et tal"),
         (SINGLE, "E5", 15.1, place(SINGLE, 5, "Andel, pct.") + "15,1 er for stort; højst 15"),
-        (ANY, "G7", "ny", place(ANY, 7) + "celle G7 ('ny') ligger uden for tabellens kolonner; slet den"),
+        (ANY, "G7", "ny", place(ANY, 7) + "celle G7 ligger uden for tabellens kolonner; slet den"),
     ],
 )  # fmt: skip
 def test_one_wrong_cell_is_one_line(path, sheet, cell, value, message):
@@ -391,7 +391,8 @@ def test_a_missing_sheet_and_one_too_many(path):
 def test_a_file_that_is_no_workbook(tmp_path, content):
     (tmp_path / "KOMPONENT.xlsx").write_bytes(content)
     assert refused(tmp_path / "KOMPONENT.xlsx") == [
-        "KOMPONENT.xlsx: filen kan ikke læses som en Excel-projektmappe; gem den som .xlsx uden adgangskode"
+        "KOMPONENT.xlsx: filen kan ikke læses som en Excel-projektmappe; gem den som .xlsx uden adgangskode (en "
+        "almindelig projektmappe, ikke Strict Open XML)"
     ]
 
 

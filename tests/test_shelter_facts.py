@@ -20,7 +20,10 @@ from noegletal.sources.forms import Form, load_form, one_of
 NAN = float("nan")
 RATE = "Takst, kr. pr. døgn"
 PERSON = "B0001"
-NO_CPR = "indholdet kan ikke bruges; skriv et løbenummer som B00017, ikke et CPR-nummer"
+NO_CPR = (
+    "indholdet kan ikke bruges; skriv et løbenummer som B00017 (et stort bogstav og højst syv cifre), ikke et "
+    "CPR-nummer eller et navn"
+)
 
 
 def frame(columns, *rows):
@@ -188,12 +191,12 @@ def test_a_date_that_may_be_missing_is_missing(tmp_path, value):
     assert read_form(path, "herberg_ophold")["Ophold"]["left"].isna().tolist() == [False, False, True, True, True]
 
 
-def test_long_serial_numbers_stay_different(tmp_path):
-    """Ten digits of each would make the two citizens one, whose stays overlap."""
-    changes = [("Ophold", "A7", 123456789012345), ("Ophold", "A8", 123456789012346)]
-    path = written(tmp_path, "herberg_ophold", stays_book(), *changes)
-    people = read_form(path, "herberg_ophold")["Ophold"]["person"].tolist()
-    assert people == [PERSON] * 3 + ["123456789012345", "123456789012346"]
+def test_long_numbers_that_are_texts_stay_different(tmp_path):
+    """Ten digits of each would make the two places one, which stands twice."""
+    changes = [("Pladser", "B4", 123456789012345), ("Pladser", "B5", 123456789012346)]
+    path = written(tmp_path, "herberg", {"Pladser": places()}, *changes)
+    providers = read_form(path, "herberg")["Pladser"]["provider"].tolist()
+    assert providers[:2] == ["123456789012345", "123456789012346"]
 
 
 @pytest.mark.parametrize("how", ["headings only", "absent", "blank"])
@@ -805,7 +808,7 @@ SHEET = {
     [
         ({"type": "date", "minimum": 1}, "only numbers"),
         ({"type": "decimal", "mistakes": {"i øre": 100}}, "`mistakes` belong"),
-        ({"type": "decimal", "maximum": 5, "minimum": 0, "mistakes": {"i øre": 100}}, "`mistakes` belong"),
+        ({"type": "decimal", "maximum": 0, "minimum": -5, "mistakes": {"i øre": 100}}, "`mistakes` belong"),
         ({"type": "decimal", "maximum": 5, "minimum": 1, "mistakes": {"i øre": 0}}, "greater than 0"),
         ({"type": "text", "pattern": "[0-9]+"}, "belong together"),
         ({"type": "text", "example": "12"}, "belong together"),

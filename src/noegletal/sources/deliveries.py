@@ -7,6 +7,7 @@ import io
 import math
 import re
 import sys
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -47,6 +48,8 @@ OTHER_SUFFIXES = (".xls", ".xlsm", ".xlsb", ".ods")
 # Text takes the decimal comma only: a point may be a thousands mark or an English decimal, so it is never guessed.
 NUMBER = re.compile(r"^-?[0-9]+(,[0-9]+)?$")
 DATE_FORMATS = ("%d-%m-%Y", "%Y-%m-%d")
+# What may be a CPR number, in any column, is never repeated.
+LIKE_CPR = re.compile(r"[0-9]{5,6}[^0-9A-Za-z]{0,3}[0-9]{4}")
 # How alike the names of two sheets must be for one to be taken for the other.
 SIMILAR_SHEET = 0.6
 # In a number format only a bare % multiplies by 100; one that is quoted, escaped or in brackets is mere text.
@@ -179,24 +182,34 @@ def _has_formulas(book: Workbook) -> bool:
     return any(cell.data_type == "f" for page in book.worksheets for cell in page._cells.values())
 
 
-def _opened(file: str, content: bytes, *, computed: bool) -> Workbook:
+def open_workbook(content: bytes, *, computed: bool) -> Workbook:
+    """The workbook that some bytes are, with values or formulas. Errors: ValueError when they are none that is read."""
     # SyntaxError is what XML that is not well formed raises, whichever parser openpyxl finds.
-    broken = (
-        InvalidFileException, zipfile.BadZipFile, zlib.error, SyntaxError, KeyError, ValueError, TypeError, EOFError,
-        OSError,
-    )  # fmt: skip
+    broken = (InvalidFileException, zipfile.BadZipFile, zlib.error, SyntaxError, KeyError, TypeError, EOFError, OSError)
     try:
-        # As a stream, because a path is judged by its name only.
-        book = load_workbook(io.BytesIO(content), data_only=computed)
+        with warnings.catch_warnings(action="ignore"):
+            # As a stream, because a path is judged by its name only.
+            book = load_workbook(io.BytesIO(content), data_only=computed)
     except broken as error:
-        raise _unreadable(file) from error
+        raise ValueError(str(error)) from error
+    # Of Strict Open XML openpyxl sees no sheet.
     if not book.worksheets:
-        raise _refusal(f"{file}: projektmappen har ingen ark med celler")
+        raise ValueError("no sheets")
     return book
 
 
+def _opened(file: str, content: bytes, *, computed: bool) -> Workbook:
+    try:
+        return open_workbook(content, computed=computed)
+    except ValueError as error:
+        raise _unreadable(file) from error
+
+
 def _unreadable(file: str) -> InputError:
-    return _refusal(f"{file}: filen kan ikke læses som en Excel-projektmappe; gem den som .xlsx uden adgangskode")
+    return _refusal(
+        f"{file}: filen kan ikke læses som en Excel-projektmappe; gem den som .xlsx uden adgangskode (en almindelig "
+        "projektmappe, ikke Strict Open XML)"
+    )
 
 
 class _SheetReader:
@@ -289,7 +302,8 @@ class _SheetReader:
         ]
         for (row, place), cell in self.entered.items():
             if row > header_row and place > width and (header_row, place) not in self.shown:
-                text = f"celle {cell.coordinate} ({_quoted(cell.value)}) ligger uden for tabellens kolonner; slet den"
+                # Its content may be a name.
+                text = f"celle {cell.coordinate} ligger uden for tabellens kolonner; slet den"
                 self._wrong(text, row)
         return rows
 
@@ -464,13 +478,13 @@ def _number(value: object, number_format: str, column: FormColumn) -> float | in
 
 
 def _mistaken(number: float, column: FormColumn) -> str:
-    """What a number outside the limits looks like, where it would lie inside them after a division."""
+    """What a number above the limits looks like, where it would lie inside them after a division."""
     low, high = column.limits
     meant = {name: number / factor for name, factor in column.mistakes.items() if low <= number / factor <= high}
-    if not meant:
+    if not meant or number <= high:
         return ""
     # Where several mistakes fit, the one that gives the most ordinary number.
-    name = min(meant, key=lambda name: abs(math.log(meant[name] / math.sqrt(low * high))))
+    name = min(meant, key=lambda name: abs(math.log(meant[name] / math.sqrt(max(low, 1) * high))))
     factor = column.mistakes[name]
     return f"; ser ud som {name} ({in_danish(number)} / {in_danish(factor)} = {in_danish(round(meant[name], 2))})"
 
@@ -540,4 +554,6 @@ def _frame(sheet: FormSheet, rows: list[dict[str, object]]) -> pd.DataFrame:
 
 def _quoted(value: object) -> str:
     text = " ".join(in_danish(value).split())
+    if LIKE_CPR.search(text):
+        return "indholdet"
     return f"'{text if len(text) <= 60 else text[:57] + '...'}'"

@@ -21,8 +21,8 @@ NUMERIC = ("year", "percent", "whole", "decimal")
 FIRST_YEAR, LAST_YEAR = 1990, 2100
 FIRST_DAY, LAST_DAY = datetime.date(FIRST_YEAR, 1, 1), datetime.date(LAST_YEAR, 12, 31)
 LONGEST_LIST = 12
-# Whole numbers from the first on are shown digit by digit; Excel itself keeps no more digits than the second has.
-LONG_NUMBER, LARGEST_EXACT = 1e10, 1e15
+# Excel keeps fifteen digits and writes noise after them.
+EXCEL_DIGITS = 15
 
 
 class _Declared(BaseModel):
@@ -32,7 +32,7 @@ class _Declared(BaseModel):
 class FormColumn(_Declared):
     """A column of a form: its Danish heading, the field it becomes, and what may stand in it.
 
-    `mistakes`: what a number outside the limits looks like (Danish, after "ser ud som") and the factor it is then too
+    `mistakes`: what a number above the limits looks like (Danish, after "ser ud som") and the factor it is then too
     large by. `pattern`: what a text must be, with `example` in words for those who write it.
     """
 
@@ -62,8 +62,8 @@ class FormColumn(_Declared):
         limits = (self.minimum, self.maximum, self.largest_at_least)
         if self.type not in NUMERIC and any(limit is not None for limit in limits):
             raise ValueError("only numbers have `minimum`, `maximum` and `largest_at_least`")
-        if self.mistakes and not (self.type in NUMERIC and 0 < self.limits[0] <= self.limits[1] < math.inf):
-            raise ValueError("`mistakes` belong to numbers with a `minimum` above zero and a `maximum`")
+        if self.mistakes and not (self.type in NUMERIC and 0 < self.limits[1] < math.inf):
+            raise ValueError("`mistakes` belong to numbers with a `maximum` above zero")
         if bool(self.pattern) != bool(self.example) or (self.pattern and (self.type != "text" or self.spellings)):
             raise ValueError("`pattern` and `example` belong together, in text columns without `codes` and `allowed`")
         return self
@@ -239,9 +239,7 @@ def spelling_of(column: FormColumn, code: object) -> str:
 def in_danish(value: object) -> str:
     """A value the way a Danish spreadsheet shows it."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        # Ten digits would make one of two long serial numbers that are written as numbers.
-        long = LONG_NUMBER <= abs(value) < LARGEST_EXACT and float(value).is_integer()
-        return str(int(value)) if long else f"{value:.10g}".replace(".", ",")
+        return f"{value:.{EXCEL_DIGITS}g}".replace(".", ",")
     return str(value)
 
 
