@@ -120,7 +120,10 @@ def _say_kept(vintage: Path | None) -> None:
 
 @cli.app.command("import")
 def import_file(
-    file: Annotated[Path, Argument(help="A table saved from statistikbanken.dk (CSV, XLSX, PX), or a filled form.")],
+    files: Annotated[
+        list[Path],
+        Argument(help="A table saved from statistikbanken.dk (CSV, XLSX, PX), in one file or more, or a filled form."),
+    ],
     edition: cli.EditionOption,
     table: Annotated[str | None, Option("--table", "-t", help="The StatBank table it is, e.g. HAND05.")] = None,
     form: Annotated[str | None, Option(help="The form it is, a file in data/reference/forms/.")] = None,
@@ -128,11 +131,12 @@ def import_file(
 ) -> None:
     """Let a file that was saved or filled in by hand take the place of a table in the raw folder.
 
-    A table from statistikbanken.dk may have labels or codes, one observation a row or the years across. It is verified
-    before it replaces anything: when something is wrong, all of it is said and nothing changes. The raw folder as it
-    was is kept in data/vintages/<edition>/ (beside the folder of --raw).
+    A table from statistikbanken.dk may have labels or codes, one observation a row or the years across; saved in
+    parts, such as a file a year, it is put together. It is verified before it replaces anything: when something is
+    wrong, all of it is said and nothing changes. The raw folder as it was is kept in data/vintages/<edition>/ (beside
+    the folder of --raw).
 
-    Example: noegletal import ~/Hentet/HAND05.xlsx --table HAND05 --edition 2025
+    Example: noegletal import ~/Hentet/HAND05_2023.xlsx ~/Hentet/HAND05_2024.xlsx --table HAND05 --edition 2025
     """
     from noegletal.facts.builders import BUILDERS
     from noegletal.sources.imports import import_delivery, import_table
@@ -142,9 +146,11 @@ def import_file(
         raise InputError("give either --table (a table from StatBank) or --form (a filled-in form)")
     (plan, source, _), kept = cli.places(edition, raw, None), vintages_folder(edition, raw)
     if table is not None:
-        imported = import_table(file, table, plan, source, kept)
+        imported = import_table(files, table, plan, source, kept)
+    elif len(files) > 1:
+        raise InputError(f"--form takes one workbook, not {len(files)}: {', '.join(file.name for file in files)}")
     else:
-        imported = import_delivery(file, form, plan, source, kept, BUILDERS)
+        imported = import_delivery(files[0], form, plan, source, kept, BUILDERS)
     cli.say(f"{imported.file}: {cli.literal(imported.contents)}")
     cli.say(f"Replaced: {cli.literal(', '.join(imported.replaced)) or 'nothing, the table is new'}")
     for warning in imported.warnings:

@@ -7,7 +7,7 @@ The raw folder as it was is kept as a vintage.
 import datetime
 import gzip
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ from noegletal.sources.fetch_plan import (
     used_codes,
 )
 from noegletal.sources.forms import load_form
-from noegletal.sources.manual_download import Download, read_download
+from noegletal.sources.manual_download import Download, read_downloads
 from noegletal.sources.sidecar import Sidecar, TableSidecar, checksum
 from noegletal.sources.snapshot import TIME, VALUE, ExactCodes, TableShape, read_table, table_shapes
 from noegletal.sources.vintages import changing, keep_vintage, replace_table, table_files, work_folder
@@ -55,13 +55,18 @@ class Imported:
 
 
 def import_table(
-    path: Path, table: str, edition: Edition, raw: Path, vintages: Path, retrieved: datetime.date | None = None
+    paths: Sequence[Path],
+    table: str,
+    edition: Edition,
+    raw: Path,
+    vintages: Path,
+    retrieved: datetime.date | None = None,
 ) -> Imported:
     """A table saved by hand from statistikbanken.dk (CSV, XLSX or PX) in place of every file of that table in `raw`.
 
-    `retrieved` is when it was saved; by default the date of the file. Errors: whatever `read_download` refuses; a table
-    the edition does not have; a period, code or area that is needed and missing; periods that the replaced table has.
-    Nothing changes then.
+    `paths`: the files that hold it together. `retrieved` is when it was saved; by default the date of the oldest file.
+    Errors: whatever `read_downloads` refuses; a table the edition does not have; a period, code or area that is needed
+    and missing; periods that the replaced table has. Nothing changes then.
     """
     table = table.upper()
     shape = table_shapes().get(table)
@@ -72,13 +77,13 @@ def import_table(
         raise InputError(
             f"table {table} is not one that edition {edition.name} has from StatBank; it has {', '.join(known)}"
         )
-    download = read_download(path, table, _stored_labels(raw, table))
+    download = read_downloads(paths, table, _stored_labels(raw, table))
+    file = ", ".join(path.name for path in paths)
     with _staging(raw, table) as staged:
         target = staged / f"{table}{PACKED}"
         _write_packed(download.rows, target)
-        _describe(target, table, _table_facts(path, table, download, retrieved))
+        _describe(target, table, _table_facts(paths, table, download, retrieved))
         rows, _ = read_table(staged, table)
-        file = path.name
         _require_periods(file, rows, edition, table, shape)
         _require_codes(file, rows, table, shape)
         warnings = _absent_areas(file, rows, shape)
@@ -172,14 +177,16 @@ def _describe(path: Path, table: str, facts: dict[str, Any]) -> None:
     Sidecar.write(path.with_name(f"{table}.yml"), {"table": table, **facts, **checksum(path)})
 
 
-def _table_facts(path: Path, table: str, download: Download, retrieved: datetime.date | None) -> dict[str, Any]:
+def _table_facts(
+    paths: Sequence[Path], table: str, download: Download, retrieved: datetime.date | None
+) -> dict[str, Any]:
     return {
         "title": download.title or table_shapes()[table].title,
         "source": f"Danmarks Statistik, Statistikbanken {table}, gemt i hånden fra statistikbanken.dk",
         "licence": "CC BY 4.0 (Danmarks Statistik)",
-        "retrieved": _saved(path, retrieved),
+        "retrieved": min(_saved(path, retrieved) for path in paths),
         "url": f"https://www.statistikbanken.dk/{table}",
-        "query": {"manual": path.name},
+        "query": {"manual": ", ".join(path.name for path in paths)},
         "lang": "da",
         "origin": "statbank",
         "status": "final",
@@ -226,7 +233,7 @@ def _require_periods(file: str, rows: pd.DataFrame, edition: Edition, table: str
     if absent:
         raise InputError(
             f"{file} lacks {listed_periods(absent)}, which edition {edition.name} needs of {table}; choose them in "
-            "StatBank and save the table again",
+            "StatBank, and save the table again or import further files together with this one",
             rule="DAEK-04",
         )
 

@@ -11,8 +11,7 @@ import difflib
 import io
 import itertools
 import re
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -20,14 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from openpyxl import load_workbook
 from openpyxl.utils import get_column_letter
-from openpyxl.utils.exceptions import InvalidFileException
 
-from analysis.areas import area_table
+from analysis.areas import area_table, folded
 from analysis.errors import InputError
-from noegletal.sources.deliveries import FORMAT_TEXT
-from noegletal.sources.forms import FIRST_YEAR, LAST_YEAR, fold
+from noegletal.sources.deliveries import FORMAT_TEXT, open_workbook
+from noegletal.sources.forms import EXCEL_DIGITS, FIRST_YEAR, LAST_YEAR, fold
 from noegletal.sources.px import PxFile, read_px, unreadable
 from noegletal.sources.snapshot import MISSING, PERIOD_PATTERN, TIME, VALUE, ExactCodes, TableShape, table_shapes
 
@@ -38,10 +35,17 @@ ZERO, NOT_KNOWN = "-", re.compile(r"\.{1,6}")
 PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)([.,][0-9]+)?")
 # 1.234 is a thousand in Danish and not in English; 1,234 the other way round.
 PERHAPS_GROUPED = re.compile(r"-?[1-9][0-9]{0,2}[.,][0-9]{3}")
-# Excel keeps fifteen digits and writes noise after them.
-EXCEL_DIGITS = 15
 MOST_CELLS = 5_000_000
-TITLED = re.compile(r"([A-ZÆØÅ]{2,}[0-9]+[A-Z0-9]*):")
+# The name of a table, with which that of a sheet, or a title with a colon, may begin; Ark1, Sheet1 and Data are none.
+TABLE_NAME = r"([A-ZÆØÅ]{2,}[0-9]+[A-Z0-9]*)(?![a-zæøå])"
+TITLED = re.compile(rf"{TABLE_NAME}: *")
+UNIT = re.compile(r"enhed: *(.*)", re.IGNORECASE)
+# Units that say nothing of the scale of the numbers.
+ANY_UNIT = {"", "-", "antal"}
+# What only stands in a file that was saved with StatBank in English.
+ENGLISH = re.compile(
+    r"units?:.*|.*\bby\b.*\band time|total|age, total|all denmark|copenhagen|[0-9]{4}Q[1-4]", re.IGNORECASE
+)
 # A label may end with the periods it was in use.
 IN_USE = re.compile(r"\s*\((?:[0-9]{4}(?:K[1-4])?)?-(?:[0-9]{4}(?:K[1-4])?)?\)$")
 NUMBERED = {
@@ -89,12 +93,20 @@ class _Axis:
 
 
 @dataclass(frozen=True)
+class _Says:
+    """What a file says of itself: the name of its table, title and unit, each empty where it does not."""
+
+    name: str
+    title: str
+    unit: str
+
+
+@dataclass(frozen=True)
 class _Observations:
     """What a file holds, before its labels are understood: a number as it is written in a raw file per observation."""
 
     axes: list[_Axis]
     numbers: list[str]
-    title: str = ""
     notes: str = ""
 
 
@@ -106,6 +118,7 @@ class _Grid:
     rows: list[list[object]]
     lines: list[int]
     kind: str
+    sheet: str = ""
 
     def place(self, row: int, column: int) -> str:
         """Where a cell is, the way a person finds it."""
@@ -119,6 +132,7 @@ class _Vocabulary:
     """The codes of a variable and everything that may be written for them."""
 
     variable: str
+    names: frozenset[str]
     spellings: dict[str, str]
     codes: frozenset[str]
     labels: dict[str, frozenset[str]]
@@ -165,13 +179,44 @@ class _Vocabulary:
         return frozenset({digits.zfill(self.width) if self.numbered == "grouping" else str(int(digits))})
 
     def _labelled(self, text: str) -> frozenset[str]:
-        return self.labels.get(fold(text), frozenset()) | self.labels.get(fold(IN_USE.sub("", text)), frozenset())
+        found = (self.labels.get(key, frozenset()) for key in _keys(text, areas=self.areas))
+        return frozenset().union(*found)
 
     def nearest(self, label: _Label) -> list[str]:
         """The labels that one which is not known comes nearest to."""
         folded = {fold(spelling): spelling for spelling in self.spellings}
         near = difflib.get_close_matches(fold(label.text), list(folded), n=2, cutoff=0.5)
         return [folded[one] for one in near]
+
+
+def read_downloads(
+    paths: Sequence[Path], table: str, stored: Mapping[str, Mapping[str, str]] | None = None
+) -> Download:
+    """As `read_download`, of a table that was saved in several files, such as one a year.
+
+    Errors besides: two files that have different numbers for the same, a combination of codes that none of them has.
+    """
+    parts = [read_download(path, table, stored) for path in paths]
+    rows = pd.concat([part.rows.assign(file=path.name) for path, part in zip(paths, parts, strict=True)])
+    rows["number"] = pd.to_numeric(rows[VALUE].str.replace(",", "."), errors="coerce")
+    keys = [*table_shapes()[table].variables, TIME]
+    different = rows.drop_duplicates([*keys, "number"])
+    twice = different[different.duplicated(keys, keep=False)].sort_values(keys, kind="stable")
+    if len(twice):
+        one, other = twice.iloc[0], twice.iloc[1]
+        raise InputError(
+            f"{one['file']} has {one[VALUE]} and {other['file']} {other[VALUE]} for {_said(keys, one[keys])}; leave "
+            "out one of them, or save both again",
+            rule="NOEGLE-01",
+        )
+    rows = rows.drop_duplicates(keys)[[*keys, VALUE]].reset_index(drop=True)
+    _require_whole(rows, ", ".join(path.name for path in paths))
+    labels: dict[str, dict[str, str]] = {}
+    for part in parts:
+        for variable, names in part.labels.items():
+            labels.setdefault(variable, {}).update(names)
+    notes = dict.fromkeys(part.notes for part in parts if part.notes)
+    return Download(rows, parts[0].title, " ".join(notes), labels)
 
 
 def read_download(path: Path, table: str, stored: Mapping[str, Mapping[str, str]] | None = None) -> Download:
@@ -188,13 +233,78 @@ def read_download(path: Path, table: str, stored: Mapping[str, Mapping[str, str]
         raise unreadable(f"{path} does not exist")
     suffix = path.suffix.lower()
     if suffix == PX_SUFFIX:
-        seen = _px_observations(read_px(path), path.name, table)
+        px = read_px(path)
+        says = _Says(px.matrix.strip().upper(), px.title, px.unit)
+        _require_own(says, path.name, table, shape)
+        texts = [px.title, *(label for variable in px.variables for label in variable.labels)]
+        _require_danish(texts if px.language != "en" else ["units:"], path.name)
+        seen = _px_observations(px, path.name)
     elif suffix in (*CSV_SUFFIXES, XLSX_SUFFIX):
         grid = _xlsx_grid(path) if suffix == XLSX_SUFFIX else _csv_grid(path)
+        says = _grid_says(grid)
+        _require_danish((cell for row in grid.rows for cell in row if isinstance(cell, str)), path.name)
+        _require_own(says, path.name, table, shape)
         seen = _grid_observations(grid, table, shape)
     else:
         raise unreadable(f"{path.name} is not a CSV, XLSX or PX file; save the table as one of these")
-    return _coded(seen, path.name, table, shape, stored or {})
+    return _coded(seen, says.title, path.name, table, shape, stored or {})
+
+
+# Which table it is
+
+
+def _require_danish(texts: Iterable[str], file: str) -> None:
+    if any(ENGLISH.fullmatch(text.strip()) for text in texts):
+        raise unreadable(f"{file} was saved with StatBank in English; choose Danish there, and save the table again")
+
+
+def _require_own(says: _Says, file: str, table: str, shape: TableShape) -> None:
+    """Refuse a file that says it is another table: by its name, its title or its unit."""
+    if says.name not in ("", table):
+        raise unreadable(
+            f"{file} says that it is table {says.name}, not {table}: choose {table} in StatBank, and save that"
+        )
+    if says.title:
+        named = [name for name, other in table_shapes().items() if _head(says.title) in _heads(other)]
+        if table not in named:
+            raise unreadable(
+                f"{file} has the title {says.title!r}"
+                + (f" of {named[0]}, not of {table}" if named else f", not that of {table}")
+                + f": {' or '.join(map(repr, _titles(shape)))}. Save {table} itself; when StatBank has given it a new "
+                "title, write that under `shown` in tables.yml"
+            )
+    if shape.shown and fold(says.unit) not in {fold(shape.shown.unit), *ANY_UNIT}:
+        raise unreadable(
+            f"{file} is in {says.unit!r}, {table} in {shape.shown.unit!r}. Save {table} itself; when StatBank has "
+            "given it a new unit, the figures made of it must be looked at before `shown` in tables.yml says so"
+        )
+
+
+def _titles(shape: TableShape) -> list[str]:
+    return [shape.shown.title, shape.title] if shape.shown else [shape.title]
+
+
+def _heads(shape: TableShape) -> set[str]:
+    return {_head(title) for title in _titles(shape)}
+
+
+def _head(title: str) -> str:
+    """What a table is called, without the variables that it was saved by."""
+    return fold(title).partition(" efter ")[0].strip(" -,")
+
+
+def _grid_says(grid: _Grid) -> _Says:
+    """What stands alone in the first column above the table, and the name of the sheet where it is that of a table."""
+    above = []
+    for row in grid.rows:
+        if any(cell is not None for cell in row[1:]):
+            break
+        above += [_text(cell) for cell in row[:1] if cell is not None]
+    units = [match[1] for text in above if (match := UNIT.fullmatch(text))]
+    title = next((text for text in above if not UNIT.fullmatch(text)), "")
+    titled = TITLED.match(title)
+    named = titled or re.match(TABLE_NAME, grid.sheet)
+    return _Says(named[1] if named else "", title[titled.end() if titled else 0 :], "".join(units))
 
 
 # Numbers
@@ -247,10 +357,7 @@ def _numbers(cells: list[tuple[object, str]], file: str) -> list[str]:
 # PX
 
 
-def _px_observations(px: PxFile, file: str, table: str) -> _Observations:
-    own = px.matrix.strip().upper()
-    if own != table and own in table_shapes():
-        raise unreadable(f"{file} is table {own}, not {table}")
+def _px_observations(px: PxFile, file: str) -> _Observations:
     for value in px.cells:
         if "," in value:
             raise InputError(
@@ -268,7 +375,7 @@ def _px_observations(px: PxFile, file: str, table: str) -> _Observations:
         for variable, position in zip(px.variables, positions, strict=True)
     ]
     numbers = [_px_number(value, file) for value in px.cells]
-    return _Observations(axes, numbers, px.title, px.notes)
+    return _Observations(axes, numbers, px.notes)
 
 
 def _px_number(text: str, file: str) -> str:
@@ -323,10 +430,12 @@ def _table_cells(rows: list[tuple[list[object], int]]) -> int:
 
 def _xlsx_grid(path: Path) -> _Grid:
     try:
-        with path.open("rb") as stream:
-            book = load_workbook(stream, data_only=True)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, OSError) as error:
-        raise unreadable(f"{path.name} cannot be read as an Excel workbook; save the table again as XLSX") from error
+        book = open_workbook(path.read_bytes(), computed=True)
+    except (ValueError, OSError) as error:
+        raise unreadable(
+            f"{path.name} cannot be read as an Excel workbook; save the table again as an ordinary workbook (.xlsx, "
+            "not Strict Open XML, no password)"
+        ) from error
     filled = [sheet for sheet in book.worksheets if any(cell.value is not None for cell in sheet._cells.values())]
     if len(filled) != 1:
         sheets = ", ".join(sheet.title for sheet in filled) or "none"
@@ -344,7 +453,7 @@ def _xlsx_grid(path: Path) -> _Grid:
                     f"{path.name} cell {cell.coordinate} is shown as a percentage; save the table again from StatBank"
                 )
         rows.append([(cell.value.strip() or None) if isinstance(cell.value, str) else cell.value for cell in cells])
-    return _Grid(path.name, rows, list(range(1, len(rows) + 1)), XLSX_SUFFIX)
+    return _Grid(path.name, rows, list(range(1, len(rows) + 1)), XLSX_SUFFIX, sheet.title)
 
 
 # From cells to observations
@@ -358,6 +467,11 @@ def _grid_observations(grid: _Grid, table: str, shape: TableShape) -> _Observati
         first = _first_period(row, shape)
         if first:
             return _matrix(grid, number, first, table, shape)
+    if any(_is_number(cell) for cell in next(filter(any, grid.rows), [])):
+        raise unreadable(
+            f"{grid.file} begins with numbers and has no headings, so nothing says which {shape.period}s they are of; "
+            "save the table again with headings"
+        )
     kind = "years such as 2024" if shape.period == "year" else "quarters such as 2024K4"
     raise unreadable(
         f"{grid.file} has neither a column TID nor a row with {kind} above the numbers, as {table} must have; "
@@ -395,7 +509,7 @@ def _long(grid: _Grid, header: int, table: str, shape: TableShape) -> _Observati
         if column != number_column
     ]
     cells = [(grid.rows[row][number_column], grid.place(row, number_column)) for row in rows]
-    return _finished(grid, table, header, header + 1 + len(rows), axes, cells)
+    return _finished(grid, header + 1 + len(rows), axes, cells)
 
 
 def _matrix(grid: _Grid, time_row: int, stubs: int, table: str, shape: TableShape) -> _Observations:
@@ -453,28 +567,14 @@ def _matrix(grid: _Grid, time_row: int, stubs: int, table: str, shape: TableShap
         for row in rows
         for column in columns
     ]
-    return _finished(grid, table, first, row, axes, cells)
+    return _finished(grid, row, axes, cells)
 
 
-def _finished(
-    grid: _Grid, table: str, first: int, after: int, axes: list[_Axis], cells: list[tuple[object, str]]
-) -> _Observations:
+def _finished(grid: _Grid, after: int, axes: list[_Axis], cells: list[tuple[object, str]]) -> _Observations:
     if not cells:
         raise unreadable(f"{grid.file} holds headings but no numbers")
-    above, below = (
-        [_text(cell) for row in part for cell in row if cell is not None]
-        for part in (grid.rows[:first], grid.rows[after:])
-    )
-    _require_own_title(above, grid.file, table)
-    return _Observations(axes, _numbers(cells, grid.file), above[0] if above else "", " ".join(below))
-
-
-def _require_own_title(above: list[str], file: str, table: str) -> None:
-    """Refuse a table whose title begins with the name of another one."""
-    for text in above:
-        named = TITLED.match(text)
-        if named and named[1] != table:
-            raise unreadable(f"{file} is table {named[1]}, not {table}")
+    below = [_text(cell) for row in grid.rows[after:] for cell in row if cell is not None]
+    return _Observations(axes, _numbers(cells, grid.file), " ".join(below))
 
 
 def _first_period(row: list[object], shape: TableShape) -> int:
@@ -567,7 +667,7 @@ def _text(cell: object) -> str:
 
 
 def _coded(
-    seen: _Observations, file: str, table: str, shape: TableShape, stored: Mapping[str, Mapping[str, str]]
+    seen: _Observations, title: str, file: str, table: str, shape: TableShape, stored: Mapping[str, Mapping[str, str]]
 ) -> Download:
     words = {variable: _vocabulary(shape, variable, stored.get(variable, {})) for variable in shape.variables}
     times = [axis for axis in seen.axes if all(_is_period(label.text, shape) for label in axis.labels)]
@@ -578,7 +678,16 @@ def _coded(
             f"{', '.join(shape.variables)} and {TIME} in {shape.period}s: choose a value of each of them in StatBank"
         )
     time = (named or times)[0]
-    taken = _taken_for([axis for axis in seen.axes if axis is not time], words, file)
+    axes = [axis for axis in seen.axes if axis is not time]
+    known = frozenset().union(*(one.names for one in words.values()))
+    foreign = [axis.name for axis in axes if axis.name and fold(axis.name) not in known]
+    if foreign:
+        raise unreadable(
+            f"{file} has {', '.join(foreign)}, which is no variable of {table} ({', '.join(sorted(known))}): it may be "
+            f"another table. Save {table} itself; when StatBank has renamed a variable, write that under `shown` in "
+            "tables.yml"
+        )
+    taken = _taken_for(axes, words, file)
     codes, unknown = {}, []
     for variable, axis in taken.items():
         own = [_code(label, words[variable]) for label in axis.labels]
@@ -596,7 +705,7 @@ def _coded(
         for variable, axis in taken.items()
         if variable != shape.area and shape.numbered.get(variable) != "age"
     }
-    return Download(rows, " ".join(seen.title.split()), " ".join(seen.notes.split()), labels)
+    return Download(rows, " ".join(title.split()), " ".join(seen.notes.split()), labels)
 
 
 def _vocabulary(shape: TableShape, variable: str, stored: Mapping[str, str]) -> _Vocabulary:
@@ -610,10 +719,12 @@ def _vocabulary(shape: TableShape, variable: str, stored: Mapping[str, str]) -> 
         pairs += zip(table["area_code"], table["name"], strict=True)
     labels: dict[str, frozenset[str]] = {}
     for code, label in pairs:
-        for text in {fold(label), fold(IN_USE.sub("", label))}:
+        for text in _keys(label, areas=variable == shape.area):
             labels[text] = labels.get(text, frozenset()) | {code}
+    shown = shape.shown.variables if shape.shown else {}
     return _Vocabulary(
         variable=variable,
+        names=frozenset({fold(variable), fold(shown.get(variable, variable))}),
         spellings={label: code for code, label in pairs},
         codes=frozenset([*(code for code, _ in pairs), *listed]),
         labels=labels,
@@ -621,6 +732,12 @@ def _vocabulary(shape: TableShape, variable: str, stored: Mapping[str, str]) -> 
         numbered=shape.numbered.get(variable, ""),
         areas=variable == shape.area,
     )
+
+
+def _keys(label: str, *, areas: bool) -> set[str]:
+    """What a label is known by: itself and without the periods it was in use, but for what does not count in it."""
+    alike = folded if areas else fold
+    return {alike(label), alike(IN_USE.sub("", label))}
 
 
 def _taken_for(axes: list[_Axis], words: dict[str, _Vocabulary], file: str) -> dict[str, _Axis]:
@@ -633,7 +750,7 @@ def _taken_for(axes: list[_Axis], words: dict[str, _Vocabulary], file: str) -> d
         [sum(len(words[variable].meanings(label)) == 1 for label in axis.labels) for variable in variables]
         for axis in axes
     ]
-    by_name = {fold(variable): position for position, variable in enumerate(variables)}
+    by_name = {name: position for position, one in enumerate(words.values()) for name in one.names}
     fixed = {place: by_name[fold(axis.name)] for place, axis in enumerate(axes) if fold(axis.name) in by_name}
     ways = [
         way
@@ -675,8 +792,8 @@ def _unknown(unknown: list[tuple[_Vocabulary, _Label]], file: str) -> str:
         own = f" (code {label.code!r})" if label.code is not None else ""
         said.append(f"{words.variable} {' '.join(label.text.split())!r}{own}" + (f" (nearest: {near})" if near else ""))
     return (
-        f"{file}: {len(said)} labels are not known: {'; '.join(said)}; leave them out of the table in StatBank, or add "
-        "them to `labels` in tables.yml"
+        f"{file}: {len(said)} labels are not known: {'; '.join(said)}; leave out in StatBank what is not needed, save "
+        "the table as PX, which says the codes too, or add the labels to `labels` in tables.yml"
     )
 
 
@@ -686,9 +803,12 @@ def _require_whole(rows: pd.DataFrame, file: str) -> None:
     wanted = pd.MultiIndex.from_product([rows[key].unique() for key in keys], names=keys)
     absent = wanted.difference(pd.MultiIndex.from_frame(rows[keys]))
     if len(absent):
-        first = ", ".join(f"{key}={code}" for key, code in zip(keys, absent[0], strict=True))
         raise InputError(
-            f"{file} lacks {len(absent)} of {len(wanted)} combinations, such as {first}; it may be cut: save the table "
-            "again with all cells, also empty ones",
+            f"{file} lacks {len(absent)} of {len(wanted)} combinations, such as {_said(keys, absent[0])}; it may be "
+            "cut: save the table again with all cells, also empty ones",
             rule="DAEK-04",
         )
+
+
+def _said(keys: Iterable[str], codes: Iterable[str]) -> str:
+    return ", ".join(f"{key}={code}" for key, code in zip(keys, codes, strict=True))

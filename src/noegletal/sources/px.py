@@ -1,6 +1,6 @@
 """PX files, the text format of the statistical offices, as statistikbanken.dk saves a table in it."""
 
-import codecs
+import contextlib
 import math
 import re
 from dataclasses import dataclass
@@ -36,7 +36,9 @@ class PxFile:
     """A PX file: `cells` as text, the last variable running fastest."""
 
     matrix: str
+    language: str
     title: str
+    unit: str
     notes: str
     variables: tuple[PxVariable, ...]
     cells: tuple[str, ...]
@@ -64,9 +66,15 @@ def read_px(path: Path) -> PxFile:
     if len(cells) != size:
         raise unreadable(f"{path.name}: DATA holds {len(cells)} values for {size} cells; save the table again")
     title = _texts(statements, "TITLE") or _texts(statements, "DESCRIPTION")
-    notes = [*_texts(statements, "NOTE"), *_texts(statements, "NOTEX")]
-    matrix = _texts(statements, "TABLEID") or _texts(statements, "MATRIX")
-    return PxFile("".join(matrix), "".join(title), " ".join(notes).replace("#", " "), variables, cells)
+    return PxFile(
+        matrix="".join(_texts(statements, "TABLEID") or _texts(statements, "MATRIX")),
+        language="".join(_texts(statements, "LANGUAGE")),
+        title="".join(title),
+        unit="".join(_texts(statements, "UNITS")),
+        notes=" ".join([*_texts(statements, "NOTE"), *_texts(statements, "NOTEX")]).replace("#", " "),
+        variables=variables,
+        cells=cells,
+    )
 
 
 def _statements(path: Path) -> dict[tuple[str, str], str]:
@@ -88,6 +96,10 @@ def _statements(path: Path) -> dict[tuple[str, str], str]:
         if statement["language"]:
             continue
         key = (statement["keyword"], ",".join(QUOTED.findall(statement["about"] or "")))
+        if key in found and "NOTE" in statement["keyword"]:
+            # A footnote each, which may be many of a table or of a value.
+            found[key] += f",{statement['value']}"
+            continue
         if key in found:
             raise unreadable(f"{path.name}: {' '.join(key).strip()} stands twice in the PX file; save the table again")
         found[key] = statement["value"]
@@ -100,7 +112,10 @@ def _text(path: Path) -> str:
     content = path.read_bytes()
     head = content[:4000].decode("latin-1")
     stated = re.search(r'CODEPAGE\s*=\s*"([^"]*)"', head)
-    encoding = "utf-8-sig" if content.startswith(codecs.BOM_UTF8) else stated[1].strip() if stated else ANSI
+    encoding = stated[1].strip() if stated else ANSI
+    # Danish letters of another code page are never UTF-8, whatever the file says of itself.
+    with contextlib.suppress(UnicodeDecodeError):
+        return content.decode("utf-8-sig")
     try:
         return content.decode(encoding)
     except (LookupError, UnicodeDecodeError) as error:

@@ -53,6 +53,16 @@ class ExactCodes(BaseModel):
     exactly: tuple[str, ...]
 
 
+class Shown(BaseModel):
+    """What StatBank shows of a table, by which a file is known to be that table: title, unit, names of variables."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str
+    unit: str
+    variables: dict[str, str] = {}
+
+
 class TableShape(BaseModel):
     """The declared shape of a raw table (`data/reference/tables.yml`), how it is renewed, and its labels.
 
@@ -72,6 +82,7 @@ class TableShape(BaseModel):
         dict[str, tuple[str, ...] | ExactCodes | Literal["*", "municipalities", "regions", "functions", "ages"]] | None
     ) = None
     replaced_by: tuple[str, ...] = ()
+    shown: Shown | None = None
     labels: dict[str, dict[str, str]] = {}
     numbered: dict[str, Literal["account", "grouping", "age"]] = {}
 
@@ -79,6 +90,8 @@ class TableShape(BaseModel):
     def _renewed(self) -> "TableShape":
         if bool(self.fetch) == bool(self.replaced_by):
             raise ValueError("a table must say how it is renewed, by either `fetch` or `replaced_by`")
+        if bool(self.fetch) != bool(self.shown):
+            raise ValueError("a table that is fetched, and no other, must say what is `shown` of it")
         return self
 
 
