@@ -24,6 +24,14 @@ def section(processed, monkeypatch):
     return Section("02_boern_og_unge", "2025", "hovedstaden")
 
 
+def test_no_matplotlibrc_of_the_user_shows():
+    with mpl.rc_context({"figure.facecolor": "pink", "text.usetex": True, "lines.linewidth": 9, "xtick.top": True}):
+        Section("", "2025", "hovedstaden")
+        different = {name for name, value in mpl.rcParams.items() if value != mpl.rcParamsDefault[name]}
+        assert different <= {*charts.STYLE, "backend", "interactive"}
+        assert not mpl.rcParams["text.usetex"]
+
+
 @pytest.fixture
 def amounts(section):
     return section.read("expenditure", group="boern_og_unge", category=["stoettende_indsatser", "anbringelser"])

@@ -190,6 +190,18 @@ def test_a_kernel_reads_the_project_of_its_own_job(tmp_path, monkeypatch):
     assert preloader_pids() == known
 
 
+@pytest.mark.parametrize("engine", ["warm", "stock"])
+def test_a_kernel_of_the_same_name_elsewhere_is_not_run(tmp_path, monkeypatch, engine):
+    spec = {"argv": ["false", "-f", "{connection_file}"], "display_name": "Python 3", "language": "python"}
+    folder = tmp_path / "kernels" / "python3"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    (tmp_path / "runs").mkdir()
+    run = Notebook(tmp_path / "runs", engine, ["import sys\nprint(sys.executable)"]).run()
+    assert run.printed == f"{sys.executable}\n"
+
+
 def test_what_is_read_at_import_takes_another_preloader(tmp_path, monkeypatch):
     cell = "import matplotlib\nimport time\nprint(matplotlib.rcParams['lines.linewidth'], time.tzname)"
     (tmp_path / "matplotlibrc").write_text("lines.linewidth: 7\n", encoding="ascii")

@@ -89,8 +89,8 @@ class Section:
         self._sentences = 0
         # The key figures that were published so far, in their order: what the footer explains.
         self._shown: dict[str, None] = {}
-        # What an analyst draws by hand looks like the rest.
-        mpl.rcParams.update(charts.STYLE)
+        # What an analyst draws by hand looks like the rest, and nothing like the matplotlibrc of whoever runs it.
+        mpl.style.use(["default", charts.STYLE])
         self._processed = Path(os.environ.get(PROCESSED_VARIABLE) or processed_folder(self.edition.name))
         self._publish = Path(os.environ[PUBLISH_VARIABLE]) if PUBLISH_VARIABLE in os.environ and notebook else None
 

@@ -46,8 +46,8 @@ def why_stock() -> str:
 
 def client_options(engine: str, transport: Config) -> dict[str, Any]:
     """What a notebook client needs to run its kernel with the engine over such a transport."""
-    chosen = {"kernel_manager_class": provisioner.WarmKernelManager} if engine == "warm" else {}
-    return {"config": transport, **chosen}
+    manager = provisioner.WarmKernelManager if engine == "warm" else provisioner.OwnKernelManager
+    return {"config": transport, "kernel_manager_class": manager}
 
 
 @cache

@@ -19,8 +19,10 @@ import zmq
 import zmq.asyncio
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
+from jupyter_core.paths import ENV_JUPYTER_PATH
 from nbclient.exceptions import DeadKernelError
 
 from warmkernel.preloader import KERNEL_MODULE
@@ -296,8 +298,17 @@ class WarmKernelClient(AsyncKernelClient):
         raise RuntimeError("Kernel did not respond in time")
 
 
-class WarmKernelManager(AsyncKernelManager):
-    """The stock manager with forked kernels; the kernelspec stays as it is installed."""
+class OwnKernelManager(AsyncKernelManager):
+    """The stock manager for the kernel of this very Python, whatever JUPYTER_PATH has under the same name."""
+
+    def __init__(self, **options: Any) -> None:
+        """Look for kernelspecs where this Python is installed; without any there, ipykernel has one for it."""
+        folders = [str(Path(folder) / "kernels") for folder in ENV_JUPYTER_PATH]
+        super().__init__(kernel_spec_manager=KernelSpecManager(kernel_dirs=folders), **options)
+
+
+class WarmKernelManager(OwnKernelManager):
+    """The same with forked kernels."""
 
     def __init__(self, **options: Any) -> None:
         """Take the provisioner that the stock manager would look up in the kernelspec."""
