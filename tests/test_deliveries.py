@@ -483,6 +483,11 @@ def test_every_kind_of_column_survives_the_way_there_and_back(form, tmp_path):
     assert read["note"].tolist() == ["=HYPERLINK(1)", ""]
 
 
+@pytest.mark.parametrize("name", ["kobenhavn", "Københavns Kommune", "KØBENHAVN ", "Koebenhavn"])
+def test_areas_as_people_write_them(form, tmp_path, name):
+    assert read_form(municipal(tmp_path, ("A2", name)), "proeve")["Pladser"]["area"].tolist() == ["101", "147"]
+
+
 def test_text_is_never_written_as_a_formula(form, tmp_path):
     cell = load_workbook(municipal(tmp_path))["Pladser"]["E2"]
     assert (cell.value, cell.data_type) == ("=HYPERLINK(1)", "s")

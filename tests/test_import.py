@@ -319,6 +319,11 @@ def test_labels_of_an_earlier_fetch_are_known(tmp_path):
     )  # fmt: skip
 
 
+def test_an_area_as_people_write_it(tmp_path):
+    rows = labelled("ISBU02", small()).replace({"Aalborg": "Ålborg Kommune", "København": "Kobenhavn"})
+    same(numbers(read_download(long_csv(tmp_path / "t.csv", rows), "ISBU02").rows), numbers(small()))
+
+
 def test_a_period_of_use_behind_a_label_does_not_count(tmp_path):
     rows = labelled("ISBU02", small())
     rows["INDSATSER"] += " (2020K3-)"
@@ -516,8 +521,8 @@ def test_refusals_of_whole_files(tmp_path):
     refused("no.csv", None, "does not exist")
     refused("t.csv", b"", "neither a column TID")
     refused("t.pdf", b"%PDF", "is not a CSV, XLSX or PX file")
-    refused("t.csv", "OMRÅDE".encode("utf-16"), "not a CSV file in UTF-8")
-    refused("t.csv", b"\x81\x8d;2024", "neither UTF-8 nor Windows")
+    refused("t.csv", "OMRÅDE".encode("utf-16"), "neither UTF-8 nor those of Windows")
+    refused("t.csv", b"\x81\x8d;2024", "neither UTF-8 nor those of Windows")
     refused("t.xlsx", b"PK no workbook", "cannot be read as an Excel workbook")
     refused("t.csv", b'"a;b\n', "quotation mark is not closed")
     refused("t.px", b"STUB=", "does not end; it may be cut")
@@ -634,6 +639,10 @@ ANOTHER = {
         "in English; choose Danish",
     ),
     "English PX": (as_px((b'LANGUAGE="da"', b'LANGUAGE="en"')), "in English; choose Danish"),
+    "English PX title": (
+        as_px((b"omr\xe5de og tid", b"x by region and time"), (b"; i alt", b"")),
+        "in English; choose",
+    ),
 }
 
 
@@ -1072,7 +1081,7 @@ def run(*arguments):
 
 def test_the_command_says_what_it_replaced(tmp_path, raw):
     path = long_csv(tmp_path / "BU43.csv", shipped("BU43"))
-    code, output, _ = run("import", path, "--table", "BU43", "--edition", "2025", "--raw", raw)
+    code, output, _ = run("import", path, path, "--table", "BU43", "--edition", "2025", "--raw", raw)
     assert code == 0
     assert "1,089 rows" in output and "Replaced: BU43.csv.gz (transcribed, 2026-11-20)" in output
     assert str(tmp_path / "vintages" / "2025") in output
@@ -1086,6 +1095,8 @@ def test_either_a_table_or_a_form(tmp_path):
     for both in ([], ["--table", "BU43", "--form", "komponent"]):
         _, _, error = run("import", tmp_path / "x.csv", "--edition", "2025", *both)
         assert isinstance(error, InputError) and "either --table" in str(error)
+    _, _, error = run("import", tmp_path / "x.xlsx", tmp_path / "y.xlsx", "-e", "2025", "--form", "komponent")
+    assert str(error) == "--form takes one workbook, not 2: x.xlsx, y.xlsx"
 
 
 @pytest.mark.parametrize("form", ["komponent", "herberg", "herberg_ophold"])

@@ -78,11 +78,11 @@ def import_table(
             f"table {table} is not one that edition {edition.name} has from StatBank; it has {', '.join(known)}"
         )
     download = read_downloads(paths, table, _stored_labels(raw, table))
-    file = ", ".join(path.name for path in paths)
+    file = _listed(paths)
     with _staging(raw, table) as staged:
         target = staged / f"{table}{PACKED}"
         _write_packed(download.rows, target)
-        _describe(target, table, _table_facts(paths, table, download, retrieved))
+        _describe(target, table, paths, retrieved, _table_facts(table, download))
         rows, _ = read_table(staged, table)
         _require_periods(file, rows, edition, table, shape)
         _require_codes(file, rows, table, shape)
@@ -115,7 +115,7 @@ def import_delivery(
     with _staging(raw, plan.table) as staged:
         target = staged / f"{plan.table}{WORKBOOK}"
         shutil.copyfile(path, target)
-        _describe(target, plan.table, _delivery_facts(path, form, retrieved))
+        _describe(target, plan.table, [path], retrieved, _delivery_facts(form))
         try:
             findings = _findings(target, plan.table, form, edition, builders.get(plan.table))
         except InputError as error:
@@ -173,46 +173,40 @@ def _write_packed(rows: pd.DataFrame, path: Path) -> None:
     path.write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
 
 
-def _describe(path: Path, table: str, facts: dict[str, Any]) -> None:
-    Sidecar.write(path.with_name(f"{table}.yml"), {"table": table, **facts, **checksum(path)})
+def _describe(
+    path: Path, table: str, given: Sequence[Path], retrieved: datetime.date | None, facts: dict[str, Any]
+) -> None:
+    saved = retrieved or datetime.date.fromtimestamp(min(file.stat().st_mtime for file in given))
+    came = {"retrieved": saved.isoformat(), "query": {"manual": _listed(given)}, "lang": "da", "status": "final"}
+    Sidecar.write(path.with_name(f"{table}.yml"), {"table": table, **came, **facts, **checksum(path)})
 
 
-def _table_facts(
-    paths: Sequence[Path], table: str, download: Download, retrieved: datetime.date | None
-) -> dict[str, Any]:
+def _listed(paths: Sequence[Path]) -> str:
+    return ", ".join(path.name for path in paths)
+
+
+def _table_facts(table: str, download: Download) -> dict[str, Any]:
     return {
         "title": download.title or table_shapes()[table].title,
         "source": f"Danmarks Statistik, Statistikbanken {table}, gemt i hånden fra statistikbanken.dk",
         "licence": "CC BY 4.0 (Danmarks Statistik)",
-        "retrieved": min(_saved(path, retrieved) for path in paths),
         "url": f"https://www.statistikbanken.dk/{table}",
-        "query": {"manual": ", ".join(path.name for path in paths)},
-        "lang": "da",
         "origin": "statbank",
-        "status": "final",
         "note": download.notes,
         "rows": len(download.rows),
         "labels": download.labels,
     }
 
 
-def _delivery_facts(path: Path, form: str, retrieved: datetime.date | None) -> dict[str, Any]:
+def _delivery_facts(form: str) -> dict[str, Any]:
     return {
         "title": load_form(form).title,
         "source": f"Leverance efter formularen {form}",
         "licence": "Leverandørens vilkår",
-        "retrieved": _saved(path, retrieved),
         "url": "",
-        "query": {"manual": path.name},
-        "lang": "da",
         "origin": "delivery",
-        "status": "final",
         "note": "",
     }
-
-
-def _saved(path: Path, retrieved: datetime.date | None) -> str:
-    return (retrieved or datetime.date.fromtimestamp(path.stat().st_mtime)).isoformat()
 
 
 # What must be there

@@ -7,7 +7,6 @@ belong to; where two would do and it matters, the file is refused. No label and 
 
 import csv
 import datetime
-import difflib
 import io
 import itertools
 import re
@@ -22,8 +21,9 @@ import pandas as pd
 from openpyxl.utils import get_column_letter
 
 from analysis.areas import area_table, folded
+from analysis.declared import text_of
 from analysis.errors import InputError
-from noegletal.sources.deliveries import FORMAT_TEXT, open_workbook
+from noegletal.sources.deliveries import FORMAT_TEXT, nearest, open_workbook
 from noegletal.sources.forms import EXCEL_DIGITS, FIRST_YEAR, LAST_YEAR, fold
 from noegletal.sources.px import PxFile, read_px, unreadable
 from noegletal.sources.snapshot import MISSING, PERIOD_PATTERN, TIME, VALUE, ExactCodes, TableShape, table_shapes
@@ -133,7 +133,7 @@ class _Vocabulary:
 
     variable: str
     names: frozenset[str]
-    spellings: dict[str, str]
+    spellings: tuple[str, ...]
     codes: frozenset[str]
     labels: dict[str, frozenset[str]]
     width: int
@@ -182,12 +182,6 @@ class _Vocabulary:
         found = (self.labels.get(key, frozenset()) for key in _keys(text, areas=self.areas))
         return frozenset().union(*found)
 
-    def nearest(self, label: _Label) -> list[str]:
-        """The labels that one which is not known comes nearest to."""
-        folded = {fold(spelling): spelling for spelling in self.spellings}
-        near = difflib.get_close_matches(fold(label.text), list(folded), n=2, cutoff=0.5)
-        return [folded[one] for one in near]
-
 
 def read_downloads(
     paths: Sequence[Path], table: str, stored: Mapping[str, Mapping[str, str]] | None = None
@@ -197,6 +191,8 @@ def read_downloads(
     Errors besides: two files that have different numbers for the same, a combination of codes that none of them has.
     """
     parts = [read_download(path, table, stored) for path in paths]
+    if len(parts) == 1:
+        return parts[0]
     rows = pd.concat([part.rows.assign(file=path.name) for path, part in zip(paths, parts, strict=True)])
     rows["number"] = pd.to_numeric(rows[VALUE].str.replace(",", "."), errors="coerce")
     keys = [*table_shapes()[table].variables, TIME]
@@ -211,10 +207,10 @@ def read_downloads(
         )
     rows = rows.drop_duplicates(keys)[[*keys, VALUE]].reset_index(drop=True)
     _require_whole(rows, ", ".join(path.name for path in paths))
-    labels: dict[str, dict[str, str]] = {}
+    labels = {variable: {} for variable in parts[0].labels}
     for part in parts:
         for variable, names in part.labels.items():
-            labels.setdefault(variable, {}).update(names)
+            labels[variable] |= names
     notes = dict.fromkeys(part.notes for part in parts if part.notes)
     return Download(rows, parts[0].title, " ".join(notes), labels)
 
@@ -235,15 +231,14 @@ def read_download(path: Path, table: str, stored: Mapping[str, Mapping[str, str]
     if suffix == PX_SUFFIX:
         px = read_px(path)
         says = _Says(px.matrix.strip().upper(), px.title, px.unit)
-        _require_own(says, path.name, table, shape)
-        texts = [px.title, *(label for variable in px.variables for label in variable.labels)]
-        _require_danish(texts if px.language != "en" else ["units:"], path.name)
+        _require_danish([px.title, *(label for variable in px.variables for label in variable.labels)], path.name)
+        _require_own(says, path.name, table)
         seen = _px_observations(px, path.name)
     elif suffix in (*CSV_SUFFIXES, XLSX_SUFFIX):
         grid = _xlsx_grid(path) if suffix == XLSX_SUFFIX else _csv_grid(path)
         says = _grid_says(grid)
-        _require_danish((cell for row in grid.rows for cell in row if isinstance(cell, str)), path.name)
-        _require_own(says, path.name, table, shape)
+        _require_danish({cell for row in grid.rows for cell in row if isinstance(cell, str)}, path.name)
+        _require_own(says, path.name, table)
         seen = _grid_observations(grid, table, shape)
     else:
         raise unreadable(f"{path.name} is not a CSV, XLSX or PX file; save the table as one of these")
@@ -258,34 +253,28 @@ def _require_danish(texts: Iterable[str], file: str) -> None:
         raise unreadable(f"{file} was saved with StatBank in English; choose Danish there, and save the table again")
 
 
-def _require_own(says: _Says, file: str, table: str, shape: TableShape) -> None:
+def _require_own(says: _Says, file: str, table: str) -> None:
     """Refuse a file that says it is another table: by its name, its title or its unit."""
+    shapes = table_shapes()
+    shape = shapes[table]
     if says.name not in ("", table):
         raise unreadable(
             f"{file} says that it is table {says.name}, not {table}: choose {table} in StatBank, and save that"
         )
-    if says.title:
-        named = [name for name, other in table_shapes().items() if _head(says.title) in _heads(other)]
-        if table not in named:
-            raise unreadable(
-                f"{file} has the title {says.title!r}"
-                + (f" of {named[0]}, not of {table}" if named else f", not that of {table}")
-                + f": {' or '.join(map(repr, _titles(shape)))}. Save {table} itself; when StatBank has given it a new "
-                "title, write that under `shown` in tables.yml"
-            )
+    titles = {name: [other.title, *([other.shown.title] if other.shown else [])] for name, other in shapes.items()}
+    known = [name for name in titles if _head(says.title) in map(_head, titles[name])]
+    if says.title and table not in known:
+        raise unreadable(
+            f"{file} has the title {says.title!r}"
+            + (f" of {known[0]}, not of {table}" if known else f", not that of {table}")
+            + f": {titles[table][-1]!r}. Save {table} itself; when StatBank has given it a new title, write that under "
+            "`shown` in tables.yml"
+        )
     if shape.shown and fold(says.unit) not in {fold(shape.shown.unit), *ANY_UNIT}:
         raise unreadable(
             f"{file} is in {says.unit!r}, {table} in {shape.shown.unit!r}. Save {table} itself; when StatBank has "
             "given it a new unit, the figures made of it must be looked at before `shown` in tables.yml says so"
         )
-
-
-def _titles(shape: TableShape) -> list[str]:
-    return [shape.shown.title, shape.title] if shape.shown else [shape.title]
-
-
-def _heads(shape: TableShape) -> set[str]:
-    return {_head(title) for title in _titles(shape)}
 
 
 def _head(title: str) -> str:
@@ -358,11 +347,6 @@ def _numbers(cells: list[tuple[object, str]], file: str) -> list[str]:
 
 
 def _px_observations(px: PxFile, file: str) -> _Observations:
-    for value in px.cells:
-        if "," in value:
-            raise InputError(
-                f"{file}: {value!r} in DATA is no number of a PX file, which has a decimal point", rule="VAERDI-01"
-            )
     sizes = [len(variable.labels) for variable in px.variables]
     positions = np.unravel_index(np.arange(len(px.cells)), sizes)
     axes = [
@@ -379,13 +363,14 @@ def _px_observations(px: PxFile, file: str) -> _Observations:
 
 
 def _px_number(text: str, file: str) -> str:
-    if text == ZERO:
-        return "0"
-    if NOT_KNOWN.fullmatch(text):
-        return MISSING
+    if text == ZERO or NOT_KNOWN.fullmatch(text):
+        return written_number(text)
     # No thousands marks in a PX file: 1.234 is a decimal number there.
-    if not PLAIN_NUMBER.fullmatch(text):
-        raise InputError(f"{file}: {text!r} in DATA is no number; save the table again", rule="VAERDI-01")
+    if "," in text or not PLAIN_NUMBER.fullmatch(text):
+        raise InputError(
+            f"{file}: {text!r} in DATA is no number of a PX file, which has a decimal point; save the table again",
+            rule="VAERDI-01",
+        )
     return text.replace(".", ",")
 
 
@@ -393,7 +378,10 @@ def _px_number(text: str, file: str) -> str:
 
 
 def _csv_grid(path: Path) -> _Grid:
-    text = _decoded(path)
+    try:
+        text = text_of(path)
+    except InputError as error:
+        raise unreadable(str(error)) from error
     readings = {}
     for delimiter in DELIMITERS:
         try:
@@ -408,18 +396,6 @@ def _csv_grid(path: Path) -> _Grid:
     if len([cell for cell in last if cell]) > 1 and not text.endswith(("\n", "\r")):
         raise unreadable(f"{path.name} ends in the middle of a line of data, so it may be cut; save the table again")
     return _Grid(path.name, [row for row, _ in read], [line for _, line in read], ".csv")
-
-
-def _decoded(path: Path) -> str:
-    content = path.read_bytes()
-    if b"\x00" in content:
-        raise unreadable(f"{path.name} is not a CSV file in UTF-8 or Windows letters; save the table again as CSV")
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise unreadable(f"{path.name} is neither UTF-8 nor Windows text; save the table again as CSV")
 
 
 def _table_cells(rows: list[tuple[list[object], int]]) -> int:
@@ -725,7 +701,7 @@ def _vocabulary(shape: TableShape, variable: str, stored: Mapping[str, str]) -> 
     return _Vocabulary(
         variable=variable,
         names=frozenset({fold(variable), fold(shown.get(variable, variable))}),
-        spellings={label: code for code, label in pairs},
+        spellings=tuple(label for _, label in pairs),
         codes=frozenset([*(code for code, _ in pairs), *listed]),
         labels=labels,
         width=shape.padding.get(variable, 0),
@@ -788,9 +764,11 @@ def _code(label: _Label, words: _Vocabulary) -> str | None:
 def _unknown(unknown: list[tuple[_Vocabulary, _Label]], file: str) -> str:
     said = []
     for words, label in unknown:
-        near = " or ".join(repr(one) for one in words.nearest(label))
+        near = nearest(label.text, words.spellings)
         own = f" (code {label.code!r})" if label.code is not None else ""
-        said.append(f"{words.variable} {' '.join(label.text.split())!r}{own}" + (f" (nearest: {near})" if near else ""))
+        said.append(
+            f"{words.variable} {' '.join(label.text.split())!r}{own}" + (f" (nearest: {near!r})" if near else "")
+        )
     return (
         f"{file}: {len(said)} labels are not known: {'; '.join(said)}; leave out in StatBank what is not needed, save "
         "the table as PX, which says the codes too, or add the labels to `labels` in tables.yml"

@@ -36,7 +36,6 @@ class PxFile:
     """A PX file: `cells` as text, the last variable running fastest."""
 
     matrix: str
-    language: str
     title: str
     unit: str
     notes: str
@@ -47,6 +46,8 @@ class PxFile:
 def read_px(path: Path) -> PxFile:
     """Read a PX file. Errors: bytes that are no text, a statement that does not end, data that are not all there."""
     statements = _statements(path)
+    if _texts(statements, "LANGUAGE") == ("en",):
+        raise unreadable(f"{path.name} was saved in English; choose Danish in StatBank, and save the table again")
     if "KEYS" in {keyword for keyword, _ in statements}:
         raise unreadable(f"{path.name}: a PX file with KEYS leaves out cells; save the table without it")
     names = [*_texts(statements, "STUB"), *_texts(statements, "HEADING")]
@@ -68,7 +69,6 @@ def read_px(path: Path) -> PxFile:
     title = _texts(statements, "TITLE") or _texts(statements, "DESCRIPTION")
     return PxFile(
         matrix="".join(_texts(statements, "TABLEID") or _texts(statements, "MATRIX")),
-        language="".join(_texts(statements, "LANGUAGE")),
         title="".join(title),
         unit="".join(_texts(statements, "UNITS")),
         notes=" ".join([*_texts(statements, "NOTE"), *_texts(statements, "NOTEX")]).replace("#", " "),
