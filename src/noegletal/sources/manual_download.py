@@ -112,7 +112,7 @@ class _Observations:
 
 @dataclass(frozen=True)
 class _Grid:
-    """The cells of a CSV or XLSX file, row by row; blank ones are None."""
+    """The cells of a CSV or XLSX file, row by row, all of one width; blank ones are None."""
 
     file: str
     rows: list[list[object]]
@@ -395,7 +395,9 @@ def _csv_grid(path: Path) -> _Grid:
     last = next((row for row, _ in reversed(read) if any(row)), [])
     if len([cell for cell in last if cell]) > 1 and not text.endswith(("\n", "\r")):
         raise unreadable(f"{path.name} ends in the middle of a line of data, so it may be cut; save the table again")
-    return _Grid(path.name, [row for row, _ in read], [line for _, line in read], ".csv")
+    width = max((len(row) for row, _ in read), default=0)
+    rows = [row + [None] * (width - len(row)) for row, _ in read]
+    return _Grid(path.name, rows, [line for _, line in read], ".csv")
 
 
 def _table_cells(rows: list[tuple[list[object], int]]) -> int:
@@ -507,14 +509,12 @@ def _matrix(grid: _Grid, time_row: int, stubs: int, table: str, shape: TableShap
     outer: list[str] = [""] * stubs
     row = last + 1
     while row < len(grid.rows):
-        cells = [*grid.rows[row], *[None] * width][: max(width, len(grid.rows[row]))]
-        own, numbers, beyond = cells[:stubs], cells[stubs:width], cells[width:]
-        if not any(cell is not None for cell in numbers):
-            if not _leads_to_numbers(grid, row, stubs, width):
-                break
-            outer = _repeated_down(grid, row, own, outer)
-        else:
-            outer = _repeated_down(grid, row, own, outer)
+        own, numbers, beyond = grid.rows[row][:stubs], grid.rows[row][stubs:width], grid.rows[row][width:]
+        numbered = any(cell is not None for cell in numbers)
+        if not numbered and not _leads_to_numbers(grid, row, stubs, width):
+            break
+        outer = _repeated_down(grid, row, own, outer)
+        if numbered:
             if any(cell is not None for cell in beyond):
                 raise unreadable(
                     f"{grid.place(row, width)}: the cell stands to the right of the headings; {SAVE_AGAIN}"
@@ -527,22 +527,14 @@ def _matrix(grid: _Grid, time_row: int, stubs: int, table: str, shape: TableShap
     _require_only_notes(grid, row, stubs)
     columns = range(stubs, width)
     axes = [
-        _Axis.of(
-            f"column {stub + 1}",
-            _text(grid.rows[time_row][stub]),
-            [own[stub] for own in labels for _ in columns],
-        )
-        for stub in range(stubs)
+        _Axis.of(f"column {stub + 1}", _text(heading), [own[stub] for own in labels for _ in columns])
+        for stub, heading in enumerate(grid.rows[time_row][:stubs])
     ]
     axes += [
         _Axis.of(f"row {grid.lines[heading]}", "", texts * len(rows))
         for heading, texts in zip(headings, across, strict=True)
     ]
-    cells = [
-        (grid.rows[row][column] if column < len(grid.rows[row]) else None, grid.place(row, column))
-        for row in rows
-        for column in columns
-    ]
+    cells = [(grid.rows[numbers][column], grid.place(numbers, column)) for numbers in rows for column in columns]
     return _finished(grid, row, axes, cells)
 
 
@@ -591,7 +583,7 @@ def _leads_to_numbers(grid: _Grid, row: int, stubs: int, width: int) -> bool:
 def _repeated_across(grid: _Grid, row: int, stubs: int, width: int, *, innermost: bool) -> list[str]:
     """The headings of a row, an outer one repeated over the columns it is written once above."""
     texts = []
-    cells = [*grid.rows[row], *[None] * width]
+    cells = grid.rows[row]
     for column in range(stubs, width):
         text = _text(cells[column]) or (texts[-1] if texts and not innermost else "")
         if not text:
