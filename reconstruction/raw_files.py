@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from noegletal.sources.sidecar import Sidecar, checksum
+from noegletal.sources.snapshot import table_shapes
 
 PERIOD = "TID"
 VALUE = "INDHOLD"
@@ -36,9 +37,10 @@ def write_table(folder: Path, name: str, frame: pd.DataFrame, description: Mappi
     """Write `<name>.csv.gz` and `<name>.yml`.
 
     Columns required: variable codes, then TID and INDHOLD (whole numbers, or text with decimal comma).
-    Rows with the value zero are left out, as absent means zero; `..` is kept.
+    Rows with the value zero are left out, as absent means zero, but in tables of rates; `..` is kept.
     """
-    kept = frame[~frame[VALUE].map(_is_zero)]
+    shape = table_shapes().get(name)
+    kept = frame if shape and shape.rate else frame[~frame[VALUE].map(_is_zero)]
     keys = [column for column in kept.columns if column != VALUE]
     if kept.duplicated(keys).any():
         example = kept[kept.duplicated(keys)].iloc[0].to_dict()

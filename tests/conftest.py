@@ -96,10 +96,10 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def write_raw(folder, stem, content, **facts):
-    """A raw file with a sidecar that fits it; `content` is text or bytes, gzip when the suffix says so."""
+    """A raw file with a sidecar that fits it; `content` is bytes, or text, whose last line is ended here."""
     folder.mkdir(parents=True, exist_ok=True)
     suffix = facts.pop("suffix", ".csv")
-    data = content.encode("utf-8") if isinstance(content, str) else content
+    data = (content.removesuffix("\n") + "\n").encode() if isinstance(content, str) else content
     data = gzip.compress(data, mtime=0) if suffix.endswith(".gz") else data
     path = folder / f"{stem}{suffix}"
     path.write_bytes(data)

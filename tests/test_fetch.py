@@ -490,7 +490,7 @@ LASTING = {
     "500 forever": ({"name": "500", "times": HASTE.attempts}, ["HTTP 500", "3 attempts"]),
     "html": ({"name": "html"}, ["web page", "Statistikbanken"]),
     "removed_variable": ({"name": "removed_variable", "variable": "INDSATSER"}, ["Kan ikke finde", "INDSATSER"]),
-    "wrong_decimal": ({"name": "wrong_decimal"}, ["INDHOLD", "neither a number"]),
+    "wrong_decimal": ({"name": "wrong_decimal"}, ["INDHOLD", "neither a whole number"]),
     "duplicate_rows": ({"name": "duplicate_rows"}, ["stands twice"]),
     "truncated": ({"name": "truncated"}, ["middle of a line"]),
     "truncated in the header": ({"name": "truncated", "after_bytes": 10}, ["middle of a line"]),

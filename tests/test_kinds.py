@@ -128,7 +128,7 @@ def test_an_entry_of_a_kind_nobody_wrote_is_one_error(new_kind):
 
 WRONG = [
     ("prices: fixed", "prices: fixet", "indicators.expenditure.amount.prices"),
-    ("ceiling: 100\n", "ceilng: 100\n", "indicators.children_supported_share.given_rate.ceiling"),
+    ("weight: {age_band: 0-22", "wieght: {age_band: 0-22", "indicators.children_supported_share.given_rate.weight"),
     ('weight: {age_band: 0-22, date: "12-31"}', 'weight: {age_band: 0-22, date: "31-12-"}', "weight.date"),
     ("leave_out: {", "leave_outs: {", "indicators.unit_cost.unit_cost.leave_out"),
     ("numerator: placements", "numerator: [placements]", "indicators.placements_per_1000.rate.numerator"),

@@ -162,13 +162,24 @@ def test_units_of_persons_counts_and_rates(small, tmp_path, edition):
     ]  # fmt: skip
     lines = ["OMRÅDE;FORANSTALT;ALDER;TID;INDHOLD"]
     lines += [
-        f"{code};IALT;TOT22;{year};{'0,03' if year == 2025 else '3,0'}"
+        f"{code};IALT;TOT22;{year};{'0,1' if year == 2025 else '6,0'}"
         for code in areas.municipalities()
         for year in edition.tables["BU43"].years.all
     ]
     write_raw(small, "BU43", "\n".join(lines))
-    _, findings = rates.build(small, edition, "BU43", {"FORANSTALT": "IALT", "ALDER": "TOT22"}, 100)
+    chosen = {"FORANSTALT": "IALT", "ALDER": "TOT22"}
+    _, findings = rates.build(small, edition, "BU43", chosen)
     assert [(finding.rule, finding.table) for finding in findings] == [("ENHED-01", "BU43")]
+    write_raw(small, "BU43", "\n".join(line for line in lines if not line.startswith(("101;IALT;TOT22;2021", "563;"))))
+    facts, findings = rates.build(small, edition, "BU43", chosen)
+    absent = facts[facts["value"].isna()]
+    assert set(zip(absent["area_code"], absent["year"], strict=True)) == {
+        ("101", 2021), *(("563", year) for year in edition.tables["BU43"].years.all)
+    }  # fmt: skip
+    assert set(absent["status"]) == {"missing"}
+    assert [finding.text.partition(" mangler")[0] for finding in findings if finding.rule == "DAEK-01"] == [
+        "København og Fanø" if year == 2021 else "Fanø" for year in edition.tables["BU43"].years.all
+    ]
 
 
 def changed(table, value, indicator, **choice):
@@ -441,7 +452,7 @@ def test_a_rate_or_a_workbook_that_is_refused(small, edition):
     need = TableNeed(years=Years(first=2024, last=2024))
     narrow = edition.model_copy(update={"tables": {"BU43": need}})
     with pytest.raises(InputError) as refused:
-        rates.build(small, narrow, "BU43", {"FORANSTALT": "IALT", "ALDER": "TOT22"}, 100)
+        rates.build(small, narrow, "BU43", {"FORANSTALT": "IALT", "ALDER": "TOT22"})
     assert refused.value.rule == "VAERDI-02"
     write_raw(small, "KOMPONENT", b"no workbook", suffix=".xlsx", origin="delivery")
     with pytest.raises(InputError) as refused:
@@ -467,12 +478,13 @@ def other_root(tmp_path, monkeypatch):
 def test_reference_data_that_are_refused(other_root, small, edition, tmp_path):
     """KONT-01 and KOR-02."""
     plan = other_root / "accounts.csv"
-    lines = plan.read_text(encoding="utf-8").splitlines()
-    line = next(line for line in lines if line.startswith("52821,003,"))
-    plan.write_text("\n".join([*lines, line]) + "\n", encoding="utf-8")
+    text = plan.read_text(encoding="utf-8")
+    line = next(line for line in text.splitlines() if line.startswith("52821,003,"))
+    plan.write_text(f"{text}{line}\n", encoding="utf-8")
     with pytest.raises(InputError) as refused:
         build_edition(edition, small, tmp_path / "out")
     assert refused.value.rule == "KONT-01"
+    plan.write_text(text, encoding="utf-8")
     (other_root / "corrections.yml").write_text("- table: REGK100\n", encoding="utf-8")
     with pytest.raises(InputError) as refused:
         build_edition(edition, small, tmp_path / "out")

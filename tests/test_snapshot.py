@@ -11,7 +11,7 @@ from noegletal.sources.snapshot import read_table, require_years, with_absent_ro
 HEADER = "OMRÅDE;FUNKTION;DRANST;EJER;GRUPPERING;ART;PRISENHED;TID;INDHOLD"
 ROWS = [
     "101;52821;1;1;003;TOT;LOBM;2024;1000",
-    "101;52821;1;2;3;TOT;LOBM;2024;-12,5",
+    "101;52821;1;2;3;TOT;LOBM;2024;-12",
     "147;52821;1;1;003;TOT;LOBM;2024;..",
 ]
 PLAIN = "\n".join([HEADER, *ROWS]) + "\n"
@@ -22,7 +22,7 @@ def values(folder, table="REGK100", **select):
     return frame[["OMRÅDE", "EJER", "GRUPPERING", "TID", "value"]].values.tolist()
 
 
-EXPECTED = [["101", "1", "003", "2024", 1000.0], ["101", "2", "003", "2024", -12.5]]
+EXPECTED = [["101", "1", "003", "2024", 1000.0], ["101", "2", "003", "2024", -12.0]]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
@@ -52,8 +52,31 @@ def test_unpadded_area_codes_are_padded(tmp_path):
 
 
 def test_decimal_point_of_an_english_extract(tmp_path):
-    write_raw(tmp_path, "REGK100", PLAIN.replace("-12,5", "-12.5"), lang="en")
-    assert values(tmp_path)[:2] == EXPECTED
+    lines = ["OMRÅDE;YDELSESTYPE;TID;INDHOLD", "101;30011;2024;1131", "147;30011;2024;-12.5"]
+    write_raw(tmp_path, "HAND05", "\n".join(lines), lang="en")
+    assert read_table(tmp_path, "HAND05")[0]["value"].tolist() == [1131, -12.5]
+
+
+@pytest.mark.parametrize(("lang", "number"), [("da", "1,131"), ("da", "1.131"), ("en", "1.131"), ("en", "1,131")])
+@pytest.mark.parametrize(
+    ("table", "columns", "said"),
+    [("ANBAAR12", "ADMKOM;ANBRINGELSE", "a whole number"), ("HAND05", "OMRÅDE;YDELSESTYPE", "at most 1 decimals")],
+)
+def test_thousands_that_look_like_decimals_are_refused(tmp_path, table, columns, said, lang, number):
+    """København's placements, 1.131, in a table of the other language would be one child."""
+    write_raw(tmp_path, table, f"{columns};TID;INDHOLD\n101;0;2023;1\n101;0;2024;{number}", lang=lang)
+    with pytest.raises(InputError, match=rf"^{table}.csv line 3: INDHOLD '{number}' is neither .*{said}") as caught:
+        read_table(tmp_path, table)
+    assert caught.value.rule == "VAERDI-01"
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_a_file_cut_in_its_last_line_is_refused(tmp_path, suffix, cut):
+    """`1000` cut to `100` is a number too: only the line end says that a line is whole."""
+    whole = "\n".join([HEADER, *ROWS[1:], ROWS[0]]) + "\n"
+    write_raw(tmp_path, "REGK100", whole.encode()[:-cut], suffix=suffix)
+    refused(tmp_path, "FIL-02", f"REGK100{suffix} line 4", "no line end", "restore the file or fetch it again")
 
 
 def test_parts_of_a_table_read_together_and_keep_their_origin(tmp_path):
@@ -84,7 +107,7 @@ def test_a_refusal_is_one_sentence_with_the_place_and_what_to_do(tmp_path):
     write_raw(tmp_path, "REGK100", PLAIN.replace(";1000", ";1.000"))
     with pytest.raises(InputError) as caught:
         read_table(tmp_path, "REGK100")
-    assert str(caught.value) == "REGK100.csv line 2: INDHOLD '1.000' is neither a number (as 1234,5) nor .."
+    assert str(caught.value) == "REGK100.csv line 2: INDHOLD '1.000' is neither a whole number nor .."
 
 
 def test_one_changed_byte(tmp_path):
@@ -184,13 +207,13 @@ def test_year_missing_in_the_middle(tmp_path):
     assert caught.value.rule == "DAEK-04"
 
 
-def test_absent_rows_are_the_suppressed_value_and_absent_municipalities_are_missing(tmp_path):
+def test_a_rate_that_is_left_out_is_missing_and_never_zero(tmp_path):
     lines = ["OMRÅDE;FORANSTALT;ALDER;TID;INDHOLD", "101;IALT;TOT22;2023;2,5"]
     write_raw(tmp_path, "BU43", "\n".join(lines))
     frame, _ = read_table(tmp_path, "BU43")
     full = with_absent_rows(frame, "BU43", ["2023", "2024"]).set_index(["OMRÅDE", "TID"])["value"]
     assert full["101", "2023"] == 2.5
-    assert full["101", "2024"] == 0
+    assert full.isna()["101", "2024"]
     assert full.isna()["147"].all()
 
 

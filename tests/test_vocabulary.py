@@ -245,17 +245,6 @@ def test_declared_data_is_read_with_a_mark_and_in_windows_letters(tmp_path):
         read_declared(path, Named)
 
 
-def test_a_grouping_without_its_zeros_is_named(tmp_path, monkeypatch):
-    """Excel takes them away, and no account would be counted where the rule says."""
-    text = (ROOT / "data" / "reference" / "accounts.csv").read_text(encoding="utf-8")
-    assert "\n52820,003," in text
-    (tmp_path / "accounts.csv").write_text(text.replace("\n52820,003,", "\n52820,3,", 1), encoding="utf-8")
-    accounts.categories()
-    monkeypatch.setattr(accounts, "reference_folder", lambda: tmp_path)
-    with pytest.raises(InputError, match=r"accounts.csv line 2: grouping '3' must be \* or three digits"):
-        accounts.account_rules.__wrapped__()
-
-
 def test_unknown_edition():
     with pytest.raises(InputError, match="edition '2052' does not exist; editions/ has: .*2025"):
         load_edition("2052")

@@ -1,6 +1,5 @@
 """The account plan: which category a function and grouping belongs to, and how categories add up."""
 
-import re
 from functools import lru_cache
 
 import pandas as pd
@@ -19,8 +18,6 @@ RULE_COLUMNS = (
     "function", "grouping", "population_group", "category", "variant", "valid_from", "valid_to", "law", "label",
     "source", "note",
 )  # fmt: skip
-# Excel takes the zeros in front of a code away, and no account would have it then.
-GROUPING_PATTERN = re.compile(r"\*|\d{3}")
 
 
 @lru_cache
@@ -46,28 +43,10 @@ def account_rules() -> pd.DataFrame:
 
     Columns: function, grouping (`*` is every grouping), population_group, category, variant (empty: counted in
     every variant; a name: counted once more in that variant only), valid_from, valid_to (years or empty), law,
-    label, source, note, line. Errors name the line and the rule that is broken.
+    label, source, note, line. What stands in a row is held by `noegletal.figures.reference`.
     """
-    path = reference_folder() / "accounts.csv"
-    rules = pd.DataFrame(read_rows(path, RULE_COLUMNS), dtype=str)
-    rules["line"] = rules.index + 2
-    known = categories()
-    known = known[known["used_for"] == "expenditure"]
-    leaves = known[~known["category"].isin(known["parent"])]
-    pairs = set(zip(leaves["population_group"], leaves["category"], strict=True))
-    for rule in rules.itertuples():
-        if not GROUPING_PATTERN.fullmatch(rule.grouping):
-            raise InputError(
-                f"{path.name} line {rule.line}: grouping {rule.grouping!r} must be {ANY_GROUPING} or three digits",
-                rule="KONT-01",
-            )
-        if (rule.population_group, rule.category) not in pairs:
-            raise InputError(
-                f"{path.name} line {rule.line}: category {rule.category!r} of {rule.population_group!r} "
-                "is not in categories.csv, or is a sum of others",
-                rule="KONT-01",
-            )
-    return rules
+    rules = pd.DataFrame(read_rows(reference_folder() / "accounts.csv", RULE_COLUMNS), dtype=str)
+    return rules.assign(line=rules.index + 2)
 
 
 @lru_cache

@@ -20,14 +20,8 @@ COLUMNS = ("area_code", "name", "type", "region_code", "landsdel_code", "groups"
 
 @lru_cache
 def _areas() -> dict[str, dict[str, str]]:
-    """The rows of `data/reference/areas.csv` by area code; a code or a folder name that stands twice is an error."""
-    path = reference_folder() / "areas.csv"
-    rows = read_rows(path, COLUMNS)
-    for column in ("area_code", "slug"):
-        values = [row[column] for row in rows]
-        if twice := {value for value in values if values.count(value) > 1}:
-            raise InputError(f"{path.name}: {column} {min(twice)!r} stands twice")
-    return {row["area_code"]: row for row in rows}
+    """The rows of `data/reference/areas.csv` by area code."""
+    return {row["area_code"]: row for row in read_rows(reference_folder() / "areas.csv", COLUMNS)}
 
 
 @lru_cache

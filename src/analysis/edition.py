@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from analysis.declared import first_problem, plain, text_of
-from analysis.errors import InputError
+from analysis.errors import DeclaredError, InputError
 
 ROOT_VARIABLE = "NOEGLETAL_ROOT"
 # Set by the runner; without them a notebook is being read in JupyterLab and stores nothing.
@@ -190,4 +190,4 @@ def load_edition(name: str) -> Edition:
     try:
         return Edition(name=name, **plain(text_of(path)))
     except (ValidationError, TypeError, yaml.YAMLError) as error:
-        raise InputError(f"editions/{path.name} is not a valid edition: {first_problem(error)}") from error
+        raise DeclaredError(f"editions/{path.name} is not a valid edition: {first_problem(error)}") from error

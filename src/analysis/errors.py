@@ -1,4 +1,4 @@
-"""The one kind of error an analyst is meant to read."""
+"""The one kind of error an analyst is meant to read, and those of it that have a rule of their own."""
 
 
 class InputError(Exception):
@@ -11,3 +11,11 @@ class InputError(Exception):
         """Say `text`, under the id of a rule."""
         super().__init__(text)
         self.rule = rule
+
+
+class DeclaredError(InputError):
+    """A file of `data/reference/` or `editions/` is not what it must be: the message names it and the line or key."""
+
+    def __init__(self, text: str, *, rule: str = "REF-01") -> None:
+        """Say `text`."""
+        super().__init__(text, rule=rule)

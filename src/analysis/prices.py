@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.declared import read_rows
 from analysis.edition import Edition, reference_folder
-from analysis.errors import InputError
+from analysis.errors import DeclaredError
 
 YEAR, VALUE = re.compile(r"\d{4}"), re.compile(r"(?!0+(\.0*)?$)\d+(\.\d+)?")
 COLUMNS = ("index", "year", "value", "status", "source", "reason")
@@ -22,7 +22,7 @@ def price_index() -> pd.DataFrame:
     rows = read_rows(reference_folder() / "price_index.csv", COLUMNS)
     for line, row in enumerate(rows, 2):
         if not YEAR.fullmatch(row["year"]) or not VALUE.fullmatch(row["value"]) or row["status"] not in STATUS_NAMES:
-            raise InputError(
+            raise DeclaredError(
                 f"price_index.csv line {line}: year {row['year']!r}, value {row['value']!r} and status "
                 f"{row['status']!r} must be a year, a positive number with a decimal point and one of "
                 f"{', '.join(STATUS_NAMES)}"
@@ -30,7 +30,7 @@ def price_index() -> pd.DataFrame:
     table = pd.DataFrame(rows, dtype=str).astype({"year": int, "value": float})
     repeated = table[table.duplicated(["index", "year"])]
     if len(repeated):
-        raise InputError(f"price_index.csv: {repeated.iloc[0]['index']} {repeated.iloc[0]['year']} stands twice")
+        raise DeclaredError(f"price_index.csv: {repeated.iloc[0]['index']} {repeated.iloc[0]['year']} stands twice")
     return table
 
 
@@ -55,5 +55,5 @@ def _values(index: str, needed: set[int]) -> pd.Series:
     values = table[table["index"] == index].set_index("year")["value"]
     absent = sorted(needed - set(values.index))
     if absent:
-        raise InputError(f"price_index.csv: index {index!r} lacks {', '.join(map(str, absent))}")
+        raise DeclaredError(f"price_index.csv: index {index!r} lacks {', '.join(map(str, absent))}")
     return values

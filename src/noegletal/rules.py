@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from analysis.danish import listed, number
 from analysis.declared import read_declared
 from analysis.edition import reference_folder
-from analysis.errors import InputError
+from analysis.errors import DeclaredError, InputError
 from analysis.rows import Severity
 
 BLOCKING = ("FATAL", "ERROR")
@@ -45,7 +45,7 @@ class BlockedError(InputError):
 
 
 class _Declared(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Rule(_Declared):
@@ -82,6 +82,13 @@ class Jump(_Declared):
     indicators: tuple[str, ...]
     factor: float = Field(gt=1)
     amount: float
+
+
+class PriceStep(_Declared):
+    """How many per cent a price index may change in a year."""
+
+    lowest: float
+    highest: float
 
 
 class Unauthorised(_Declared):
@@ -174,6 +181,7 @@ class Thresholds(_Declared):
     ranges: tuple[Range, ...]
     range_factor: float = Field(gt=1)
     jumping_share: float
+    price_step: PriceStep
     units: dict[Size, UnitShift]
     ownership_share: float
     unauthorised: Unauthorised
@@ -191,6 +199,7 @@ class Catalogue(_Declared):
     rules: dict[str, Rule]
     expected_areas: frozenset[str]
     units: dict[str, tuple[str, ...]]
+    official_municipalities: str
     kinds: Kinds
     thresholds: Thresholds
 
@@ -202,6 +211,8 @@ class Catalogue(_Declared):
         absent = set(get_args(Size)) - set(self.thresholds.units)
         if absent:
             raise ValueError(f"thresholds.units lacks {', '.join(sorted(absent))}")
+        if ANY_REFUSAL not in self.rules:
+            raise ValueError(f"rules lacks {ANY_REFUSAL}")
         return self
 
 
@@ -213,8 +224,11 @@ def catalogue() -> Catalogue:
 
 
 def found(rule: str, table: str, text: str) -> Finding:
-    """A finding with the severity that quality.yml gives its rule."""
-    return Finding(rule=rule, severity=catalogue().rules[rule].severity, table=table, text=text)
+    """A finding with the severity that quality.yml gives its rule. Errors: it gives none."""
+    rules = catalogue().rules
+    if rule not in rules:
+        raise DeclaredError(f"quality.yml: rule {rule} is not declared: add it with severity and text ({text})")
+    return Finding(rule=rule, severity=rules[rule].severity, table=table, text=text)
 
 
 def refusal(error: InputError) -> Finding:

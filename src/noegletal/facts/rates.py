@@ -16,6 +16,8 @@ from noegletal.rules import Finding
 from noegletal.sources.snapshot import TIME, refuse_rows, require_years, table_shapes, with_absent_rows
 
 KEYS = ["area_code", "year"]
+# What a share or rate is of, and so the most that it can be.
+PER = {"pct": 100.0, "pr_1000": 1000.0}
 
 schema = pa.DataFrameSchema(
     {
@@ -40,13 +42,11 @@ def cells(name: str, table: str, select: Mapping[str, str]) -> Cells:
     return Cells((name, table), name, lineage(table, select), ("area_code", "year"))
 
 
-def build(
-    raw: Path, edition: Edition, table: str, select: dict[str, str], ceiling: float
-) -> tuple[pd.DataFrame, list[Finding]]:
+def build(raw: Path, edition: Edition, table: str, select: dict[str, str]) -> tuple[pd.DataFrame, list[Finding]]:
     """One rate per municipality and year of a table, limited to the codes of `select`.
 
     Columns: area_code, year, value (unit of the table, NaN missing), status, origin. Errors: a year of the edition
-    without rows, a rate below zero or above `ceiling`. A municipality that is nowhere in the table is missing.
+    without rows, a rate below zero or above all. A rate whose row is left out is missing, never zero.
     """
     source = lineage(table, select)
     rows = source.read(raw, edition)
@@ -55,15 +55,15 @@ def build(
         chosen = ", ".join(f"{variable} {code}" for variable, code in select.items())
         raise InputError(f"{table} holds no rows with {chosen}", rule="DAEK-04")
     require_years(rows, table, years)
-    impossible = rows[(rows["value"] < 0) | (rows["value"] > ceiling)]
-    refuse_rows(impossible, "VAERDI-02", f"{{value:g}} is outside what a rate can be (0-{ceiling:g})")
-    area = table_shapes()[table].area
+    shape = table_shapes()[table]
+    whole = PER.get(shape.rate, 0)
+    impossible = rows[(rows["value"] < 0) | (rows["value"] > whole)]
+    refuse_rows(impossible, "VAERDI-02", f"{{value:g}} is outside what a rate can be (0-{whole:g})")
+    area = shape.area
     municipal = rows[rows[area].isin(areas.municipalities())]
     full = with_absent_rows(municipal, table, [str(year) for year in years])
     facts = source.facts(full)
-    present = source.facts(municipal)
-    nowhere = sorted(set(areas.municipalities()) - set(present["area_code"]))
-    findings = checks.absent_municipalities(table, present, years[:1]) if nowhere else []
+    findings = checks.absent_municipalities(table, source.facts(municipal), years)
     findings += checks.foreign_areas(table, rows[area])
     findings += checks.unit_shift(table, "rate", facts)
     return schema.validate(facts), findings

@@ -30,13 +30,14 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
     # Loading them takes longer than a report whose key figures are there already.
     from noegletal import rules
     from noegletal.facts import checks, diagnoses, expenditure, population, shelters
-    from noegletal.figures import disclosure, plausibility
+    from noegletal.figures import disclosure, plausibility, reference
     from noegletal.figures.kinds import indicators, key_figures
 
     # Before anything is read: what changes while the build runs must make it stale.
     inputs = build_inputs(edition, raw)
     files = raw_files(raw)
-    delivered = {file.sidecar.table for file in files} & set(edition.tables)
+    delivered = {file.sidecar.table for file in files}
+    reference.require_consistent(edition, sorted(delivered))
     absent = [table for table in edition.tables if table not in delivered]
     required = [table for table in absent if edition.tables[table].required]
     if required:

@@ -1,5 +1,6 @@
 """The kinds of key figures, one class each: how a figure is computed, what it is made of, whom it tells of."""
 
+import datetime
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -7,17 +8,18 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args
 
 import pandas as pd
 import pandera.pandas as pa
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from analysis import accounts, areas, danish
 from analysis.catalogue import Catalogue, CountedTable, Indicator, catalogue, catalogue_path
 from analysis.declared import read_declared
 from analysis.edition import Edition
-from analysis.errors import InputError
+from analysis.errors import DeclaredError, InputError
 from analysis.prices import STATUS_NAMES as PRICE_STATUS_NAMES
 from analysis.prices import deflators, price_index
 from analysis.rows import CELL_KEYS, COLUMNS, KEYS, ORIGINS, PANEL, STATUSES, UNITS, labels, weakest
 from noegletal.facts import counts, diagnoses, expenditure, population, rates
+from noegletal.facts.rates import PER
 from noegletal.facts.sums import rates as rates_of
 from noegletal.facts.sums import whole_areas, with_summed_areas
 from noegletal.figures import coverage
@@ -25,9 +27,14 @@ from noegletal.figures.formulas import Cell, Constant, Figure, Formula, Question
 from noegletal.figures.tables import Tables, area_rates, direct, with_breaks
 from noegletal.rules import Finding
 
-MonthDay = Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{2}$")]
-# What a share or rate is of.
-PER = {"pct": 100.0, "pr_1000": 1000.0}
+
+def _of_every_year(day: str) -> str:
+    # 2023 is no leap year.
+    datetime.date.fromisoformat(f"2023-{day}")
+    return day
+
+
+MonthDay = Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{2}$"), AfterValidator(_of_every_year)]
 
 
 class Kind(Indicator):
@@ -126,7 +133,7 @@ def indicators() -> dict[str, Kind]:
         for field, others in entry.made_of().items():
             wrong = [other for other in others if other not in entries or type(entries[other]).figure is Kind.figure]
             if wrong:
-                raise InputError(
+                raise DeclaredError(
                     f"{catalogue_path().name}: indicators.{name}.{field}: {wrong[0]!r} is not an indicator that others "
                     "are made of"
                 )
@@ -139,6 +146,7 @@ class Amount(Kind):
     adds_categories: ClassVar[bool] = True
 
     kind: Literal["amount"]
+    unit: Literal["kr"]
     prices: Literal["current", "fixed"]
 
     def base(self, tables: Tables, only: frozenset[str] | None = None) -> pd.DataFrame:
@@ -207,6 +215,7 @@ class Population(Kind):
     """Persons by age band."""
 
     kind: Literal["population"]
+    unit: Literal["antal"]
 
     def compute(self, tables: Tables) -> pd.DataFrame:
         """Persons on 1 October by municipality and area."""
@@ -249,6 +258,7 @@ class Count(Kind):
     """Persons, services or notifications counted by the codes of one or more tables."""
 
     kind: Literal["count"]
+    unit: Literal["antal"]
     counts: list[CountedTable]
 
     def facts(self, raw: Path, edition: Edition, delivered: set[str]) -> tuple[pd.DataFrame | None, list[Finding]]:
@@ -306,9 +316,9 @@ class Rate(Kind):
     """An amount or count over the persons of an age band, by variant and population group."""
 
     kind: Literal["rate"]
+    unit: Literal["kr_pr_indbygger", "pct", "pr_1000"]
     numerator: str
     denominators: dict[str, dict[str, str]]
-    scale: float = 1.0
 
     def compute(self, tables: Tables) -> pd.DataFrame | None:
         """Numerator over persons on 1 October; areas as sum over sum."""
@@ -345,6 +355,11 @@ class Rate(Kind):
         return [self.numerator] if indicators()[self.numerator].persons() else []
 
     @property
+    def scale(self) -> float:
+        """How many persons the unit is per."""
+        return PER.get(self.unit, 1.0)
+
+    @property
     def bands(self) -> set[str]:
         """The age bands of the standard reading."""
         return set(self.denominators[accounts.STANDARD].values())
@@ -354,6 +369,7 @@ class UnitCost(Kind):
     """Expenditure per recipient; `leave_out` are functions, by category, that have no recipients in the source."""
 
     kind: Literal["unit_cost"]
+    unit: Literal["kr"]
     numerator: str
     denominators: list[str]
     leave_out: dict[str, list[str]]
@@ -422,17 +438,15 @@ class GivenRate(Kind):
     """A rate that the source delivers ready-made by municipality."""
 
     kind: Literal["given_rate"]
+    unit: Literal["pct", "pr_1000"]
     table: str
     select: dict[str, str]
     weight: Weight
-    ceiling: float
     prefer: str = ""
 
     def facts(self, raw: Path, edition: Edition, delivered: set[str]) -> tuple[pd.DataFrame | None, list[Finding]]:
         """The rates of the table."""
-        return (
-            rates.build(raw, edition, self.table, self.select, self.ceiling) if self.table in delivered else (None, [])
-        )
+        return rates.build(raw, edition, self.table, self.select) if self.table in delivered else (None, [])
 
     def compute(self, tables: Tables) -> pd.DataFrame | None:
         """Rates by municipality as the source has them, and by area weighted with the persons nearest the date."""
@@ -533,6 +547,7 @@ class ShareOfPopulation(Kind):
     """Persons as a share in per cent times an age band at a date (month-day)."""
 
     kind: Literal["share_of_population"]
+    unit: Literal["antal"]
     share: str
     age_band: str
     date: MonthDay
@@ -588,6 +603,7 @@ class Delivered(Kind):
     of_few: ClassVar[bool] = True
 
     kind: Literal["delivered"]
+    unit: Literal["pct"]
     table: str
     share_of: dict[str, str] | str
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, mode
 
 from analysis import areas
 from analysis.danish import exact
-from analysis.declared import text_of
+from analysis.declared import first_problem, plain, text_of
 from analysis.edition import Edition, reference_folder
 from analysis.errors import InputError
 from analysis.rows import weakest
@@ -97,9 +97,9 @@ def load_corrections() -> list[Correction]:
     if all(not line.strip() or line.lstrip().startswith("#") for line in text.splitlines()):
         return []
     try:
-        items, node = yaml.safe_load(text) or [], yaml.compose(text)
+        items, node = plain(text) or [], yaml.compose(text)
     except yaml.YAMLError as error:
-        raise _refused(f"{FILE} is not valid YAML: {' '.join(str(error).split())}") from error
+        raise _refused(f"{FILE} is not valid YAML: {first_problem(error)}") from error
     if not isinstance(items, list):
         raise _refused(f"{FILE} must be a list: each correction begins with `- table:`")
     lines = [item.start_mark.line + 1 for item in node.value] if items else []

@@ -309,7 +309,7 @@ def _staged(run: _Run, plan: Plan, parts: list[tuple[Request, Path]], folder: Pa
     rows, _ = read_table(folder, plan.table)
     absent = absent_areas(plan, rows)
     warnings = [f"no rows for {absent}"] if absent else []
-    if plan.shape.adds_up:
+    if not plan.shape.rate:
         warnings += sum_warnings(plan, rows)
     renamed = {
         variable: changed

@@ -146,7 +146,8 @@ def _require_shape(info: TableInfo, shape: TableShape, table: str) -> None:
         left_out = float(str(info.suppressed_value).replace(",", "."))
     except ValueError:
         left_out = None
-    if left_out != shape.suppressed_value:
+    # A rate is never taken for zero, whatever the table says.
+    if left_out != shape.suppressed_value and not shape.rate:
         raise StatBankError(
             f"{table}: a row that is left out means {info.suppressed_value!r} in StatBank, "
             f"but {shape.suppressed_value:g} in tables.yml; correct suppressed_value there"

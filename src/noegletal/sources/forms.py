@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from analysis import areas
 from analysis.declared import first_problem, plain, text_of
 from analysis.edition import reference_folder
-from analysis.errors import InputError
+from analysis.errors import DeclaredError, InputError
 
 GUIDANCE = "Vejledning"
 NUMERIC = ("year", "percent", "whole", "decimal")
@@ -193,7 +193,7 @@ def load_form(name: str) -> Form:
     try:
         return Form(**plain(text_of(folder / f"{name}.yml")))
     except (ValidationError, TypeError, yaml.YAMLError) as error:
-        raise InputError(f"forms/{name}.yml is not a valid form: {first_problem(error)}") from error
+        raise DeclaredError(f"forms/{name}.yml is not a valid form: {first_problem(error)}") from error
 
 
 def one_of(column: FormColumn) -> str:

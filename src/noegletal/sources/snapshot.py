@@ -19,13 +19,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
-from pydantic import BaseModel, ConfigDict, RootModel, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
 from analysis.areas import area_table, municipalities
 from analysis.declared import read_declared
 from analysis.edition import reference_folder
 from analysis.errors import InputError
-from analysis.rows import weakest
+from analysis.rows import FINAL, weakest
 from noegletal.folders import recover
 from noegletal.sources.sidecar import SUFFIXES, Sidecar
 
@@ -35,9 +35,11 @@ PERIOD_PATTERN = {"year": r"^[0-9]{4}$", "quarter": r"^[0-9]{4}K[1-4]$"}
 # Codes of StatBank; what else stands in a cell (a space, a quotation mark, a byte order mark) would be dropped unseen.
 CODE = "[0-9A-Za-zÆØÅæøå][0-9A-Za-zÆØÅæøå_.+/-]*"
 # Leading zeros mark a code that stands in the wrong column; more digits than 15 no longer fit a float.
-NUMBER = r"(?:-?(?:0|[1-9][0-9]{0,14})(?:MARK[0-9]+)?|\.\.)"
+WHOLE, DECIMALS = r"-?(?:0|[1-9][0-9]{0,14})", "(?:MARK[0-9]{1,MOST})?"
 BLOCK_BYTES = 8 << 20
 MOST_CORES = 4
+# Digits of areas and groupings.
+CODE_WIDTH = 3
 LINE_END = ord("\n")
 LONGEST_LINE = 1 << 16
 LONGEST_SHOWN, MOST_HINTS = 60, 9
@@ -66,6 +68,8 @@ class Shown(BaseModel):
 class TableShape(BaseModel):
     """The declared shape of a raw table (`data/reference/tables.yml`), how it is renewed, and its labels.
 
+    `decimals`: the most that a value has; more are thousands, or another language. `suppressed_value`: what a row that
+    is left out is; `rate`: that figures are shares or rates, which do not add up and are missing where left out.
     `fetch`: what StatBank is asked for. `replaced_by`: the tables whose counts its figures are computed from instead.
     """
 
@@ -76,8 +80,9 @@ class TableShape(BaseModel):
     area: str
     padding: dict[str, int]
     period: Literal["year", "quarter"]
-    suppressed_value: float
-    adds_up: bool = True
+    decimals: int = Field(ge=0, le=6)
+    suppressed_value: Literal[0] | None = None
+    rate: Literal["pct", "pr_1000"] | None = None
     fetch: (
         dict[str, tuple[str, ...] | ExactCodes | Literal["*", "municipalities", "regions", "functions", "ages"]] | None
     ) = None
@@ -92,6 +97,24 @@ class TableShape(BaseModel):
             raise ValueError("a table must say how it is renewed, by either `fetch` or `replaced_by`")
         if bool(self.fetch) != bool(self.shown):
             raise ValueError("a table that is fetched, and no other, must say what is `shown` of it")
+        if bool(self.rate) == (self.suppressed_value == 0):
+            raise ValueError("a table must say either `suppressed_value: 0` or, as one of shares, its `rate`")
+        return self
+
+    @model_validator(mode="after")
+    def _of_its_variables(self) -> "TableShape":
+        named = (self.area, *self.padding, *self.labels, *self.numbered, *(self.fetch or {}))
+        for variable in named:
+            if variable not in (*self.variables, TIME):
+                raise ValueError(f"{variable!r} is not among its variables, {', '.join(self.variables)}")
+        # Codes that an extract leaves the zeros out of would not be those of areas.csv and accounts.csv.
+        for variable in (self.area, *(one for one, kind in self.numbered.items() if kind == "grouping")):
+            if self.padding.get(variable) != CODE_WIDTH:
+                raise ValueError(f"padding must give {variable} {CODE_WIDTH} digits")
+        for variable, width in self.padding.items():
+            wrong = [code for code in self.labels.get(variable, {}) if code.isdigit() and len(code) != width]
+            if wrong:
+                raise ValueError(f"padding gives {variable} {width} digits, and labels have the code {wrong[0]!r}")
         return self
 
 
@@ -247,9 +270,14 @@ def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
             while block := stream.read(BLOCK_BYTES):
                 block += (rest := stream.readline(LONGEST_LINE))
                 if not block.endswith(b"\n"):
+                    last = line + block.count(b"\n")
                     if len(rest) == LONGEST_LINE:
-                        raise _too_long(path.name, line + block.count(b"\n"))
-                    block += b"\n"
+                        raise _too_long(path.name, last)
+                    raise InputError(
+                        f"{path.name} line {last} is the last and has no line end: it may have been cut in the middle; "
+                        "restore the file or fetch it again",
+                        rule="FIL-02",
+                    )
                 yield line, block
                 line += np.count_nonzero(_bytes(block) == LINE_END)
     except (OSError, EOFError, zlib.error) as error:
@@ -319,11 +347,14 @@ def _cells(shape: TableShape, mark: str) -> dict[str, _Cell]:
     code = _Cell(re.compile(CODE), "is not a code (letters and digits, no spaces or quotation marks)", "FIL-02")
     area, period = _area_pattern(shape.padding.get(shape.area)), PERIOD_PATTERN[shape.period].strip("^$")
     example = "2024K4" if shape.period == "quarter" else "2024"
-    number = NUMBER.replace("MARK", re.escape(mark))
+    number, kind = WHOLE, "a whole number"
+    if shape.decimals:
+        number += DECIMALS.replace("MARK", re.escape(mark)).replace("MOST", str(shape.decimals))
+        kind = f"a number of at most {shape.decimals} decimals (as 1234{mark}5)"
     return dict.fromkeys(shape.variables, code) | {
         shape.area: _Cell(re.compile(area), "is not an area of areas.csv", "KODE-01"),
         TIME: _Cell(re.compile(period), f"is not a {shape.period} such as {example}", "KODE-02"),
-        VALUE: _Cell(re.compile(number), f"is neither a number (as 1234{mark}5) nor {MISSING}", "VAERDI-01"),
+        VALUE: _Cell(re.compile(rf"(?:{number}|\.\.)"), f"is neither {kind} nor {MISSING}", "VAERDI-01"),
     }
 
 
@@ -505,19 +536,13 @@ def refuse_rows(wrong: pd.DataFrame, rule: str, text: str) -> None:
 
 
 def with_absent_rows(frame: pd.DataFrame, table: str, periods: list[str]) -> pd.DataFrame:
-    """One row per municipality and period of a table with one figure each, so that absence has its meaning.
-
-    A row that is left out counts as the table's suppressed value (normally 0) when the municipality is in the
-    table at all; a municipality that is nowhere in the table is missing (NaN), not zero.
-    """
-    shape = table_shapes()[table]
-    grid = pd.MultiIndex.from_product([municipalities(), periods], names=[shape.area, TIME]).to_frame(index=False)
-    full = grid.merge(frame, on=[shape.area, TIME], how="left", indicator=True)
-    absent = full["_merge"] == "left_only"
-    delivered = full[shape.area].isin(frame[shape.area])
-    full.loc[absent & delivered, "value"] = shape.suppressed_value
+    """One row per municipality and period of a table with one rate each; a row that is left out is missing (NaN)."""
+    area = table_shapes()[table].area
+    grid = pd.MultiIndex.from_product([municipalities(), periods], names=[area, TIME]).to_frame(index=False)
+    full = grid.merge(frame, on=[area, TIME], how="left")
+    absent = full["origin"].isna()
     origin = weakest(frame["origin"].unique())
-    return full.drop(columns="_merge").assign(
+    return full.assign(
         origin=full["origin"].astype("str").where(~absent, origin),
-        status=full["status"].astype("str").where(~absent, "final"),
+        status=full["status"].astype("str").where(~absent, FINAL),
     )
