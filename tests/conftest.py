@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from ctypes.util import find_library
 from pathlib import Path
 
@@ -212,7 +212,9 @@ def noegletal(*arguments, **environment):
     """Exit code, output and errors of the command, run in this process as the console script runs it."""
     from noegletal.cli import main
 
+    root = environment.pop("NOEGLETAL_ROOT", None)
     with (
+        small_edition.looking_at(root) if root else nullcontext(),
         pytest.MonkeyPatch.context() as patch,
         redirect_stdout(io.StringIO()) as out,
         redirect_stderr(io.StringIO()) as errors,
@@ -266,18 +268,18 @@ def reports(artefacts_unchanged):
 def small_project(folder):
     from small_projects import Project
 
-    made = Project(folder / "project", shutil.copytree(kept("processed", build), folder / "processed"))
+    made = Project(folder / "project", folder / "processed", kept("small", small_edition.make))
     result = made.run_process()
     assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.fixture(scope="session")
 def template(artefacts_unchanged):
-    """A project with a first good report on the embedded data, run once and copied for each test."""
+    """A project with a first good report on the small edition, run once and copied for each test."""
     from small_projects import Project
 
     folder = artefacts_unchanged["template"] = kept("template", small_project)
-    return Project(folder / "project", folder / "processed", new=False)
+    return Project(folder / "project", folder / "processed")
 
 
 @pytest.fixture
@@ -286,7 +288,7 @@ def published(template, tmp_path):
     from small_projects import Project
 
     shutil.copytree(template.root, tmp_path / "project", symlinks=True)
-    return Project(tmp_path / "project", template.processed, new=False)
+    return Project(tmp_path / "project", template.processed)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ these 9.
 import shutil
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -33,7 +34,7 @@ class Built(NamedTuple):
 
     figures: pd.DataFrame
     findings: list
-    folder: object
+    folder: Path
 
 
 class SmallEdition:
@@ -114,7 +115,7 @@ def looking_at(root):
         patch.setenv("NOEGLETAL_ROOT", str(root))
         forget()
         try:
-            yield SmallEdition(root)
+            yield SmallEdition(Path(root))
         finally:
             forget()
 
@@ -162,9 +163,8 @@ def declare_years(path):
     years = {"first": YEARS[0], "last": YEARS[-1]}
     declared |= {"title": "Lille udgave", "period": years, "comparison_areas": [*REGIONS, "000"], "published": None}
     declared.pop("printed")
-    for table, need in declared["tables"].items():
-        if not table.startswith("HERBERG"):
-            need["years"] = years
+    for need in declared["tables"].values():
+        need["years"]["first"] = max(YEARS[0], need["years"]["first"])
     path.write_text(yaml.safe_dump(declared, sort_keys=False, allow_unicode=True), "utf-8")
 
 

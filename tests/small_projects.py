@@ -8,8 +8,9 @@ import sys
 import nbformat
 import pytest
 import yaml
-from conftest import ROOT, noegletal
+from conftest import noegletal
 from kernel_runs import PARAMETERS
+from small_edition import SmallEdition
 
 PUBLISH = """
 import pandas as pd
@@ -33,26 +34,29 @@ def notebook(path, *cells, tag="parameters"):
 
 
 class Project:
-    """A small project of its own with two sections, built from the embedded data once."""
+    """A small project of its own with two sections, on the small edition under the name of the real one."""
 
-    def __init__(self, root, processed, new=True):
+    def __init__(self, root, processed, small_root=None):
         self.root = root
+        self.raw = root / "data" / "raw" / "2025"
         self.processed = processed
         self.out = root / "reports"
         self.report = self.out / "2025" / "hovedstaden"
         self.edition = root / "editions" / "2025.yml"
-        if new:
-            self.make()
+        if small_root:
+            self.make(SmallEdition(small_root))
 
-    def make(self):
-        reference = shutil.copytree(ROOT / "data" / "reference", self.root / "data" / "reference")
+    def make(self, small):
+        reference = shutil.copytree(small.reference, self.root / "data" / "reference")
+        shutil.copytree(small.raw, self.raw)
         # Few printed figures to compare with: comparing all of them takes longer than the sections.
         for printed in (reference / "published").glob("*.csv"):
             lines = printed.read_text(encoding="utf-8").splitlines(keepends=True)
             printed.write_text("".join(lines[:2]), encoding="utf-8")
-        edition = yaml.safe_load((ROOT / "editions" / "2025.yml").read_text(encoding="utf-8"))
+        edition = yaml.safe_load(small.file.read_text(encoding="utf-8"))
+        edition |= {"cell_timeout_seconds": 120, "published": "noegletalsrapport_2025.csv"}
         self.edition.parent.mkdir()
-        self.edition.write_text(yaml.safe_dump(edition | {"cell_timeout_seconds": 120}), encoding="utf-8")
+        self.edition.write_text(yaml.safe_dump(edition), encoding="utf-8")
         self.sections("01_a", "02_b")
 
     def sections(self, *names):
@@ -69,10 +73,9 @@ class Project:
         return notebook(self.root / "notebooks" / f"{name}.ipynb", PARAMETERS, *cells, tag=tag)
 
     def command(self, *more, formats=("--format", "site")):
-        raw = ROOT / "data" / "raw" / "2025"
         return [
             sys.executable, "-c", "from noegletal.cli import main; main()", "report", "--edition", "2025",
-            "--raw", str(raw), "--processed", str(self.processed), "--out", str(self.out), *formats, *more,
+            "--raw", str(self.raw), "--processed", str(self.processed), "--out", str(self.out), *formats, *more,
         ]  # fmt: skip
 
     def run_process(self, *more, formats=("--format", "site"), **variables):
