@@ -708,17 +708,17 @@ def yearly(folder, rows, **changed):
     paths = []
     for year in sorted(rows[TIME].unique()):
         part = changed.get(f"of_{year}", lambda part: part)(rows[rows[TIME] == year])
-        paths.append(xlsx(folder / f"HAND05_{year}.xlsx", matrix(labelled("HAND05", part), top=[title("HAND05")])))
+        paths.append(xlsx(folder / f"KRISE1_{year}.xlsx", matrix(labelled("KRISE1", part), top=[title("KRISE1")])))
     return paths
 
 
 def test_a_file_a_year_is_one_table(tmp_path, raw, edition):
-    rows = shipped("HAND05")
+    rows = shipped("KRISE1")
     paths = yearly(tmp_path, rows)
     # What two files agree on is no fault.
     paths.append(long_csv(tmp_path / "more.csv", rows[rows[TIME] >= "2023"]))
-    made = import_table(paths, "HAND05", edition, raw, tmp_path / "v", DAY)
-    after, (file,) = read_table(raw, "HAND05")
+    made = import_table(paths, "KRISE1", edition, raw, tmp_path / "v", DAY)
+    after, (file,) = read_table(raw, "KRISE1")
     same(read_back(after), numbers(rows))
     assert made.warnings == []
     assert file.sidecar.query == {"manual": ", ".join(path.name for path in paths)}
@@ -729,26 +729,27 @@ def one_more(part):
 
 
 def without_one(part):
-    return part[part["YDELSESTYPE"] != "31183"]
+    return part[part["KMDR"] != "002005"]
 
 
 def test_files_that_disagree_are_refused_with_the_cell(tmp_path, raw, edition):
     before = contents(raw)
-    rows = shipped("HAND05")
-    first = rows[rows[TIME] == "2024"].iloc[0]
+    rows = shipped("KRISE1")
+    newest = rows[rows[TIME] == "2024"]
+    first = newest.iloc[0]
     paths = yearly(tmp_path, rows)
-    paths.append(long_csv(tmp_path / "more.csv", one_more(rows[rows[TIME] == "2024"])))
+    more = long_csv(tmp_path / "more.csv", one_more(newest))
     with pytest.raises(InputError) as caught:
-        import_table(paths, "HAND05", edition, raw, tmp_path / "v")
+        import_table([*paths, more], "KRISE1", edition, raw, tmp_path / "v")
     said = str(caught.value)
-    assert said.startswith("HAND05_2024.xlsx has ") and " and more.csv 17 for " in said
-    assert f"OMRÅDE={first['OMRÅDE']}, YDELSESTYPE={first['YDELSESTYPE']}, TID=2024" in said
+    assert said.startswith(f"KRISE1_2024.xlsx has {first[VALUE]} and more.csv 17 for BOPREG={first['BOPREG']}, ")
+    assert f"KMDR={first['KMDR']}, BEBOSTAT={first['BEBOSTAT']}, TID=2024; leave out one of them" in said
     assert caught.value.rule == "NOEGLE-01"
-    with pytest.raises(InputError, match="HAND05_2020.xlsx, .*lacks 98 of 8330 combinations") as caught:
-        import_table(yearly(tmp_path, rows, of_2021=without_one), "HAND05", edition, raw, tmp_path / "v")
+    with pytest.raises(InputError, match=r"KRISE1_2020.xlsx, .*lacks 30 of \d+ combinations") as caught:
+        import_table(yearly(tmp_path, rows, of_2021=without_one), "KRISE1", edition, raw, tmp_path / "v")
     assert caught.value.rule == "DAEK-04"
     with pytest.raises(InputError, match="lacks 2021-2024, .*or import further files together with this one"):
-        import_table(yearly(tmp_path, rows)[:1], "HAND05", edition, raw, tmp_path / "v")
+        import_table(paths[:1], "KRISE1", edition, raw, tmp_path / "v")
     assert contents(raw) == before
 
 

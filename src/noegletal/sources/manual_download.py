@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -702,10 +703,11 @@ def _vocabulary(shape: TableShape, variable: str, stored: Mapping[str, str]) -> 
     )
 
 
-def _keys(label: str, *, areas: bool) -> set[str]:
+@lru_cache(maxsize=4096)
+def _keys(label: str, *, areas: bool) -> frozenset[str]:
     """What a label is known by: itself and without the periods it was in use, but for what does not count in it."""
     alike = folded if areas else fold
-    return {alike(label), alike(IN_USE.sub("", label))}
+    return frozenset({alike(label), alike(IN_USE.sub("", label))})
 
 
 def _taken_for(axes: list[_Axis], words: dict[str, _Vocabulary], file: str) -> dict[str, _Axis]:
