@@ -50,7 +50,8 @@ def modelled(
     rows = frame.drop(columns=list(dropped), errors="ignore").rename(columns={value: "value"})
     rows = rows.assign(**{name: fact for name, fact in given.items() if name not in frame.columns})
     rows = rows.assign(indicator=indicator, unit=entry.unit, origin=weakest(files["origin"]), note="")
-    named = tables.with_labels(rows[[*COLUMNS, *rows.columns.difference(COLUMNS, sort=False)]])
+    first = [name for name in COLUMNS if name in rows.columns]
+    named = tables.with_labels(rows[[*first, *rows.columns.difference(first, sort=False)]])
     return named.astype({"value": float})
 
 
