@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from conftest import ROOT, write_raw
+from raw_mutations import MUTATIONS, Mutation, mutated
 from typer.testing import CliRunner
 
 from analysis import accounts, areas, danish
@@ -239,6 +240,7 @@ def moved(table, indicator, **choice):
     [
         # Every year, so that nothing jumps: the figures no longer lie where the people do.
         ({"FORD-01"}, lambda table: moved(table, "placements")),
+        ({"SPRING-05"}, lambda table: moved(table, "children_supported_share", year=2023)),
         ({"FORD-01", "SPRING-05"}, lambda table: moved(table, "recipients", category="bostoette", year=2023)),
         ({"FORD-01"}, lambda table: table.assign(area_code=table["area_code"].where(
             (table["indicator"] != "recipients") | (table["category"] != "krisecentre"),
@@ -255,6 +257,20 @@ def moved(table, indicator, **choice):
 def test_a_whole_table_that_is_spoiled(key_figures, said_before, rules_found, change):
     new = [finding for finding in plausibility.findings(change(key_figures)) if finding not in said_before]
     assert rules_found <= {finding.rule for finding in new if finding.severity == "ERROR"}
+
+
+def test_raw_rows_are_changed_as_declared():
+    files = {"T": ["OMRÅDE;ALDER;TID;INDHOLD", "000;5;2020K4;9", "101;5;2020K4;1,5", "147;6;2021K4;.."]}
+
+    def made(**change):
+        return mutated(Mutation("", "T", (), **change), files)["T"][1:]
+
+    assert made(where={"OMRÅDE": "@first"}, scale=10) == ["000;5;2020K4;9", "101;5;2020K4;15", "147;6;2021K4;.."]
+    assert made(where={"TID": "@final"}, drop=True) == ["000;5;2020K4;9", "101;5;2020K4;1,5"]
+    assert made(next_area=True, later={"TID": 1}) == ["000;5;2021K4;9", "147;5;2021K4;1,5", "101;6;2022K4;.."]
+    assert made(where={"ALDER": ["6"]}, codes={"OMRÅDE": {"147": "151"}}, put="3")[2] == "151;6;2021K4;3"
+    assert len({(one.table, one.name) for one in MUTATIONS}) == len(MUTATIONS)
+    assert {rule for one in MUTATIONS for rule in one.rules} <= set(rules.catalogue().rules)
 
 
 def cells(amounts):
@@ -375,6 +391,10 @@ def test_accounts_that_are_others_than_in_regk31(small, edition):
     control += [f"{code};52821;1;TOT;LOBM;{year};60000" for code in areas.municipalities() for year in YEARS]
     write_raw(small, "REGK31", "\n".join(control))
     assert not [f for f in expenditure.build(small, edition)[1] if f.rule.startswith("REGK-0") and f.rule > "REGK-03"]
+    write_raw(small, "REGK31", "\n".join(line for line in control if not line.startswith("157;52821;1;TOT;LOBM;2022")))
+    absent = [finding.text for finding in expenditure.build(small, edition)[1] if finding.rule == "DAEK-05"]
+    assert absent == ["Gentofte mangler i 2022."]
+    write_raw(small, "REGK31", "\n".join(control))
     gone = [line for line in account if not (line.startswith("157;52821;") and ";2022;" in line)]
     write_raw(small, "REGK100", "\n".join([gone[0], *scaled(gone[1:], ("161;52821", ";2023;"), 10)]))
     wrong = [finding.text for finding in expenditure.build(small, edition)[1] if finding.rule == "REGK-04"]

@@ -76,12 +76,16 @@ class UnitShift(_Declared):
 
 
 class Jump(_Declared):
-    """A change that is named: by at least this factor and this much."""
+    """A change that is named: by at least this factor and this much.
+
+    `order`: how alike (rank correlation) the municipalities' order must be in two years, for what has no size.
+    """
 
     rule: str
     indicators: tuple[str, ...]
     factor: float = Field(gt=1)
     amount: float
+    order: float = 0
 
 
 class PriceStep(_Declared):

@@ -80,7 +80,10 @@ def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
     accounted = facts.assign(code=facts["function"] + " gruppering " + facts["grouping"])
     findings += checks.gaps("REGK100", accounted, "funktion", by="GRUPPERING")
     findings += checks.absent_municipalities("REGK100", facts, edition.period.all)
-    findings += checks.function_totals(facts, _control(raw, edition))
+    control = _control(raw, edition)
+    if len(control):
+        findings += checks.absent_municipalities("REGK31", control, edition.period.all)
+    findings += checks.function_totals(facts, control)
     findings += checks.foreign_areas("REGK100", cells["area_code"])
     findings += checks.unit_shift("REGK100", "amount", facts)
     findings += checks.ownerships(municipal.assign(ownership=rows["EJER"]))

@@ -70,6 +70,10 @@ def jumps(rows: pd.DataFrame) -> list[Finding]:
             if len(hit) > limits.jumping_share * compared[cell] and not hit["note"].ne("").any():
                 text = f"springer fra {cell[3] - 1} til {cell[3]} i {len(hit)} af {compared[cell]} kommuner på én gang"
                 said.append(_found("SPRING-05", cell, text))
+        for cell, mine in _by_cell(both) if jump.order else []:
+            if mine["value"].rank().corr(mine["earlier"].rank()) < jump.order:
+                text = f"er fra {cell[3] - 1} til {cell[3]} ikke de samme kommuners: deres rækkefølge er en anden"
+                said.append(_found("SPRING-05", cell, text))
     return said
 
 
