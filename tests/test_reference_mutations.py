@@ -34,7 +34,7 @@ MUTATIONS = {
         ("{KOMPONENT: persons,", "{KOMPONENT: persons, KOMPONENT: cleared,", "key 'KOMPONENT' stands twice"),
         ("home_area: hovedstaden", "home_area: hovedstad", "home_area 'hovedstad' is not an area with key figures"),
         ('["081", "082"', '["086", "082"', "comparison_areas '086' is not an area with key figures"),
-        ("price_level: 2024", "price_level: 2014", "price_level 2014 must be 2024, the last year of accounts, or soon"),
+        ("price_level: 2024", "price_level: 2014", "price_level 2014 must lie in 2020-2024, or soon after"),
         ("price_index: pl_service", "price_index: pl_servce", "price_index.csv: index 'pl_servce' lacks 2020"),
         ("  REGK31: {years: {first: 2020, last: 2024}}\n", "", "tables does not name REGK31, which is in the raw"),
         ("  KRISE1: {", "  KRISE2: {", "tables.KRISE2 is neither in tables.yml nor the table of a form"),

@@ -36,8 +36,9 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
     # Before anything is read: what changes while the build runs must make it stale.
     inputs = build_inputs(edition, raw)
     files = raw_files(raw)
-    delivered = {file.sidecar.table for file in files}
-    reference.require_consistent(edition, sorted(delivered))
+    tables = {file.sidecar.table for file in files}
+    reference.require_consistent(edition, sorted(tables))
+    delivered = tables & set(edition.tables)
     absent = [table for table in edition.tables if table not in delivered]
     required = [table for table in absent if edition.tables[table].required]
     if required:

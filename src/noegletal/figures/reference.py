@@ -77,7 +77,7 @@ UNIQUE = {
 }
 DANISH_LETTERS = str.maketrans({"æ": "ae", "ø": "oe", "å": "aa"})
 FIXED_PRICES = "faste priser"
-# Prices are those of the last year of accounts, or of the budget or estimate after it.
+# Prices are those of a year of accounts, or of the budget or estimate after the last.
 LATEST_PRICES = 2
 
 
@@ -375,22 +375,24 @@ def _quality() -> Iterator[str]:
 
 
 def _edition(edition: Edition, delivered: Iterable[str]) -> Iterator[str]:
-    place, last = f"editions/{edition.name}.yml", edition.period.last
+    place, period = f"editions/{edition.name}.yml", edition.period
     for field, code in [("home_area", edition.home_area), *(("comparison_areas", c) for c in edition.comparison_areas)]:
         if code not in areas.reported_areas():
             yield f"{place}: {field} {code!r} is not an area with key figures; areas.csv has those"
-    if not last <= edition.price_level <= last + LATEST_PRICES:
-        yield f"{place}: price_level {edition.price_level} must be {last}, the last year of accounts, or soon after it"
+    if not period.first <= edition.price_level <= period.last + LATEST_PRICES:
+        yield f"{place}: price_level {edition.price_level} must lie in {period.first}-{period.last}, or soon after it"
     for table in edition.tables:
         if table not in table_shapes() and not form_of(table):
             yield f"{place}: tables.{table} is neither in tables.yml nor the table of a form"
     for table in (expenditure.lineage().table, population.lineage().table):
         if table not in edition.tables:
             yield f"{place}: tables must name {table}, which every key figure rests on"
-        elif not set(edition.period.all) <= set(edition.tables[table].years.all):
+        elif not set(period.all) <= set(edition.tables[table].years.all):
             yield f"{place}: tables.{table}.years must hold the period of the edition"
     for table in delivered:
-        if table not in edition.tables and (table in table_shapes() or form_of(table)):
+        shape = table_shapes().get(table)
+        # Rates that counts have replaced may stay where they lie.
+        if table not in edition.tables and (form_of(table) if shape is None else not shape.replaced_by):
             yield f"{place}: tables does not name {table}, which is in the raw folder; add it, or take the file away"
     for plan in edition.sections:
         for name in plan.reads.indicators:
