@@ -15,6 +15,7 @@ import psutil
 import pytest
 from conftest import ROOT
 from kernel_runs import wait_for
+from small_edition import looking_at
 from small_projects import PUBLISH
 
 import analysis
@@ -27,7 +28,6 @@ from noegletal.runner.execute import Job
 from noegletal.runner.report import run_report
 
 pytestmark = pytest.mark.long
-RAW = ROOT / "data" / "raw" / "2025"
 # Imported by every Python process of a worker and its kernels: notes each file they open in the folders named.
 WATCH = """
 import os, sys
@@ -157,14 +157,13 @@ def frail(tmp_path_factory):
 
 
 @pytest.fixture
-def driver(project, monkeypatch):
+def driver(project):
     """Runs the report of the project from this process; returns what is told of it by area and section."""
-    monkeypatch.setenv("NOEGLETAL_ROOT", str(project.root))
 
     def run(scheduler, *places, only=()):
         codes = [find_area(place) for place in places or ["hovedstaden"]]
         reports, _ = run_report(
-            load_edition("2025"), codes, only=list(only), formats=[], out=project.out, raw=RAW,
+            load_edition("2025"), codes, only=list(only), formats=[], out=project.out, raw=project.raw,
             processed=project.processed, workers=1, scheduler=scheduler,
         )  # fmt: skip
         return {
@@ -173,7 +172,8 @@ def driver(project, monkeypatch):
             for outcome in place.outcomes
         }
 
-    return run
+    with looking_at(project.root):
+        yield run
 
 
 def sections(folder):
@@ -249,7 +249,7 @@ def test_a_worker_with_another_library_is_refused_also_when_it_joins_later(proje
     with (other / "analysis" / "measures.py").open("a", encoding="utf-8") as module:
         module.write("# another line\n")
     with ThreadPoolExecutor(1) as pool:
-        run = pool.submit(driver, dask.address, "hovedstaden", "101", "147", "151")
+        run = pool.submit(driver, dask.address, "hovedstaden", "101", "147", "159")
         wait_for(began.exists, 100)
         address = dask.worker("other", PYTHONPATH=os.pathsep.join([str(other), dask.environment["PYTHONPATH"]]))
         refused = (

@@ -25,6 +25,7 @@ import yaml
 from conftest import REFERENCE, ROOT, rewrite_raw, thorough, write_raw
 from hypothesis import given
 from hypothesis import strategies as st
+from small_edition import SmallEdition, looking_at
 from small_projects import Project
 from statbank_server import StatBank, table_from_csv
 from test_folders import elsewhere_held, interrupted, killed, steps
@@ -976,8 +977,9 @@ def test_key_figures_of_fetched_data_are_those_of_the_source(edition, source, tm
 
 @pytest.mark.needs("pango", "poppler")
 @pytest.mark.long
-def test_what_fetch_and_import_write_goes_through_every_form_of_a_report(source, tmp_path):
-    project = Project(tmp_path / "project", tmp_path / "processed")
+def test_what_fetch_and_import_write_goes_through_every_form_of_a_report(small_root, tmp_path):
+    source = SmallEdition(small_root).raw
+    project = Project(tmp_path / "project", tmp_path / "processed", small_root)
     raw, saved = tmp_path / "live", tmp_path / "saved.csv"
     years = {"first": 2024, "last": 2024}
     declared = yaml.safe_load(project.edition.read_text(encoding="utf-8"))
@@ -993,7 +995,8 @@ def test_what_fetch_and_import_write_goes_through_every_form_of_a_report(source,
 
     def done(*arguments):
         options = ["--edition", "2025", "--raw", raw]
-        result = CliRunner().invoke(app, [*map(str, [*arguments, *options])], env={"NOEGLETAL_ROOT": str(project.root)})
+        with looking_at(project.root):
+            result = CliRunner().invoke(app, [*map(str, [*arguments, *options])])
         assert result.exit_code == 0, result.output + repr(result.exception)
 
     with StatBank({name: as_statbank(source, name) for name in ("REGK100", "FOLK1A", "ISBU02")}) as bank:
