@@ -7,6 +7,7 @@ from conftest import ROOT, write_raw
 
 from analysis.edition import load_edition
 from analysis.errors import InputError
+from analysis.herberg.rules import rules as shelter_rules
 from analysis.prices import deflators
 from noegletal import rules
 from noegletal.figures import reference
@@ -221,6 +222,7 @@ def read_everything():
     edition = load_edition("2025")
     delivered = ("REGK100", "REGK31", "FOLK1A", "FOLK1B", "KOMPONENT")
     reference.require_consistent(edition, delivered)
+    shelter_rules()
     corrections.load_corrections()
     deflators(edition)
 

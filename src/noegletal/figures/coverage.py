@@ -23,15 +23,20 @@ class Sizes:
     def __init__(self, table: pd.DataFrame) -> None:
         """Take them from key figures."""
         people = table[(table["indicator"] == "population") & table["area_code"].isin(areas.municipalities())]
-        wide = people.pivot(index=["category", "area_code"], columns="year", values="value")
-        self._by_year = wide.astype(float).ffill(axis=1).bfill(axis=1)
+        wide = people.pivot(index=["category", "area_code"], columns="year", values="value").astype(float)
+        wide = wide.ffill(axis=1).bfill(axis=1)
+        self._first, self._last = wide.columns.min(), wide.columns.max()
+        self._of: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
+        known = wide.reset_index().melt(id_vars=["category", "area_code"]).dropna()
+        for band, area, year, persons in known.itertuples(index=False, name=None):
+            self._of[band, year][area] = persons
 
     def share(self, members: list[str], present: list[str], band: str, year: int) -> float:
         """The share of the persons of an age band that live in the municipalities present; 0 where that is unknown."""
-        years = self._by_year.columns
-        sizes = self._by_year.loc[band][min(max(year, years.min()), years.max())].reindex(members)
-        share = sizes[present].sum() / sizes.sum(skipna=False)
-        return 0.0 if pd.isna(share) else float(share)
+        sizes = self._of[band, min(max(year, self._first), self._last)]
+        if not sizes.keys() >= set(members):
+            return 0.0
+        return sum(sizes[code] for code in present) / (sum(sizes[code] for code in members) or 1.0)
 
 
 def told(table: pd.DataFrame, sizes: Sizes, least: float) -> pd.DataFrame:

@@ -15,7 +15,6 @@ from analysis.catalogue import CountedTable, catalogue
 from analysis.declared import read_rows
 from analysis.edition import Edition, reference_folder
 from analysis.errors import DeclaredError
-from analysis.herberg.rules import rules as shelter_rules
 from analysis.prices import price_index
 from analysis.rows import COLUMNS, ORIGINS, STATUSES, Severity, labels
 from noegletal import rules
@@ -83,8 +82,6 @@ LATEST_PRICES = 2
 
 def require_consistent(edition: Edition, delivered: Iterable[str] = ()) -> None:
     """Refuse reference data, or an edition, of which a part does not fit another; `delivered` are the raw tables."""
-    # No key figure rests on them, but a section would fail only after all else is made.
-    shelter_rules()
     plan = chain(_labels(), _bands(), _tables(), _index(), _indicators(), _quality(), _edition(edition, delivered))
     for rule, problems in (("REF-01", chain(_areas(), _categories())), ("KONT-01", _accounts()), ("REF-01", plan)):
         for problem in problems:

@@ -57,11 +57,16 @@ class Tables:
         self._kept: dict[tuple[Hashable, ...], Any] = {}
 
     def without(self, left_out: frozenset[str]) -> "Tables":
-        """The same as if some municipalities had delivered nothing."""
-        kept = {name: self.facts[name] for name in self.facts}
-        by_area = {name: frame for name, frame in kept.items() if "area_code" in frame.columns}
-        kept |= {name: frame[~frame["area_code"].isin(left_out)] for name, frame in by_area.items()}
-        return Tables(self.edition, kept)
+        """The same as if some municipalities had delivered nothing; what was made by municipality is not made again."""
+
+        def others(value: Any) -> Any:
+            by_area = isinstance(value, pd.DataFrame) and "area_code" in value.columns
+            return value[~value["area_code"].isin(left_out)] if by_area else value
+
+        same = Tables(self.edition, {name: others(self.facts[name]) for name in self.facts})
+        same._kept = {key: others(value) for key, value in self._kept.items()}
+        same.persons, same.october = others(self.persons), others(self.october)
+        return same
 
     def once(self, key: tuple[Hashable, ...], made: Callable[[], Any]) -> Any:
         """What `made` gives, made once for each key."""
