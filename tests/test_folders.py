@@ -261,7 +261,7 @@ def test_a_build_that_cannot_be_put_in_place(tiny_raw, edition, tmp_path, refuse
         assert (out / name).read_text(encoding="utf-8") == "of an earlier build"
     assert json.loads((out / "build.json").read_text(encoding="utf-8"))["raw"] == str(tiny_raw)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "raw"]
-    write_raw(tiny_raw, "FOLK1A", (tiny_raw / "FOLK1A.csv").read_text(encoding="utf-8").replace(";10", ";20"))
+    write_raw(tiny_raw, "FOLK1A", (tiny_raw / "FOLK1A.csv").read_text(encoding="utf-8").replace(";10", ";9"))
     untouched(out, refused, lambda: build_edition(edition, tiny_raw, out))
 
 

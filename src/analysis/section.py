@@ -210,8 +210,9 @@ class Section:
 
         Where rows are of some of an area's municipalities, it says of how many.
         """
-        of = measures.lacking(rests_on)
-        return Claim(f"{text} ({of})" if of and text else text, rests_on, kind)
+        claim = Claim(text, rests_on, kind)
+        of = measures.lacking(rests_on) if text else ""
+        return Claim(f"{text} ({of})", rests_on, kind) if of else claim
 
     def figure(
         self, output: str, chart: Figure | Axes, *, title: str, data: pd.DataFrame | None = None, reading: str = "",
