@@ -110,7 +110,7 @@ def test_a_new_kind_is_one_class_and_an_entry(new_kind, edition, processed, tmp_
     guarded = edition.model_copy(update={"disclosure": policy})
     shown = disclosure.suppressed(table, guarded)
     few = shown[(shown["indicator"] == "children_notified") & (shown["status"] == "suppressed")]
-    keys = ["area_code", "category", "year"]
+    keys = ["area_code", "category", "year", "variant"]
     both = few.merge(shown[shown["indicator"] == "notified_again_share"], on=keys, suffixes=("", "_share"))
     assert len(both)
     assert set(both["status_share"]) == {"suppressed"}

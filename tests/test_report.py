@@ -439,7 +439,9 @@ def with_gaps(tmp_path_factory):
         "--only", "01_udgifter", "--only", "02_boern_og_unge", "--only", "05_voksne", "--format", "site",
         "--out", folder / "out", "--raw", raw, "--processed", folder / "processed",
     )  # fmt: skip
-    assert result.returncode == 0, result.stdout + result.stderr
+    # The printed numbers that rest on Frederiksberg deviate.
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "printed numbers deviate" in result.stdout + result.stderr
     return folder / "out" / "2025"
 
 
