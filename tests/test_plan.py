@@ -275,7 +275,8 @@ def with_one_value_changed(edition, tmp_path_factory):
             if row[area] == "101" and row[time] == "2024" and row[-1] not in ("..", "0")
         )
         *codes, value = lines[place].split(";")
-        return [*lines[:place], ";".join([*codes, value.split(",")[0] + "9,5"]), *lines[place + 1 :]]
+        more = f"{float(value.replace(',', '.')) * 1.02:.1f}".replace(".", ",")
+        return [*lines[:place], ";".join([*codes, more]), *lines[place + 1 :]]
 
     title = yaml.safe_load((raw / "HAND05.yml").read_text(encoding="utf-8"))["title"]
     rewrite_raw(raw, "HAND05", change, title=title)

@@ -74,13 +74,18 @@ def test_children_notified_are_the_genuine_rate_times_population(single, referen
     rates = rates[rates["ADMKOM"].isin(reference.municipalities) & (rates["TID"] <= YEARS[-1])]
     people = single[single["age"] <= 17].groupby(["OMRÅDE", "TID"])["INDHOLD"].sum()
     total = read_table(RAW, "UND2").query("UNDERRET == '00'").set_index(["ADMKOM", "TID"])["INDHOLD"]
+    # Læsø's rate is printed as 0 in three years in which its counts have no row.
+    keys = pd.MultiIndex.from_frame(rates[["ADMKOM", "TID"]])
+    assert (rates["INDHOLD"][~keys.isin(total.index)] == 0).all()
+    assert total.index.isin(keys).all()
+    total = total.reindex(keys, fill_value=0)
     for row in rates.itertuples():
         if math.isnan(row.INDHOLD):
             assert math.isnan(total[row.ADMKOM, row.TID])
         else:
             expected = math.floor(row.INDHOLD * people[row.ADMKOM, f"{row.TID}K1"] / 1000 + 0.5)
             assert total[row.ADMKOM, row.TID] == expected
-    assert len(total) == len(rates) > 950
+    assert len(rates) > 950
 
 
 def test_classes_of_children_add_to_the_total():
