@@ -68,15 +68,14 @@ def thorough(examples, **more):
     return decorated
 
 
-# What runs whole reports, or a project of its own, belongs to the long tests; one of them shows early that all is well.
+# What runs whole reports, or a project of its own, belongs to the long tests.
 WHOLE_RUNS = {"reports", "published"}
-SHOWS_EARLY = "test_everything_is_made_by_default_and_again_only_when_it_must"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
-        if WHOLE_RUNS & set(item.fixturenames) and item.originalname != SHOWS_EARLY:
+        if WHOLE_RUNS & set(item.fixturenames):
             item.add_marker(pytest.mark.long)
 
 

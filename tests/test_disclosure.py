@@ -297,6 +297,7 @@ def test_a_figure_of_all_beside_one_of_the_same_every_year_gives_nobody_away(gua
         assert_protected(truth, pd.concat([standard, truth[truth["variant"] == PANEL]]))
 
 
+@pytest.mark.long
 @settings(max_examples=10, deadline=None)
 @given(counts=counts_drawn, earlier=counts_drawn)
 def test_no_two_years_give_a_small_count_away(guarded, counts, earlier):

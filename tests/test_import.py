@@ -930,7 +930,7 @@ def test_no_other_text_becomes_a_number(text):
     assert found in (plain, plain.replace(".", ",")) or (plain, found) == ("-", "0") or set(plain) == {"."}
 
 
-@pytest.mark.parametrize("kind", ["long, labels", "matrix csv", "px"])
+@pytest.mark.parametrize("kind", ["long, labels", pytest.param("matrix csv", marks=pytest.mark.long), "px"])
 def test_a_cut_file_is_refused_or_has_no_wrong_number(kind, tmp_path):
     path = FORMATS[kind](tmp_path, "ISBU02", small())
     content = path.read_bytes()

@@ -117,7 +117,8 @@ def test_nothing_is_said_of_figures_that_are_all_missing(notebook, built, monkey
     assert [text for text in own if DIRECTION.search(text)] == []
 
 
-@pytest.mark.parametrize("year", ["first", pytest.param("last", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("year", ["first", "last"])
 @pytest.mark.parametrize("notebook", [name for name in NOTEBOOKS if not name.startswith("08")])
 def test_nothing_has_moved_from_or_to_a_year_without_figures(notebook, year, built, edition, monkeypatch):
     years = built.whole["year"]

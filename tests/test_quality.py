@@ -183,31 +183,29 @@ def test_units_of_persons_counts_and_rates(small, tmp_path, edition):
     ]
 
 
-def changed(table, value, indicator, **choice):
+def changed(table, area, value, indicator, **choice):
     """Key figures with the value of one municipality's cell changed; `value` may be a function of the old one."""
-    choice = {"area_code": "157", "variant": "standard"} | choice
-    hit = table["indicator"] == indicator
-    for column, wanted in choice.items():
+    hit = (table["indicator"] == indicator) & (table["area_code"] == area)
+    for column, wanted in ({"variant": "standard"} | choice).items():
         hit &= table[column] == wanted
     assert hit.sum() == 1
-    table = table.copy()
-    table.loc[hit, "value"] = value(table.loc[hit, "value"].item()) if callable(value) else value
-    return table
+    return table.assign(value=table["value"].mask(hit, value(table["value"]) if callable(value) else value))
 
 
 BOTILBUD = {"population_group": "voksne", "category": "botilbud"}
+# What is spoiled of a municipality's key figures, and in which: one each, so that one run of the rules sees them all.
 FIGURE_CASES = {
-    "NAEVN-01": lambda table: changed(table, 0, "population", category="0-22", year=2022),
-    "FORT-01": lambda table: changed(table, -1, "expenditure_current", **BOTILBUD, year=2022),
-    "SPRING-01": lambda table: changed(table, lambda old: 3 * old, "expenditure_current", **BOTILBUD, year=2024),
-    "SPRING-02": lambda table: changed(table, lambda old: 3 * old, "recipients", **BOTILBUD, year=2024),
-    "SPRING-03": lambda table: changed(table, lambda old: old / 2, "population", category="18-66", year=2024),
-    "SPRING-04": lambda table: changed(table, lambda old: 3 * old, "children_supported_share", year=2025),
-    "NAEVN-02": lambda table: changed(table, 0, "recipients", **BOTILBUD, year=2024),
-    "NAEVN-03": lambda table: changed(table, 4, "recipients", **BOTILBUD, year=2024),
-    "NIVEAU-01": lambda table: changed(table, lambda old: 12 * old, "expenditure_current", **BOTILBUD, year=2024),
-    "NIVEAU-02": lambda table: changed(table, lambda old: 4 * old, "recipients", **BOTILBUD, year=2021),
-    "IDENT-02": lambda table: changed(table, 100, "notifications", year=2022),
+    "NAEVN-01": ("Gentofte", 0, "population", {"category": "0-22", "year": 2022}),
+    "FORT-01": ("Aarhus", -1, "expenditure_current", BOTILBUD | {"year": 2022}),
+    "SPRING-01": ("Aalborg", lambda old: 3 * old, "expenditure_current", BOTILBUD | {"year": 2024}),
+    "SPRING-02": ("Odense", lambda old: 3 * old, "recipients", BOTILBUD | {"year": 2024}),
+    "SPRING-03": ("Esbjerg", lambda old: old / 2, "population", {"category": "18-66", "year": 2024}),
+    "SPRING-04": ("Vejle", lambda old: 3 * old, "children_supported_share", {"year": 2025}),
+    "NAEVN-02": ("Randers", 0, "recipients", BOTILBUD | {"year": 2024}),
+    "NAEVN-03": ("Kolding", 4, "recipients", BOTILBUD | {"year": 2024}),
+    "NIVEAU-01": ("Horsens", lambda old: 12 * old, "expenditure_current", BOTILBUD | {"year": 2024}),
+    "NIVEAU-02": ("Herning", lambda old: 6 * old, "recipients", BOTILBUD | {"year": 2021}),
+    "IDENT-02": ("Silkeborg", 100, "notifications", {"year": 2022}),
 }
 
 
@@ -217,12 +215,20 @@ def said_before(key_figures):
     return plausibility.findings(key_figures)
 
 
+@pytest.fixture(scope="module")
+def said_of_spoiled(key_figures, said_before):
+    table = key_figures
+    for area, value, indicator, choice in FIGURE_CASES.values():
+        table = changed(table, areas.find_area(area), value, indicator, **choice)
+    return [finding for finding in plausibility.findings(table) if finding not in said_before]
+
+
 @pytest.mark.parametrize("rule", FIGURE_CASES)
-def test_figures_that_are_spoiled(key_figures, said_before, rule):
-    new = [finding for finding in plausibility.findings(FIGURE_CASES[rule](key_figures)) if finding not in said_before]
-    said = next(finding for finding in new if finding.rule == rule)
+def test_figures_that_are_spoiled(said_of_spoiled, said_before, rule):
+    area = FIGURE_CASES[rule][0]
+    assert not any(area in finding.text for finding in said_before if finding.rule == rule)
+    said = next(finding for finding in said_of_spoiled if finding.rule == rule and area in finding.text)
     assert said.severity == rules.catalogue().rules[rule].severity
-    assert "Gentofte" in said.text
 
 
 def moved(table, indicator, **choice):
@@ -404,8 +410,8 @@ def test_accounts_that_are_others_than_in_regk31(small, edition):
 
 
 VINTAGE_CASES = {
-    "VINT-01": lambda table: changed(table, lambda old: 1.2 * old, "expenditure_current", **BOTILBUD, year=2021),
-    "VINT-02": lambda table: changed(table, float("nan"), "recipients", **BOTILBUD, year=2021).assign(
+    "VINT-01": lambda table: changed(table, "157", lambda old: 1.2 * old, "expenditure_current", **BOTILBUD, year=2021),
+    "VINT-02": lambda table: changed(table, "157", float("nan"), "recipients", **BOTILBUD, year=2021).assign(
         status=lambda rows: rows["status"].mask(rows["value"].isna() & rows["status"].eq("final"), "missing")
     ),
 }
@@ -421,9 +427,7 @@ def test_figures_against_an_earlier_vintage(key_figures, rule):
 
 def test_the_largest_are_named_and_the_rest_counted(key_figures):
     for code in ("101", "147", "151", "157", "159", "161"):
-        key_figures = changed(
-            key_figures, lambda old: 3 * old, "expenditure_current", **BOTILBUD, year=2024, area_code=code
-        )
+        key_figures = changed(key_figures, code, lambda old: 3 * old, "expenditure_current", **BOTILBUD, year=2024)
     said = [finding.text for finding in plausibility.findings(key_figures) if finding.rule == "SPRING-01"]
     assert len(said) == 1
     assert said[0].startswith("Udgifter i løbende priser, Botilbud springer fra 2023 til 2024: København (fra ")

@@ -44,6 +44,7 @@ def test_it_has_every_file_of_the_embedded_edition(small):
     assert files == {path.relative_to(ROOT / "data/reference") for path in (ROOT / "data/reference").rglob("*")}
 
 
+@pytest.mark.long
 def test_what_is_changed_is_built(small):
     keys = ["indicator", "area_code", "population_group", "category", "year", "variant"]
     before = small.figures.set_index(keys)["value"]

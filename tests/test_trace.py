@@ -42,6 +42,7 @@ def leaves(step):
     return [step] if step.rows is not None else [leaf for part in step.steps for leaf in leaves(part)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("indicator", KEY_FIGURE_INDICATORS)
 def test_the_rows_give_the_key_figure(evidence, indicator):
     """A spread of every indicator: each area kind, each variant, and every kind of gap."""

@@ -3,8 +3,9 @@
 import contextlib
 import json
 import tempfile
+from collections.abc import Callable
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +17,7 @@ from analysis.danish import listed, number, rounded
 from analysis.declared import read_declared, read_rows
 from analysis.edition import KEY_FIGURES, Edition, reference_folder
 from analysis.errors import InputError
-from analysis.rows import weakest
+from analysis.rows import PANEL, weakest
 from noegletal.figures.freshness import PAGE_CODE, build_record, code_digest, digest, folder_digest
 
 COMPARISONS = "comparisons.json"
@@ -146,7 +147,8 @@ def compare(edition: Edition, processed: Path) -> list[Comparison]:
     declared = declarations()
     table = pd.read_parquet(processed / KEY_FIGURES)
     printed = published(edition)
-    first = {row["id"]: _compared(row, declared, table) for _, row in printed.iterrows()}
+    read = _reader(table)
+    first = {row["id"]: _compared(row, declared, read) for _, row in printed.iterrows()}
     results = []
     for row in printed.itertuples():
         result = first[row.id]
@@ -174,11 +176,36 @@ def deviations_gone(edition: Edition, comparisons: list[Comparison]) -> list[str
     return [f"{one.id} is declared under printed.deviations in {file}, but is {one.status}; delete it" for one in found]
 
 
-def _compared(row: pd.Series, declared: Declared, table: pd.DataFrame) -> Comparison:
+def _reader(table: pd.DataFrame) -> Callable[..., pd.DataFrame]:
+    """How printed rows read key figures: at two years, as they are or derived. Many rows ask for the same."""
+    by_indicator = dict(list(table.groupby("indicator")))
+    panels = table[table["variant"] == PANEL]
+
+    @cache
+    def read(
+        indicator: str,
+        group: str,
+        variant: str,
+        years: tuple[int, int],
+        derive: str = "level",
+        parts: tuple[str, ...] = (),
+    ) -> pd.DataFrame:
+        rows = by_indicator.get(indicator, table[:0])
+        rows = rows[(rows["population_group"] == group) & (rows["variant"] == variant) & rows["year"].isin(years)]
+        rows = measures.with_panel(rows, panels)
+        if derive == "share":
+            return measures.share(rows, list(parts))
+        derived = {"growth": measures.growth, "change": measures.change}.get(derive)
+        return derived(rows, *years) if derived else rows
+
+    return read
+
+
+def _compared(row: pd.Series, declared: Declared, read: Callable[..., pd.DataFrame]) -> Comparison:
     decimals = int(row["decimals_printed"])
     shown = Decimal(row["value"])
     facts = {"id": row["id"], "printed": float(shown), "tolerance": 0.5 * 10**-decimals}
-    rows, reason = _computed(row, declared, table)
+    rows, reason = _computed(row, declared, read)
     if rows is None:
         return Comparison(status="not_computable", basis="genuine", computed=None, reason=reason, **facts)
     computed = float(rows["value"]) / SCALES[row["unit"]]
@@ -188,7 +215,7 @@ def _compared(row: pd.Series, declared: Declared, table: pd.DataFrame) -> Compar
     return Comparison(status="match" if agrees else "deviates", basis=basis, computed=computed, reason=reason, **facts)
 
 
-def _computed(row: pd.Series, declared: Declared, table: pd.DataFrame) -> tuple[pd.Series | None, str]:
+def _computed(row: pd.Series, declared: Declared, read: Callable[..., pd.DataFrame]) -> tuple[pd.Series | None, str]:
     """The computed row behind a printed one, or none and the reason."""
     if row["measure"] not in declared.measures:
         return None, f"intet nøgletal svarer til målet {row['measure']!r}"
@@ -199,22 +226,16 @@ def _computed(row: pd.Series, declared: Declared, table: pd.DataFrame) -> tuple[
     extreme = declared.areas.get(row["area"])
     codes = areas.regions() if extreme else [areas.find_area(row["area"])]
     first, last = int(row["period_start"]), int(row["period_end"])
-    wanted = (
-        (table["indicator"] == indicator)
-        & table["area_code"].isin(codes)
-        & (table["population_group"] == group)
-        & (table["variant"] == variant)
-    )
-    rows = measures.with_panel(table[wanted & table["year"].isin([first, last])], table)
-    if measure.derive == "share":
-        rows = measures.share(rows, accounts.siblings(group, category))
-    rows = rows[rows["category"] == category]
+    asked = (indicator, group, variant, (first, last))
+
+    def of_row(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows[rows["area_code"].isin(codes) & (rows["category"] == category)]
+
+    rows = of_row(read(*asked))
     if set(rows["year"]) != {first, last}:
         return None, f"{indicator} findes ikke for {row['area']}, {row['category']}, {first}-{last}"
-    if measure.derive == "growth":
-        rows = measures.growth(rows, first, last)
-    elif measure.derive == "change":
-        rows = measures.change(rows, first, last)
+    parts = tuple(accounts.siblings(group, category)) if measure.derive == "share" else ()
+    rows = of_row(read(*asked, measure.derive, parts))
     # A missing one comes out at either end: it may be the extreme.
     highest = extreme == "max"
     ordered = rows[rows["year"] == last].sort_values("value", na_position="last" if highest else "first")
