@@ -231,6 +231,24 @@ def test_figures_that_are_spoiled(said_of_spoiled, said_before, rule):
     assert said.severity == rules.catalogue().rules[rule].severity
 
 
+def test_a_figure_says_in_its_note_what_a_rule_found_about_it(key_figures, said_of_spoiled):
+    marked = plausibility.noted(key_figures, said_of_spoiled)
+    new = marked[marked["note"] != key_figures["note"]]
+    assert marked.drop(columns="note").equals(key_figures.drop(columns="note")), "no figure changes"
+    said = {
+        (area, name): set(rows["note"]) for (area, name), rows in new.groupby(["area_code", "indicator"], sort=False)
+    }
+    odense, vejle = (areas.find_area(name) for name in ("Odense", "Vejle"))
+    springs, level = "springer meget fra året før", "ligger uden for det sædvanlige"
+    assert said[odense, "recipients"] == {f"Odense {springs}; Odense {level}"}
+    # So does what is computed from it.
+    assert said[odense, "unit_cost"] == said[odense, "recipients"]
+    assert said[vejle, "children_supported"] == {f"Vejle {springs}"}
+    assert set(new.loc[new["area_code"] == odense, "category"]) == {"botilbud"}
+    assert set(new["area_code"]) <= {areas.find_area(case[0]) for case in FIGURE_CASES.values()}
+    assert plausibility.noted(marked, said_of_spoiled).equals(marked), "said once"
+
+
 def moved(table, indicator, **choice):
     """Key figures in which each municipality has the figure of the one before it by code."""
     hit = (table["indicator"] == indicator) & table["area_code"].isin(areas.municipalities())
@@ -560,7 +578,7 @@ def test_the_command(command, small, tmp_path):
     assert "0 FATAL, 0 ERROR" in sound.output
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     found = json.loads(command("--json").output)
-    assert {"rule", "severity", "table", "text", "what"} == set(found[0])
+    assert {"rule", "severity", "table", "text", "about", "what"} == set(found[0])
     assert "DAEK-02" in {finding["rule"] for finding in found}
 
     write_raw(small, "REGK100", "\n".join(ACCOUNT_CASES["ENHED-01"](account_lines())))

@@ -22,7 +22,10 @@ Size = Literal["amount", "count", "population", "rate"]
 
 
 class Finding(BaseModel):
-    """One thing a rule found: which rule, how serious, in which table, and a Danish sentence."""
+    """One thing a rule found: which rule, how serious, in which table, and a Danish sentence.
+
+    `about`: the municipalities, categories (empty: all of the table) and years whose key figures it is about.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,6 +33,7 @@ class Finding(BaseModel):
     severity: Severity
     table: str
     text: str
+    about: tuple[tuple[str, str, int], ...] = ()
 
 
 class BlockedError(InputError):
@@ -49,12 +53,16 @@ class _Declared(BaseModel):
 
 
 class Rule(_Declared):
-    """A rule: how serious, where it looks, what it says and what that means."""
+    """A rule: how serious, where it looks, what it says and what that means.
+
+    `mark`: what is said of a municipality in the note of each key figure that a finding is about.
+    """
 
     severity: Severity
     scope: str
     what: str
     explanation: str
+    mark: str = ""
 
 
 class Kinds(_Declared):
@@ -227,12 +235,12 @@ def catalogue() -> Catalogue:
     return read_declared(path, Catalogue)
 
 
-def found(rule: str, table: str, text: str) -> Finding:
+def found(rule: str, table: str, text: str, about: Iterable[tuple[str, str, int]] = ()) -> Finding:
     """A finding with the severity that quality.yml gives its rule. Errors: it gives none."""
     rules = catalogue().rules
     if rule not in rules:
         raise DeclaredError(f"quality.yml: rule {rule} is not declared: add it with severity and text ({text})")
-    return Finding(rule=rule, severity=rules[rule].severity, table=table, text=text)
+    return Finding(rule=rule, severity=rules[rule].severity, table=table, text=text, about=tuple(about))
 
 
 def refusal(error: InputError) -> Finding:

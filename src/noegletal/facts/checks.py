@@ -74,15 +74,16 @@ def _absent(rule: str, table: str, absent: set[str], year: int) -> list[Finding]
     if not absent:
         return []
     names = listed([areas.name(code) for code in sorted(absent)])
-    text = f"{names} mangler i {year}; summer, som kommunerne indgår i, vises som manglende."
+    text = f"{names} mangler i {year}; summer er af de andre kommuner."
     return [found(rule, table, text if rule == "DAEK-01" else f"{names} mangler i {year}.")]
 
 
 def gaps(table: str, rows: pd.DataFrame, named: str, *, by: str = "") -> list[Finding]:
     """HUL-01, HUL-02: rows left out that a good part of a municipality's figures usually stands on.
 
-    `rows`: area_code, year, code, value; `named` says what a code is. What most municipalities lack in a year is not a
-    gap of one of them. A municipality without any row in a year is missing, and not looked at.
+    `rows`: area_code, year, code, value, and category where a code has one; `named` says what a code is. What most
+    municipalities lack in a year is not a gap of one of them. A municipality without any row in a year is missing, and
+    not looked at.
     """
     limits = catalogue().thresholds
     limit = limits.gaps[f"{table}.{by}" if by else table]
@@ -102,6 +103,7 @@ def gaps(table: str, rows: pd.DataFrame, named: str, *, by: str = "") -> list[Fi
     usual = share.mul(total, level="area_code")
     common = there.groupby("code").transform("sum").div(ever.groupby("code").transform("sum"), axis=0) >= COMMON
     lacking = delivered & ~there & common & (usual.abs() >= limit.at_least).to_numpy()[:, None]
+    category_of = dict(zip(rows["code"], rows["category"], strict=True)) if "category" in rows else {}
     findings = []
     for rule, hit in (("HUL-01", share >= limit.error), ("HUL-02", (share >= limit.warning) & (share < limit.error))):
         for year, mine in lacking[hit].items():
@@ -112,7 +114,9 @@ def gaps(table: str, rows: pd.DataFrame, named: str, *, by: str = "") -> list[Fi
                 f"{areas.name(area)} {named} {code} (plejer at være {number(100 * size, 1)} pct. af kommunens tal)"
                 for (area, code), size in sizes.items()
             ]
-            findings.append(found(rule, table, f"I {year} mangler rækkerne for {of_largest(texts)}; de tæller som 0."))
+            about = [(area, category_of.get(code, ""), year) for area, code in sizes.index]
+            text = f"I {year} mangler rækkerne for {of_largest(texts)}; de tæller som 0."
+            findings.append(found(rule, table, text, about))
     return findings
 
 
@@ -413,7 +417,7 @@ def unauthorised(expenditure: pd.DataFrame) -> list[Finding]:
             [f"{areas.name(row.Index[1])} ({number(100 * row.part / row.whole, 1)} pct.)" for row in rows.itertuples()]
         )
         text = f"Gruppering {limit.grouping} (ikke-autoriseret) har en stor del af udgifterne i {year}: {named}."
-        findings.append(found("GODK-01", "REGK100", text))
+        findings.append(found("GODK-01", "REGK100", text, [(area, "", year) for _, area in rows.index]))
     return findings
 
 

@@ -79,6 +79,7 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
     table = disclosure.suppressed(table, edition)
     findings = disclosure.without_figures(findings, edition) + plausibility.findings(table)
     rules.require_sound(findings)
+    table = plausibility.noted(table, findings)
     _write(
         processed, facts, table, findings, files, {"raw": str(raw.resolve()), "inputs": digest(inputs), "parts": inputs}
     )

@@ -26,6 +26,25 @@ def findings(table: pd.DataFrame) -> list[Finding]:
     return [*found_here, *levels(table), *out_of_order(table)]
 
 
+def noted(table: pd.DataFrame, said: list[Finding]) -> pd.DataFrame:
+    """The key figures, each with what findings say of it in its note, also where it is computed from such figures."""
+    marks = {name: rule.mark for name, rule in rules.catalogue().rules.items()}
+    known = table[(table["variant"] == accounts.STANDARD) & table["value"].notna()]
+    by_indicator = dict(list(known[[*CELL, "area_code"]].groupby("indicator")))
+    notes = table["note"].to_dict()
+    for finding in said:
+        cells, sources = set(finding.about), set(finding.table.split(", "))
+        for name, rows in by_indicator.items() if marks[finding.rule] else ():
+            if not sources <= set(indicators()[name].sources):
+                continue
+            for row in rows[rows["area_code"].isin({area for area, _, _ in cells})].itertuples():
+                if not cells.isdisjoint((row.area_code, category, row.year) for category in (row.category, "")):
+                    mark = f"{areas.name(row.area_code)} {marks[finding.rule]}"
+                    if mark not in notes[row.Index]:
+                        notes[row.Index] = f"{notes[row.Index]}; {mark}".removeprefix("; ")
+    return table.assign(note=pd.Series(notes, dtype=table["note"].dtype))
+
+
 def _municipal(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of municipalities in the standard reading, of categories that are not sums of others."""
     sums = accounts.categories()
@@ -55,7 +74,7 @@ def negative_expenditure(rows: pd.DataFrame) -> list[Finding]:
     both = _with_earlier_year(rows[rows["indicator"] == KRONER])
     limit = rules.catalogue().thresholds.negative_after_kroner
     wrong = both[(both["value"] < 0) & (both["earlier"] >= limit)]
-    return [_found("FORT-01", cell, f"er negativ i {cell[3]}: {_changes(hit)}") for cell, hit in _by_cell(wrong)]
+    return [_found("FORT-01", cell, f"er negativ i {cell[3]}: {_changes(hit)}", hit) for cell, hit in _by_cell(wrong)]
 
 
 def jumps(rows: pd.DataFrame) -> list[Finding]:
@@ -66,7 +85,7 @@ def jumps(rows: pd.DataFrame) -> list[Finding]:
         both = _with_earlier_year(rows[rows["indicator"].isin(jump.indicators)])
         compared = both.groupby(CELL).size()
         for cell, hit in _by_cell(_jumping(both, jump)):
-            said.append(_found(jump.rule, cell, f"springer fra {cell[3] - 1} til {cell[3]}: {_changes(hit)}"))
+            said.append(_found(jump.rule, cell, f"springer fra {cell[3] - 1} til {cell[3]}: {_changes(hit)}", hit))
             if len(hit) > limits.jumping_share * compared[cell] and not hit["note"].ne("").any():
                 text = f"springer fra {cell[3] - 1} til {cell[3]} i {len(hit)} af {compared[cell]} kommuner på én gang"
                 said.append(_found("SPRING-05", cell, text))
@@ -147,7 +166,7 @@ def _outside(rule: str, declared: Range, category: str, rows: pd.DataFrame) -> F
     low, high = (number(end, decimals) for end in declared.usual[category])
     per = f" pr. {number(declared.scale) + ' ' if declared.scale > 1 else ''}{declared.per}-årig" * bool(declared.per)
     cell = (declared.indicator, declared.population_group, category, 0)
-    return _found(rule, cell, f"plejer{per} at ligge mellem {low} og {high}, men er for {named}")
+    return _found(rule, cell, f"plejer{per} at ligge mellem {low} og {high}, men er for {named}", rows)
 
 
 def out_of_order(table: pd.DataFrame) -> list[Finding]:
@@ -239,12 +258,13 @@ def _by_cell(rows: pd.DataFrame) -> list[tuple[Cell, pd.DataFrame]]:
     return list(rows.groupby(CELL, sort=False))
 
 
-def _found(rule: str, cell: Cell, text: str) -> Finding:
-    """A finding about a cell: its name in front of `text`."""
+def _found(rule: str, cell: Cell, text: str, rows: pd.DataFrame | None = None) -> Finding:
+    """A finding about a cell, or about some rows of it: its name in front of `text`."""
     indicator, group, category, _ = cell
     entry = indicators()[indicator]
     of = "" if category == accounts.TOTAL else f", {accounts.labels().get((group, category), category)}"
-    return found(rule, ", ".join(entry.sources), sentence(f"{entry.name}{of} {text}"))
+    about = () if rows is None else rows[["area_code", "category", "year"]].itertuples(index=False, name=None)
+    return found(rule, ", ".join(entry.sources), sentence(f"{entry.name}{of} {text}"), about)
 
 
 def _names(rows: pd.DataFrame) -> str:
