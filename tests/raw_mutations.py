@@ -3,7 +3,8 @@
 A row is changed when it has the codes of `where` (column -> code or codes). Codes that depend on the edition: `@first`
 and `@last` are its municipalities by code, `@middle` and `@final` years. What is done: `scale` multiplies the figure,
 `put` sets it, `drop` leaves the row out, `codes` writes other codes (column -> old -> new), `next_area` gives the row
-to the next municipality, and `later` adds to a number (column -> how much; the year of a quarter).
+to the next municipality, and `later` adds to a number (column -> how much; the year of a quarter). With `vintage` the
+table as it was is the last one kept, without which nothing shows that it is another.
 
 `rules`: of the findings that an edition without the mutation does not have, at least one is of these.
 """
@@ -28,6 +29,7 @@ class Mutation:
     codes: dict = field(default_factory=dict)
     next_area: bool = False
     later: dict = field(default_factory=dict)
+    vintage: bool = False
 
 
 def mutated(mutation, files):
@@ -38,12 +40,13 @@ def mutated(mutation, files):
     towns = sorted({row[column] for row in rows if row[column] > "100" and row[column] != "411"})
     years = sorted({row[header.index(TIME)][:4] for row in rows})
     named = dict(zip(("@first", "@last"), (towns[:1], towns[-1:]), strict=True)) if towns else {}
-    named |= {"@middle": [years[len(years) // 2]], "@final": years[-1:]}
+    named |= {"@start": years[:1], "@middle": [years[len(years) // 2]], "@final": years[-1:]}
+    places = max(len(row[-1].partition(",")[2]) for row in rows)
     following = dict(zip(towns, [*towns[1:], *towns[:1]], strict=True))
-    return {stem: _changed(mutation, lines, named, following) for stem, lines in files.items()}
+    return {stem: _changed(mutation, lines, named, following, places) for stem, lines in files.items()}
 
 
-def _changed(mutation, lines, named, following):
+def _changed(mutation, lines, named, following, places):
     header = lines[0].split(";")
     area = next(header.index(name) for name in AREAS if name in header)
     where = {
@@ -51,6 +54,10 @@ def _changed(mutation, lines, named, following):
             one for code in ([codes] if isinstance(codes, str) else codes) for one in named.get(code, [code])
         }
         for name, codes in mutation.where.items()
+    }
+    codes = {
+        name: {named.get(old, [old])[0]: named.get(new, [new])[0] for old, new in other.items()}
+        for name, other in mutation.codes.items()
     }
     made = [lines[0]]
     for line in lines[1:]:
@@ -62,10 +69,11 @@ def _changed(mutation, lines, named, following):
             continue
         if mutation.scale is not None and row[-1] != "..":
             figure = float(row[-1].replace(",", ".")) * mutation.scale
-            row[-1] = f"{figure:.4f}".rstrip("0").rstrip(".").replace(".", ",")
+            # As the table writes its numbers, or another rule would stop it.
+            row[-1] = f"{figure:.{places}f}".replace(".", ",")
         row[-1] = mutation.put or row[-1]
-        for name, codes in mutation.codes.items():
-            row[header.index(name)] = codes.get(row[header.index(name)], row[header.index(name)])
+        for name, other in codes.items():
+            row[header.index(name)] = other.get(row[header.index(name)], row[header.index(name)])
         if mutation.next_area:
             row[area] = following.get(row[area], row[area])
         for name, more in mutation.later.items():
@@ -104,11 +112,11 @@ MUTATIONS = (
     Mutation("UND2_PR_1000 municipality x10", "UND2_PR_1000", ("NIVEAU-01",), where={"ADMKOM": "@first"}, scale=10),
     Mutation("ISBU02 x1000", "ISBU02", ("NIVEAU-01",), scale=1000),
     Mutation("ANBAAR12 x1000", "ANBAAR12", ("NIVEAU-01",), scale=1000),
-    Mutation("ANBAAR12 municipality x10", "ANBAAR12", ("NIVEAU-01",), where={"ADMKOM": "@last"}, scale=10),
+    Mutation("ANBAAR12 municipality x10", "ANBAAR12", ("NIVEAU-01",), where={"ADMKOM": "@first"}, scale=10),
     Mutation("FOLK1A x1000", "FOLK1A", ("NIVEAU-01",), scale=1000),
     Mutation("FOLK1A municipality x10", "FOLK1A", ("NIVEAU-01",), where={"OMRÅDE": "@last"}, scale=10),
     Mutation("service of a municipality gone in all years", "REGK100", ("HUL-01", "NIVEAU-01"),
-             where={"OMRÅDE": "@last", "FUNKTION": ["53858", "53859"]}, drop=True),
+             where={"OMRÅDE": "@first", "FUNKTION": ["53858", "53859"]}, drop=True),
     Mutation("function of a municipality gone in a year", "REGK100", ("HUL-01",),
              where={"OMRÅDE": "@first", "FUNKTION": "53850", "TID": "@middle"}, drop=True),
     Mutation("function of a municipality gone in a year (REGK31)", "REGK100", ("HUL-01", "NIVEAU-01", "REGK-04"),
@@ -123,7 +131,7 @@ MUTATIONS = (
     Mutation("HAND05 code gone last year", "HAND05", ("HUL-03",),
              where={"YDELSESTYPE": "30182", "TID": "@final"}, drop=True),
     Mutation("HAND05 code begins later", "HAND05", ("HUL-03",),
-             where={"YDELSESTYPE": "30181", "TID": ["2020"]}, drop=True),
+             where={"YDELSESTYPE": "30181", "TID": "@start"}, drop=True),
     Mutation("HAND05 code of municipality gone in a year", "HAND05", ("HUL-01",),
              where={"OMRÅDE": "@first", "YDELSESTYPE": "31202", "TID": "@middle"}, drop=True),
     Mutation("HAND05 municipality not there in a year", "HAND05", ("DAEK-01",),
@@ -173,18 +181,23 @@ MUTATIONS = (
     Mutation("FOLK1A of the next municipality", "FOLK1A", ("FORD-01", "NIVEAU-01"), next_area=True),
     Mutation("BU43 of the next municipality in a year", "BU43", ("SPRING-05",),
              where={"TID": "@final"}, next_area=True),
-    Mutation("UND2_PR_1000 of the next municipality", "UND2_PR_1000", ("NIVEAU-01",), next_area=True),
+    Mutation("UND2_PR_1000 of the next municipality", "UND2_PR_1000", ("VINT-03",), next_area=True, vintage=True),
+    Mutation("BU43 of the next municipality", "BU43", ("VINT-03",), next_area=True, vintage=True),
+    Mutation("KRISE1 regions exchanged that are of one size", "KRISE1", ("VINT-03",),
+             codes={"BOPREG": {"083": "084", "084": "083"}}, vintage=True),
+    Mutation("function x0.1", "REGK100", ("VINT-03",), where={"FUNKTION": "53850"}, scale=0.1, vintage=True),
     Mutation("KRISE1 regions exchanged", "KRISE1", ("FORD-01", "NIVEAU-01"),
-             codes={"BOPREG": {"081": "084", "084": "081"}}),
+             codes={"BOPREG": {"083": "084", "084": "083"}}),
     Mutation("KRISE1 regions exchanged in a year", "KRISE1", ("FORD-01", "NIVEAU-01"),
-             where={"TID": "@final"}, codes={"BOPREG": {"081": "084", "084": "081"}}),
-    Mutation("REGK100 years exchanged", "REGK100", ("REGK-04",), codes={"TID": {"2020": "2024", "2024": "2020"}}),
-    Mutation("HAND05 years exchanged", "HAND05", ("HUL-03",), codes={"TID": {"2020": "2024", "2024": "2020"}}),
+             where={"TID": "@final"}, codes={"BOPREG": {"083": "084", "084": "083"}}),
+    Mutation("REGK100 years exchanged", "REGK100", ("REGK-02", "REGK-04"),
+             codes={"TID": {"@start": "@final", "@final": "@start"}}),
+    Mutation("HAND05 years exchanged", "HAND05", ("HUL-03",), codes={"TID": {"@start": "@final", "@final": "@start"}}),
     Mutation("two K4 exchanged", "FOLK1A", ("ALDER-01",), codes={"TID": {"2022K4": "2023K4", "2023K4": "2022K4"}}),
     Mutation("K4 of the next municipality", "FOLK1A", ("ALDER-01", "ENHED-02", "FORD-01", "NIVEAU-01"),
              where={"TID": ["2020K4", "2021K4", "2022K4", "2023K4", "2024K4"]}, next_area=True),
     Mutation("half of a municipality accounts gone in a year", "REGK100", ("REGK-04",),
-             where={"OMRÅDE": "@last", "TID": "@final", "EJER": ["1"]}, drop=True),
+             where={"OMRÅDE": "@first", "TID": "@final", "EJER": ["1"]}, drop=True),
     Mutation("REGK31 municipality gone in a year", "REGK31", ("DAEK-05",),
              where={"OMRÅDE": "@last", "TID": "@final"}, drop=True),
     Mutation("placements of a municipality below none", "ANBAAR12", ("IDENT-01", "NIVEAU-01"),

@@ -289,7 +289,7 @@ def test_raw_rows_are_changed_as_declared():
     def made(**change):
         return mutated(Mutation("", "T", (), **change), files)["T"][1:]
 
-    assert made(where={"OMRÅDE": "@first"}, scale=10) == ["000;5;2020K4;9", "101;5;2020K4;15", "147;6;2021K4;.."]
+    assert made(where={"OMRÅDE": "@first"}, scale=10) == ["000;5;2020K4;9", "101;5;2020K4;15,0", "147;6;2021K4;.."]
     assert made(where={"TID": "@final"}, drop=True) == ["000;5;2020K4;9", "101;5;2020K4;1,5"]
     assert made(next_area=True, later={"TID": 1}) == ["000;5;2021K4;9", "147;5;2021K4;1,5", "101;6;2022K4;.."]
     assert made(where={"ALDER": ["6"]}, codes={"OMRÅDE": {"147": "151"}}, put="3")[2] == "151;6;2021K4;3"

@@ -1,14 +1,10 @@
 """An edition that nothing was printed of: no page of its report speaks of a printed one."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, noegletal
 
 # What is said of a printed report, its figures and its readings.
 OF_PRINT = re.compile(r"trykt|tryk(?:te|t)? rapport|rapporten (?:nævner|angiver)|\bFigur \d|\bTabel \d", re.IGNORECASE)
@@ -20,37 +16,20 @@ def texts(page):
     return re.sub(r"<[^>]*?(?:alt=\"([^\"]*)\")?[^>]*>", r" \1 ", html)
 
 
-@pytest.fixture(scope="module")
-def unprinted(tmp_path_factory):
-    root = tmp_path_factory.mktemp("unprinted")
-    shutil.copytree(ROOT / "data" / "reference", root / "data" / "reference")
-    shutil.copytree(ROOT / "notebooks", root / "notebooks")
-    edition = yaml.safe_load((ROOT / "editions" / "2025.yml").read_text(encoding="utf-8"))
-    (root / "data" / "reference" / "published" / edition.pop("published")).unlink()
-    assert edition.pop("printed")["numbers"], "its figures have numbers there"
-    raw = shutil.copytree(ROOT / "data" / "raw" / "2025", root / "raw")
+@pytest.mark.long
+def test_no_page_speaks_of_a_printed_report(small, tmp_path):
+    assert small.edition.published is None and not small.edition.printed.numbers
     # What a reconstructed file says of itself is how it was made from the printed report.
-    for sidecar in raw.rglob("*.yml"):
+    for sidecar in small.raw.glob("*.yml"):
         facts = yaml.safe_load(sidecar.read_text(encoding="utf-8"))
         facts |= {"note": "Ikke målte tal."} if facts.get("origin") == "reconstruction" else {}
         sidecar.write_text(yaml.safe_dump(facts, allow_unicode=True), encoding="utf-8")
-    (root / "editions").mkdir()
-    (root / "editions" / "2025.yml").write_text(yaml.safe_dump(edition, allow_unicode=True), encoding="utf-8")
-    command = [
-        sys.executable, "-c", "from noegletal.cli import main; main()", "report", "--edition", "2025", "--raw",
-        str(raw), "--processed", str(root / "processed"), "--out", str(root / "reports"),
-        "--format", "site",
-    ]  # fmt: skip
-    run = subprocess.run(
-        command, env=os.environ | {"NOEGLETAL_ROOT": str(root)}, capture_output=True, text=True, timeout=600
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    return root / "reports" / "2025" / "hovedstaden"
-
-
-@pytest.mark.long
-def test_no_page_speaks_of_a_printed_report(unprinted):
-    pages = sorted(unprinted.glob("*.html"))
+    result = noegletal(
+        "report", "--edition", small.name, "--area", "hovedstaden", "--format", "site", "--raw", small.raw,
+        "--processed", small.processed, "--out", tmp_path / "reports",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    pages = sorted((tmp_path / "reports" / small.name / "hovedstaden").glob("*.html"))
     assert len(pages) > len(list((ROOT / "notebooks").glob("*.ipynb")))
     said = {page.name: sorted(set(OF_PRINT.findall(texts(page)))) for page in pages}
     assert {name: found for name, found in said.items() if found} == {}

@@ -180,18 +180,20 @@ def against_vintage(table: str, area: str, before: pd.DataFrame, now: pd.DataFra
     local = both[both[area].isin([*areas.municipalities(), *areas.regions()])]
     if local["value_before"].abs().sum() == 0:
         return []
-    totals = local[["value_before", "value"]].abs().groupby(local[area]).sum()
-    large, small = totals.max(axis=1), totals.min(axis=1)
-    wrong = totals[(large >= limit.factor * small) & (large >= SIZEABLE * large.median())]
     said = []
-    if len(wrong):
-        named = of_largest(
-            [
-                f"{areas.name(code)} (fra {number(row.value_before)} til {number(row.value)})"
-                for code, row in wrong.iterrows()
-            ]
-        )
-        said.append(found("VINT-03", table, f"De samme rækker giver nu andre tal for {named}."))
+    for column in (column for column in keys if column != TIME):
+        totals = local[["value_before", "value"]].abs().groupby(local[column]).sum()
+        large, small = totals.max(axis=1), totals.min(axis=1)
+        wrong = totals[(large >= limit.factor * small) & (large >= SIZEABLE * large.median())]
+        if len(wrong):
+            named = of_largest(
+                [
+                    f"{areas.name(code) if column == area else f'{column} {code}'} (fra {number(row.value_before)} til "
+                    f"{number(row.value)})"
+                    for code, row in wrong.iterrows()
+                ]
+            )
+            said.append(found("VINT-03", table, f"De samme rækker giver nu andre tal for {named}."))
     moved = (local["value"] - local["value_before"]).abs().sum() / local["value_before"].abs().sum()
     if moved > limit.share:
         text = f"De samme rækker er i gennemsnit ændret med {number(100 * moved)} pct."
