@@ -43,7 +43,7 @@ ENTRY = """
 
 
 @pytest.fixture
-def new_kind(tmp_path, monkeypatch):
+def new_kind(small):
     """A kind that nothing else knows of, and an indicator of it; both are gone afterwards."""
 
     class PartOfCount(Kind):
@@ -71,24 +71,15 @@ def new_kind(tmp_path, monkeypatch):
         def persons(self):
             return [self.counted]
 
-    reference = tmp_path / "reference"
-    shutil.copytree(ROOT / "data" / "reference", reference)
-    text = (reference / "indicators.yml").read_text(encoding="utf-8")
-    assert "\nindicators:\n" in text
-    (reference / "indicators.yml").write_text(text.replace("\nindicators:\n", f"\nindicators:\n{ENTRY}", 1), "utf-8")
-    monkeypatch.setattr("analysis.catalogue.reference_folder", lambda: reference)
-    for cached in (catalogue, indicators):
-        cached.cache_clear()
+    small.declare("indicators.yml", lambda text: text.replace("\nindicators:\n", f"\nindicators:\n{ENTRY}", 1))
     yield PartOfCount
-    del Kind.registered["part_of_count"]
-    monkeypatch.undo()
-    for cached in (catalogue, indicators):
-        cached.cache_clear()
+    Kind.registered.pop("part_of_count", None)
 
 
 @pytest.mark.long
-def test_a_new_kind_is_one_class_and_an_entry(new_kind, edition, processed, tmp_path):
+def test_a_new_kind_is_one_class_and_an_entry(new_kind, small):
     """It is computed, traced to its raw rows, protected and fetched, and no other module knows of it."""
+    edition, processed = small.edition, small.processed
     assert isinstance(indicators()["notified_again_share"], new_kind)
     table = key_figures(edition, StoredFacts(processed / FACTS))
     own = table[table["indicator"] == "notified_again_share"]
@@ -98,9 +89,8 @@ def test_a_new_kind_is_one_class_and_an_entry(new_kind, edition, processed, tmp_
         table[table["indicator"] != "notified_again_share"].reset_index(drop=True),
         pd.read_parquet(processed / KEY_FIGURES),
     )
-    folder = shutil.copytree(processed, tmp_path / "processed")
-    table.to_parquet(folder / KEY_FIGURES, index=False)
-    evidence = Evidence(edition, RAW, folder)
+    table.to_parquet(processed / KEY_FIGURES, index=False)
+    evidence = Evidence(edition, small.raw, processed)
     for area in ("101", "hovedstaden"):
         found = trace(evidence, asked(evidence, "notified_again_share", area, "underretninger_2", 2024))
         assert found.agrees
