@@ -35,6 +35,7 @@ from typer.testing import CliRunner
 from analysis import accounts, areas, danish
 from analysis.edition import TableNeed, Years, editions, load_edition
 from analysis.errors import InputError
+from noegletal import rules
 from noegletal.cli import app
 from noegletal.figures.build import build_edition
 from noegletal.figures.kinds import GivenRate, indicators
@@ -434,6 +435,13 @@ def test_every_table_of_an_edition_says_how_it_is_renewed():
         assert "`noegletal import FILE --table HAND05`" in said["HAND05"]
     with pytest.raises(InputError, match=r"nothing says how table NO1 is renewed: declare it in .*tables.yml"):
         how_renewed("NO1")
+
+
+def test_totals_that_are_checked_are_asked_for():
+    """Else a rule on a total and its parts (IDENT-01) would have nothing to look at after a fetch."""
+    for identity in rules.catalogue().thresholds.identities:
+        asked = table_shapes()[identity.table].fetch[identity.over]
+        assert asked in ("*", "ages", "regions") or {identity.whole, *identity.parts} <= set(asked), identity
 
 
 def test_a_table_is_replaced_by_what_its_figures_are_counted_from():

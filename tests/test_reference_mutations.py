@@ -86,7 +86,7 @@ MUTATIONS = {
         ("prefer: children_notified", "prefer: expenditure", "prefer: 'expenditure' is not a count"),
         ("share: children_supported_share", "share: children_notified_per_1000", "share: .* not in per cent"),
         ("leave_out: {bostoette", "leave_out: {bostotte", "unit_cost.leave_out.bostotte: 53838 must be some"),
-        ('{bostoette: ["53838"]}', '{bostoette: ["53883"]}', "leave_out.bostoette: 53883 must be some"),
+        ('{bostoette: ["53838"]', '{bostoette: ["53883"]', "leave_out.bostoette: 53883 must be some"),
         ("table: HAND05", "table: HAND50", "recipients.counts.1.table: 'HAND50' is not in tables.yml"),
         ("        level: region\n", "        level: municipality\n", "recipients.counts.2.level: KRISE1 has no mun"),
         ("        select: {KMDR: TOT}\n", "", "recipients.counts.2.select: .* each variable of KRISE1"),

@@ -82,9 +82,10 @@ def functions() -> set[str]:
 
 
 def functions_of(category: str) -> set[str]:
-    """The functions that hold accounts of a category."""
-    rules = account_rules()
-    return set(rules.loc[rules["category"] == category, "function"])
+    """The functions that hold accounts of a category or of its parts."""
+    tree, rules = categories(), account_rules()
+    parts = {category, *tree.loc[tree["parent"] == category, "category"]}
+    return set(rules.loc[rules["category"].isin(parts), "function"])
 
 
 def printed_number(function: str) -> str:

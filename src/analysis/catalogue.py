@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
@@ -14,6 +13,7 @@ from analysis.declared import read_declared
 from analysis.edition import Edition, reference_folder
 from analysis.rows import labels
 
+DECLARED_IN = "indicators.yml"
 # Kroner below this are shown in full, so that a price per person does not become 0,4 mio. kr.
 LARGE_AMOUNT = 1e7
 
@@ -56,7 +56,8 @@ class CountedTable(_Declared):
 class Indicator(BaseModel):
     """What is said of a key figure, whatever its kind; the other fields of its entry say how its kind makes it.
 
-    Each kind is a class in `noegletal.figures.kinds`, which also declares those fields. `adds_up`: whether an area's
+    Each kind is a class in `noegletal.figures.kinds`, which also declares those fields. `source_lines`: of population
+    groups that come from some of the sources. `adds_up`: whether an area's
     figure is the sum of its municipalities'; amounts and counts do unless their entry says otherwise. `axis`: what the
     axis of a chart says instead of the unit, and `axis_per`: how much of the unit it counts as one.
     """
@@ -71,6 +72,7 @@ class Indicator(BaseModel):
     averaging: Text
     sources: list[str]
     source_line: str
+    source_lines: dict[str, str] = {}
     caveats: list[str]
     axis: str = ""
     axis_per: float = 1
@@ -115,17 +117,13 @@ class Catalogue(_Declared):
 @lru_cache
 def catalogue() -> Catalogue:
     """The catalogue of indicators; errors name the entry and the field."""
-    return read_declared(catalogue_path(), Catalogue)
+    return read_declared(reference_folder() / DECLARED_IN, Catalogue)
 
 
-def catalogue_path() -> Path:
-    """Where the indicators are declared."""
-    return reference_folder() / "indicators.yml"
-
-
-def source_line(indicator: str, edition: Edition) -> str:
-    """Where an indicator comes from as a reader is told: its source, with the price level of fixed prices."""
-    line = catalogue().indicators[indicator].source_line
+def source_line(indicator: str, edition: Edition, group: str = "") -> str:
+    """Where an indicator (of a population group) comes from as a reader is told, with the level of fixed prices."""
+    entry = catalogue().indicators[indicator]
+    line = entry.source_lines.get(group, entry.source_line)
     return f"{line}, {edition.price_level}-pl" if "faste priser" in line else line
 
 

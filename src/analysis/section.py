@@ -376,7 +376,8 @@ class Section:
             own = OWN_FIGURES if output.startswith("figur") else ""
             return [danish.held(line) for line in (notes, own) if line]
         self._shown |= dict.fromkeys(data["indicator"].unique())
-        sources = dict.fromkeys(source_line(name, self.edition) for name in data["indicator"].unique())
+        of = data.reindex(columns=["indicator", "population_group"]).drop_duplicates().itertuples(index=False)
+        sources = dict.fromkeys(source_line(name, self.edition, group) for name, group in of)
         lines = [f"Kilde: {'; '.join(sources)}."] if sources else []
         if notes:
             lines.append(f"Anm.: {notes}")

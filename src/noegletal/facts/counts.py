@@ -1,5 +1,6 @@
 """Persons, services and notifications by municipality or region, as the codes of a table count them."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pandera.pandas as pa
 
 from analysis import accounts, areas
 from analysis.catalogue import Break, CountedTable
+from analysis.danish import listed
 from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.rows import ORIGINS, weakest
@@ -20,6 +22,8 @@ from noegletal.sources.snapshot import TIME, refuse_rows, require_years, table_s
 PLAUSIBLE_ZERO = 25
 # A code with this share of its category does not begin in the middle of a series unless the break is declared.
 LARGE_CODE = 0.1
+# The law that a label of StatBank ends with: (§ 82 c i Serviceloven).
+PARAGRAPH = re.compile(r"\((§ \d+(?: [a-z])?) i ")
 KEYS = ["area_code", "population_group", "category", "year"]
 
 schema = pa.DataFrameSchema(
@@ -169,6 +173,13 @@ def _new_codes(cells: pd.DataFrame, counted: CountedTable, years: list[int]) -> 
     for category, codes in counted.categories.items():
         late = {code: int(begun[code]) for code in codes if code in begun.index and begun[code] > years[0]}
         for year in sorted(set(late.values())):
-            listed = ", ".join(code for code, first in late.items() if first == year)
-            found.append(Break(category=category, year=year, text=f"nye ydelser fra {year} (kode {listed})"))
+            named = [_law(counted, code) for code, first in late.items() if first == year]
+            text = f"nye ydelser fra {year} ({listed(list(dict.fromkeys(named)))})"
+            found.append(Break(category=category, year=year, text=text))
     return found
+
+
+def _law(counted: CountedTable, code: str) -> str:
+    """The paragraph that the label of a code ends with; a code whose label has none, as itself."""
+    paragraphs = PARAGRAPH.findall(table_shapes()[counted.table].labels.get(counted.variable, {}).get(code, ""))
+    return f"SEL {paragraphs[-1]}" if paragraphs else f"kode {code}"

@@ -11,9 +11,9 @@ import pandera.pandas as pa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from analysis import accounts, areas, danish
-from analysis.catalogue import Catalogue, CountedTable, Indicator, catalogue, catalogue_path
+from analysis.catalogue import DECLARED_IN, Catalogue, CountedTable, Indicator, catalogue
 from analysis.declared import read_declared
-from analysis.edition import Edition
+from analysis.edition import Edition, reference_folder
 from analysis.errors import DeclaredError, InputError
 from analysis.prices import STATUS_NAMES as PRICE_STATUS_NAMES
 from analysis.prices import deflators, price_index
@@ -128,13 +128,13 @@ def indicators() -> dict[str, Kind]:
     """
     kinds = Annotated[Union[tuple(Kind.registered.values())], Field(discriminator="kind")]  # noqa: UP007
     model = create_model("Catalogue", __base__=Catalogue, indicators=(dict[str, kinds], ...))
-    entries = read_declared(catalogue_path(), model).indicators
+    entries = read_declared(reference_folder() / DECLARED_IN, model).indicators
     for name, entry in entries.items():
         for field, others in entry.made_of().items():
             wrong = [other for other in others if other not in entries or type(entries[other]).figure is Kind.figure]
             if wrong:
                 raise DeclaredError(
-                    f"{catalogue_path().name}: indicators.{name}.{field}: {wrong[0]!r} is not an indicator that others "
+                    f"{DECLARED_IN}: indicators.{name}.{field}: {wrong[0]!r} is not an indicator that others "
                     "are made of"
                 )
     return {name: entry.model_copy(update={"code": name}) for name, entry in entries.items()}

@@ -288,7 +288,9 @@ def _indicator(entry: Kind) -> Iterator[str]:
             yield f".share_of: {entry.share_of!r} is not an indicator"
         case Modelled() if (entry.population_group, entry.category) not in accounts.labels():
             yield f".category: {entry.category!r} of {entry.population_group!r} is not in categories.csv"
-    if (FIXED_PRICES in entry.source_line) != _in_fixed_prices(entry):
+    if {FIXED_PRICES in line for line in (entry.source_line, *entry.source_lines.values())} != {
+        _in_fixed_prices(entry)
+    }:
         yield f".source_line: {FIXED_PRICES!r} must be said of what is made of amounts in fixed prices, and of no other"
 
 
