@@ -167,3 +167,16 @@ def test_periods_in_words():
     assert danish.period("2028K1") == "1. kvartal 2028"
     periods = (pd.Period("2024-03", "M"), pd.Period("2028Q1", "Q"), pd.Period("2031", "Y"))
     assert [danish.period(one) for one in periods] == ["marts 2024", "1. kvartal 2028", "2031"]
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("I 2025 var tallet .. børn. Siden 2015 er tallet steget.", "Siden 2015 er tallet steget."),
+        ("De udgjorde 2,8 mia. kr. i 2024 mod .. kr. i 2022, en forskel på .. kr.", ""),
+        ("Højere end hele landet (..). Væksten er .. pct.; den er vægtet. Flest bor i Fanø.", "Flest bor i Fanø."),
+        ("Udgiften er 12,3 mio. kr. i Fanø. Den er steget.", "Udgiften er 12,3 mio. kr. i Fanø. Den er steget."),
+    ],
+)
+def test_a_sentence_with_a_gap_is_left_out(text, left):
+    assert danish.without_gaps(text) == left

@@ -89,7 +89,8 @@ def sentences(notebook, area, monkeypatch):
         for extra in part.select(".mark, .anchor, .number"):
             extra.decompose()
         found += re.split(r"(?<=[.!?:]) (?=[A-ZÆØÅ])", part.text.replace("\u00a0", " ").strip())
-    assert len(found) > 3
+    # A template whose figures are all missing has its title, a word on the rank, and its table.
+    assert len(found) > 2
     return found
 
 

@@ -137,19 +137,19 @@ def rates(own, country):
             {2015: 2.0, 2025: 3.0},
             {2015: 4.0, 2025: 3.6},
             "I 2025 var tallet 3,0 pct. i Region Hovedstaden, lavere end hele landet (3,6). "
-            "Siden 2015 er det steget 50 pct.; på landsplan er det faldet 10 pct.",
+            "Siden 2015 er tallet steget 50 pct.; på landsplan er det faldet 10 pct.",
         ),
         (
             {2015: np.nan, 2025: 3.6},
             {2015: 3.6, 2025: 3.6},
             "I 2025 var tallet 3,6 pct. i Region Hovedstaden, på niveau med hele landet (3,6). "
-            "Siden 2015 er det uden opgjort ændring; på landsplan er det uændret.",
+            "Siden 2015 er tallet uden opgjort ændring; på landsplan er det uændret.",
         ),
         (
             {2015: 2.0, 2025: np.nan},
             {2015: 3.6, 2025: 3.6},
             "I 2025 var tallet .. pct. i Region Hovedstaden, ikke sammenlignelig med hele landet (3,6). "
-            "Siden 2015 er det uden opgjort ændring; på landsplan er det uændret.",
+            "Siden 2015 er tallet uden opgjort ændring; på landsplan er det uændret.",
         ),
     ],
     ids=["apart", "first year missing", "last year missing"],
@@ -352,5 +352,5 @@ def test_what_drives_most_is_the_largest_to_either_side_and_says_when_it_holds_b
 def test_the_country_is_not_set_beside_itself():
     rows = rates((HOVEDSTADEN, {}), ("000", {2015: 2.0, 2025: 3.0}))
     said = sentences.beside_country(rows, "000", "pct.").replace(danish.NO_BREAK, " ")
-    assert said == "I 2025 var tallet 3,0 pct. på landsplan. Siden 2015 er det steget 50 pct."
+    assert said == "I 2025 var tallet 3,0 pct. på landsplan. Siden 2015 er tallet steget 50 pct."
     assert sentences.beside_country(rows.iloc[:0], "000", "pct.") == ""

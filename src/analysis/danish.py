@@ -22,7 +22,8 @@ STATUS_SYMBOLS = {"missing": "..", "suppressed": "•", "not_applicable": "."}
 NOT_COMPARABLE = "ikke sammenlignelig med"
 NOT_KNOWN = "kan ikke opgøres, fordi tal mangler"
 OF_KNOWN = " (blandt dem, der er tal for)"
-
+# A missing figure within a text.
+GAP = re.compile(r"(?<![^\s(])\.\.(?=[\s),;:.]|$)")
 
 # Spaces at which no line may end: after a number and before its unit, and in mio. kr. and mia. kr.
 BEFORE_UNIT = re.compile(
@@ -150,6 +151,11 @@ def sentence(text: str) -> str:
 def missing(value: float | None) -> bool:
     """Whether there is no figure, of which no direction, rank or extreme can be said."""
     return value is None or math.isnan(value)
+
+
+def without_gaps(text: str) -> str:
+    """A text without the sentences that a missing figure stands in."""
+    return " ".join(part for part in re.split(r"(?<=[.!?]) (?=[A-ZÆØÅ])", text) if not GAP.search(part))
 
 
 def reservation(values: Iterable[float]) -> str:

@@ -210,9 +210,9 @@ class Section:
 
         Where rows are of some of an area's municipalities, it says of how many.
         """
-        claim = Claim(text, rests_on, kind)
-        of = measures.lacking(rests_on) if text else ""
-        return Claim(f"{text} ({of})", rests_on, kind) if of else claim
+        text = f"Hovedtallet {danish.NOT_KNOWN}" if danish.GAP.search(text) else text
+        of = measures.lacking(rests_on) if text and isinstance(rests_on, pd.DataFrame) else ""
+        return Claim(f"{text} ({of})" if of else text, rests_on, kind)
 
     def figure(
         self, output: str, chart: Figure | Axes, *, title: str, data: pd.DataFrame | None = None, reading: str = "",
@@ -304,7 +304,7 @@ class Section:
         self._store_facts(output, title=title, number=number, left_out=reason)
         display(
             HTML(
-                f'<div class="notice" id="{_anchor(output)}"><p><strong>{html.escape(title)}</strong></p>'
+                f'<div class="notice" id="{output.replace("_", "-")}"><p><strong>{html.escape(title)}</strong></p>'
                 f"<p>{html.escape(danish.sentence(f'Vises ikke: {reason}'))}</p></div>"
             )
         )
@@ -312,15 +312,14 @@ class Section:
     def say(self, *sentences: str, rests_on: pd.DataFrame | None = None) -> None:
         """Show sentences as one paragraph that ends with a full stop; numbers come from data through `danish`.
 
-        Where there is nothing to say, as of missing figures, there is no paragraph. `rests_on`: the rows behind it, so
-        that it says of how many municipalities these are.
+        A sentence with a missing figure is left out. `rests_on`: its rows, of how many municipalities it then says.
         """
         said = [part for part in sentences if part]
-        if not said:
+        text = danish.without_gaps(" ".join(said))
+        if not text:
             return
         of = measures.lacking(rests_on) if rests_on is not None else ""
-        said = [danish.sentence(" ".join(said)), f"Tallene dækker {of}"] if of else said
-        text = danish.sentence(" ".join(said))
+        text = danish.sentence(f"{danish.sentence(text)} Tallene dækker {of}" if of else text)
         self._sentences += 1
         claims = [f"{part.kind}:{part.origin}" for part in said if isinstance(part, Claim)]
         recorded = f' data-claims="{" ".join(claims)}"' if claims else ""
@@ -422,7 +421,7 @@ class Section:
             else ""
         )
         lines = "".join(f"<p>{html.escape(line)}</p>" for line in below)
-        anchor, links, citation = _anchor(output), "", ""
+        anchor, links, citation = output.replace("_", "-"), "", ""
         if self.plan:
             files = "".join(f'<li><a href="{path}" download>{kind}</a></li>' for kind, path in downloads.items())
             trail = f'<li><a class="trail" href="spor.html#{anchor}">Kilde til tallene</a></li>'
@@ -503,10 +502,6 @@ def adhoc(title: str, edition: str, area: str) -> Section:
 
 def _several(values: str | int | Sequence[str | int] | None) -> list[str | int] | None:
     return [values] if isinstance(values, (str, int)) else None if values is None else list(values)
-
-
-def _anchor(output: str) -> str:
-    return output.replace("_", "-")
 
 
 def _embedded(svg: bytes, alt: str, fallback: str = "") -> str:

@@ -77,9 +77,9 @@ def beside_country(rows: pd.DataFrame, area_code: str, unit: str) -> str:
     own, national = (danish.change(single(growths, area_code=code)) for code in both)
     said = f"I {last} var tallet {danish.number(level, 1)} {unit} {areas.locative(area_code)}, "
     if area_code == areas.COUNTRY:
-        return danish.sentence(f"{said.removesuffix(', ')}. Siden {first} er det {own}")
+        return danish.sentence(f"{said.removesuffix(', ')}. Siden {first} er tallet {own}")
     relation = f"{danish.compared(level, of_country, 1)} hele landet ({danish.number(of_country, 1)})"
-    return danish.sentence(f"{said}{relation}. Siden {first} er det {own}; på landsplan er det {national}")
+    return danish.sentence(f"{said}{relation}. Siden {first} er tallet {own}; på landsplan er det {national}")
 
 
 def shifted(before: float, now: float, one: str, other: str) -> str:
