@@ -38,4 +38,4 @@ def test_no_page_speaks_of_a_printed_report(small, tmp_path):
 @pytest.mark.long
 def test_the_search_finds_what_the_printed_edition_says(reports):
     found = OF_PRINT.findall(texts(reports / "hovedstaden" / "02_boern_og_unge.html"))
-    assert {"Figur 5", "Trykt"} <= set(found)
+    assert {"Figur 5", "trykt"} <= set(found)
