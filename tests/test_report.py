@@ -15,6 +15,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from conftest import ROOT, noegletal, noegletal_process, rewrite_raw
+from jinja2 import UndefinedError
 
 from analysis import charts, tables
 from analysis.edition import load_edition
@@ -375,6 +376,12 @@ def test_names_and_cells_are_text_in_tables():
     assert [cell.text for cell in found.select("tbody td")] == hostile
     assert [cell.text for cell in found.select("tbody th")] == hostile
     assert len(found.select("tr.sum")) == 1
+    told = dict.fromkeys(("anchor", "title", "reason"), f'{hostile[0]}">')
+    found = BeautifulSoup(tables.markup("left_out", **told), "html.parser")
+    assert not found.find("script")
+    assert [tag.text for tag in found.select("p")] == [told["title"]] * 2
+    with pytest.raises(UndefinedError, match="reason"):
+        tables.markup("left_out", anchor="t", title="Uden grund")
 
 
 def test_spreadsheets_get_no_formulas():

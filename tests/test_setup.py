@@ -12,7 +12,8 @@ import yaml
 from conftest import ROOT
 from packaging.requirements import Requirement
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = DECLARED["project"]
 ADDRESS = re.compile(r"(https?|ftp|git|file)://|--(extra-)?index-url|--find-links|--trusted-host", re.IGNORECASE)
 # A home or work folder of a machine, on Unix or Windows; the folders of every Linux (/dev, /proc, /usr) are no one's.
 MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(home|root|Users|work|mnt|opt|srv|private|tmp|var)/[\w.-]+|\b[A-Z]:\\\w+")
@@ -48,6 +49,26 @@ def test_conda_environment_equals_the_project():
     assert {"jupyterlab", "pandas", "seaborn", "statsmodels", "papermill"} <= {
         name for name, _ in requirements(pip[:-1])
     }
+
+
+def left_behind(package_data):
+    """Files beside the code, such as templates, that an installation would be without."""
+    source = ROOT / "src"
+    carried = {
+        path
+        for package, patterns in package_data.items()
+        for pattern in patterns
+        for path in (source / package.replace(".", "/")).glob(pattern)
+    }
+    beside = [path for path in committed_files() if path.is_relative_to(source) and path.suffix != ".py"]
+    return {path.name for path in beside if path not in carried}
+
+
+def test_an_installation_has_the_files_beside_the_code():
+    package_data = DECLARED["tool"]["setuptools"]["package-data"]
+    assert left_behind(package_data) == set()
+    del package_data["analysis"]
+    assert left_behind(package_data) == {"output.html.j2", "style.mplstyle"}, "the check can fail"
 
 
 def test_the_lock_holds_every_requirement_with_hashes():

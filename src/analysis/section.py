@@ -14,6 +14,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from IPython.display import HTML, display
+from markupsafe import Markup
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -302,12 +303,8 @@ class Section:
         self._declared(output)
         number = self.edition.printed.numbers.get(output, "")
         self._store_facts(output, title=title, number=number, left_out=reason)
-        display(
-            HTML(
-                f'<div class="notice" id="{output.replace("_", "-")}"><p><strong>{html.escape(title)}</strong></p>'
-                f"<p>{html.escape(danish.sentence(f'Vises ikke: {reason}'))}</p></div>"
-            )
-        )
+        reason = danish.sentence(f"Vises ikke: {reason}")
+        _display("left_out", anchor=_anchor(output), title=title, reason=reason)
 
     def say(self, *sentences: str, rests_on: pd.DataFrame | None = None) -> None:
         """Show sentences as one paragraph that ends with a full stop; numbers come from data through `danish`.
@@ -337,35 +334,19 @@ class Section:
 
     def definitions(self, *indicators: str) -> None:
         """Show what the section's key figures are, from the catalogue: definition, averaging, source."""
-        entries = []
-        for name in indicators:
-            entry = catalogue().indicators[name]
-            term = html.escape(entry.name)
-            if self.plan:
-                term = f'<a href="definitioner.html#{name}">{term}</a>'
-            entries.append(
-                f"<dt>{term}</dt><dd>{html.escape(entry.definition)} "
-                f"{html.escape(entry.averaging)} Kilde: {html.escape(source_line(name, self.edition))}.</dd>"
-            )
-        display(HTML(f'<dl class="definitions">{"".join(entries)}</dl>'))
+        entries = [(name, catalogue().indicators[name], source_line(name, self.edition)) for name in indicators]
+        _display("definitions", entries=entries, linked=bool(self.plan))
 
     def caveats(self, *indicators: str) -> None:
         """Show what the figures cannot say: the caveats of the indicators in the catalogue."""
         names = dict.fromkeys(caveat for name in indicators for caveat in catalogue().indicators[name].caveats)
-        items = "".join(f"<li>{html.escape(catalogue().caveats[name])}</li>" for name in names)
-        display(HTML(f'<ul class="caveats">{items}</ul>'))
+        _display("caveats", texts=[catalogue().caveats[name] for name in names])
 
     def provenance(self, *indicators: str) -> None:
         """Show which raw files the indicators rest on, with their origin."""
         wanted = {source for name in indicators for source in catalogue().indicators[name].sources}
         files = self.sources[self.sources["table"].isin(wanted)]
-        items = "".join(
-            f"<li><code>{html.escape(row.file)}</code>: {html.escape(row.title)} "
-            f"({html.escape(labels().origins[row.origin])})</li>"
-            for row in files.itertuples()
-        )
-        lead = "Afsnittet bygger på disse filer; datoer og kontrolsummer står i afsnittet Datagrundlag:"
-        display(HTML(f'<footer class="provenance"><p>{lead}</p><ul>{items}</ul></footer>'))
+        _display("provenance", files=files.assign(origin=files["origin"].map(labels().origins)).itertuples())
 
     def _lines_below(self, output: str, data: pd.DataFrame, note: str) -> list[str]:
         """What stands under an output: sources, notes, and what the figures were made from."""
@@ -386,7 +367,7 @@ class Section:
             lines += [f"{text} ({years})."] if text else []
         if "status" in data.columns and (data["status"] == SUPPRESSED).any():
             lines.append(SUPPRESSION_LINE)
-        if "origin" in data.columns and weakest(data["origin"]) == "reconstruction":
+        if _reconstructed(data):
             lines.append(f"{RECONSTRUCTION_MARK}: se Datagrundlag.")
         return [danish.held(line) for line in lines]
 
@@ -413,48 +394,29 @@ class Section:
         data: pd.DataFrame,
     ) -> None:  # fmt: skip
         is_figure, traced = output.startswith("figur"), "indicator" in data.columns
-        name = number or title
-        label = f'<span class="number">{html.escape(number)}</span> ' if number else ""
-        mark = (
-            f'<span class="mark">{RECONSTRUCTION_MARK}</span>'
-            if "origin" in data.columns and weakest(data["origin"]) == "reconstruction"
-            else ""
-        )
-        lines = "".join(f"<p>{html.escape(line)}</p>" for line in below)
-        anchor, links, citation = output.replace("_", "-"), "", ""
-        if self.plan:
-            files = "".join(f'<li><a href="{path}" download>{kind}</a></li>' for kind, path in downloads.items())
-            trail = f'<li><a class="trail" href="spor.html#{anchor}">Kilde til tallene</a></li>'
-            trail = trail if traced or not is_figure else ""
-            links = (
-                f'<ul class="links" aria-label="{html.escape(f"Om {name}")}">{files}'
-                f'{trail}<li><a href="#kode-{anchor}">Koden bag</a></li></ul>'
-            )
-            citation = self._citation(anchor, number, title, below)
-        here = f' <a class="anchor" href="#{anchor}" aria-label="{html.escape(f"Link til {name}")}">#</a>'
-        beside = tables.figure_rows(data, label=name, download=f"data/{output}.csv") if is_figure and traced else ""
-        kinds = ("", "chart") if is_figure else (' class="table"', "content")
-        display(
-            HTML(
-                f'<figure id="{anchor}"{kinds[0]}>'
-                f"<figcaption>{label}{html.escape(title)}{mark}{here if self.plan else ''}</figcaption>"
-                f'<div class="{kinds[1]}">{content}</div>{beside}'
-                f'<div class="below">{lines}{links}{citation}</div></figure>'
-            )
+        label, download = number or title, f"data/{output}.csv"
+        _display(
+            "output",
+            anchor=_anchor(output),
+            is_figure=is_figure,
+            number=number,
+            title=title,
+            mark=RECONSTRUCTION_MARK if _reconstructed(data) else "",
+            content=content,
+            beside=tables.figure_rows(data, label=label, download=download) if is_figure and traced else "",
+            below=below,
+            linked=bool(self.plan),
+            downloads=downloads,
+            traced=traced or not is_figure,
+            citation=self._citation(output, number, title, below) if self.plan else "",
         )
 
-    def _citation(self, anchor: str, number: str, title: str, below: Sequence[str]) -> str:
-        """How to refer to an output, folded, as text to select or copy."""
-        place = f"{self.plan.notebook}.html#{anchor}"
+    def _citation(self, output: str, number: str, title: str, below: Sequence[str]) -> str:
+        """How to refer to an output, as text to select or copy."""
         what = f"{number}: {title}" if number else title
-        source = next((line for line in below if line.startswith("Kilde: ")), "")
-        text = f"{self.edition.title}, {self.area_name}: \u201d{what}\u201d. {self.plan.title}, {place}. {source}"
-        return (
-            f'<details class="citation"><summary>Henvis hertil<span class="unseen">: {html.escape(number or title)}'
-            f"</span></summary><p>{html.escape(text.strip())}</p>"
-            '<button type="button" class="copy" hidden>Kopiér henvisningen</button> <span role="status"></span>'
-            "</details>"
-        )
+        place = f"{self.plan.title}, {self.plan.notebook}.html#{_anchor(output)}."
+        sources = [line for line in below if line.startswith("Kilde: ")]
+        return " ".join([f"{self.edition.title}, {self.area_name}: \u201d{what}\u201d.", place, *sources[:1]])
 
     def _store(self, output: str, data: pd.DataFrame, **facts: object) -> None:
         """Keep an output's figures and facts: those given, and the weakest origin of its rows and how many they are."""
@@ -489,7 +451,7 @@ class Section:
         path.write_bytes(content)
 
 
-def image(chart: Figure, alt: str) -> str:
+def image(chart: Figure, alt: str) -> Markup:
     """A chart as HTML that carries its own image, with `alt` for those who cannot see it."""
     return _embedded(charts.vector(chart), alt)
 
@@ -504,12 +466,20 @@ def _several(values: str | int | Sequence[str | int] | None) -> list[str | int] 
     return [values] if isinstance(values, (str, int)) else None if values is None else list(values)
 
 
-def _embedded(svg: bytes, alt: str, fallback: str = "") -> str:
+def _display(part: str, **facts: object) -> None:
+    display(HTML(str(tables.markup(part, **facts))))
+
+
+def _anchor(output: str) -> str:
+    return output.replace("_", "-")
+
+
+def _reconstructed(data: pd.DataFrame) -> bool:
+    return "origin" in data.columns and weakest(data["origin"]) == "reconstruction"
+
+
+def _embedded(svg: bytes, alt: str, fallback: str = "") -> Markup:
     """A vector image within the page; a browser that cannot show it takes the `fallback`, a file beside the page."""
-    source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}"
-    if not fallback:
-        return f'<img alt="{html.escape(alt)}" src="{source}">'
-    return (
-        f'<picture><source type="image/svg+xml" srcset="{source}">'
-        f'<img alt="{html.escape(alt)}" src="{fallback}"></picture>'
-    )
+    # As markup it is neither escaped nor looked through for units; letters of base64 need neither.
+    encoded = Markup(base64.b64encode(svg).decode("ascii"))  # noqa: S704
+    return tables.markup("image", svg=encoded, alt=alt, fallback=fallback)

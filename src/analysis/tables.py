@@ -1,11 +1,13 @@
 """Tables for readers: Danish text in accessible HTML, and the same figures as CSV for spreadsheets."""
 
 from collections.abc import Sequence
-from html import escape
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jinja2
 import pandas as pd
+from markupsafe import Markup
 
 from analysis import accounts, areas
 from analysis.catalogue import catalogue
@@ -51,32 +53,31 @@ def two_years(rows: pd.DataFrame, growth: pd.DataFrame, years: tuple[int, int], 
     return pd.DataFrame(lines)
 
 
+@lru_cache
+def _parts() -> Any:
+    """The template of outputs; what it is given is escaped, and numbers are held to their units."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, finalize=lambda value: held(value) if type(value) is str else value,
+    )  # fmt: skip
+    return environment.get_template("output.html.j2").module
+
+
+def markup(part: str, **facts: object) -> Markup:
+    """A part of an output as HTML: a macro of output.html.j2 and the facts that it shows."""
+    return getattr(_parts(), part)(**facts)
+
+
 def html(
     frame: pd.DataFrame, *, identifier: str, heading: str, numeric: Sequence[str], strong: Sequence[str] = ()
-) -> str:
+) -> Markup:
     """A table of ready Danish texts as HTML: `heading` names the row headers, `numeric` columns stand to the right.
 
     The first column holds the row headers. Text is escaped. Rows whose header is in `strong` are marked as sums.
     """
-    columns = frame.columns[1:]
-    sides = ["gt_right" if column in numeric else "gt_left" for column in columns]
-    heads = "".join(
-        f'<th scope="col" class="{side}">{escape(held(column))}</th>'
-        for column, side in zip(columns, sides, strict=True)
-    )
-    lines = []
-    for name, *cells in frame.itertuples(index=False, name=None):
-        kind = ' class="sum"' if name in strong else ""
-        texts = "".join(
-            f'<td class="{side}">{escape(held(cell))}</td>' for cell, side in zip(cells, sides, strict=True)
-        )
-        lines.append(f'<tr{kind}><th scope="row" class="gt_left">{escape(name)}</th>{texts}</tr>')
-    body = "\n".join(lines)
-    return (
-        f'<div class="table-scroll" tabindex="0" role="region" aria-label="{identifier}"><table id="{identifier}">\n'
-        f'<thead><tr><th scope="col" class="gt_left">{escape(heading)}</th>{heads}</tr></thead>\n'
-        f"<tbody>\n{body}\n</tbody></table></div>"
-    )
+    columns, lines = frame.columns[1:].tolist(), frame.itertuples(index=False, name=None)
+    facts = {"heading": heading, "columns": columns, "numeric": numeric, "lines": lines, "strong": strong}
+    return markup("texts", identifier=identifier, **facts)
 
 
 def with_danish_names(rows: pd.DataFrame) -> pd.DataFrame:
@@ -159,34 +160,19 @@ class Layout(NamedTuple):
     lines: list[list[str]]
 
 
-def figure_rows(data: pd.DataFrame, *, label: str, download: str) -> str:
+def figure_rows(data: pd.DataFrame, *, label: str, download: str) -> Markup:
     """A folded table of the rows of a figure; `label` names the figure, `download` is the path of its CSV.
 
     Requires indicator and value; without unit or status they are those of the indicator and of final figures. Years
     stand side by side when a row has nothing else that varies.
     """
     data = _complete(data)
-    about = f'<details class="data"><summary>Tal som tabel<span class="unseen">: {escape(label)}</span></summary>'
-    if data.empty:
-        return f"{about}<p>Figuren har ingen tal.</p></details>"
-    headings, naming, lines = layout(data)
-    kinds = ["", *[""] * (naming - 1), *[' class="n"'] * (len(headings) - naming)]
-    head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in zip(headings, kinds, strict=True))
-    body = "\n".join(_line(line, kinds) for line in lines[:SHOWN])
-    below = ""
-    if len(lines) > SHOWN:
-        shown, whole = number(SHOWN), number(len(lines))
-        below = (
-            f'<p>Tabellen viser de første {shown} af {whole} rækker; alle er i <a href="{download}" download>CSV-filen'
-            "</a>.</p>"
-        )
-    if (data["status"] == PROVISIONAL).any():
-        below += "<p>* foreløbigt tal.</p>"
-    return (
-        f'{about}<div class="table-scroll" tabindex="0" role="region" aria-label="Tal: {escape(label)}"><table>'
-        f"<caption>{escape(_caption(data))}</caption><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
-        f"{below}</details>"
-    )
+    headings, naming, lines = Layout([], 0, []) if data.empty else layout(data)
+    return markup(
+        "numbers", label=label, caption=_caption(data), headings=headings, naming=naming, lines=lines[:SHOWN],
+        whole=number(len(lines)) if len(lines) > SHOWN else "", download=download,
+        provisional=(data["status"] == PROVISIONAL).any(),
+    )  # fmt: skip
 
 
 def _complete(data: pd.DataFrame) -> pd.DataFrame:
@@ -294,9 +280,3 @@ def _caption(data: pd.DataFrame) -> str:
     units = listed([labels().unit_names.get(unit, unit) for unit in units])
     areas = list(dict.fromkeys(data["area"])) if "area" in data.columns else []
     return ", ".join([names, units, *(areas if len(areas) == 1 else [])])
-
-
-def _line(line: Sequence[str], kinds: Sequence[str]) -> str:
-    name, *cells = line
-    texts = "".join(f"<td{kind}>{escape(cell)}</td>" for cell, kind in zip(cells, kinds[1:], strict=True))
-    return f'<tr><th scope="row">{escape(name)}</th>{texts}</tr>'
