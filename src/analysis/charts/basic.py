@@ -19,7 +19,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis.charts.contents import Contents, Gap, Kind, Series, at_places, by_category, figures, shortened, wrapped
 from analysis.charts.frames import Drawn, drawn, largest, runs, said
-from analysis.charts.sheet import ABOVE, STYLE, Drawing, canvas, columns, numbers_on, spaced, tick_decimals
+from analysis.charts.sheet import ABOVE, STYLE, Drawing, canvas, columns, numbers_on, spaced, tick_decimals, upright
 from analysis.charts.style import CONTEXT, GRID, HIGHLIGHT, INK, MUTED, REFERENCE, SMALL, VALUE
 from analysis.danish import listed, number
 from analysis.errors import InputError
@@ -41,20 +41,7 @@ def lines(
     table = given.table
     with mpl.rc_context(STYLE):
         figure, axes = canvas()
-        sns.lineplot(
-            data=table.assign(run=runs),
-            x="place",
-            y="value",
-            hue="series",
-            units="run",
-            palette=given.colours,
-            marker="o",
-            linewidth=2.4,
-            legend=False,
-            # One value a year: nothing to average, and no interval to draw.
-            estimator=None,
-            ax=axes,
-        )
+        _courses(axes, table, hue="series", palette=given.colours, marker="o", linewidth=2.4, legend=False)
         last = table.dropna(subset="value").sort_values("place").drop_duplicates("series", keep="last")
         if zero:
             axes.set_ylim(bottom=min(0, np.nan_to_num(table["value"].min())) * 1.08, top=largest(table["value"]) * 1.08)
@@ -68,7 +55,7 @@ def lines(
         for row, name, spot in zip(last.itertuples(), names, spots, strict=True):
             _at_end(axes, name, (row.place, spot), given.colours[row.series], 9)
         _year_axis(axes, table["place"])
-        _upright(axes, given.unit)
+        upright(axes, given.unit)
     years, series, gaps = by_category(table, "place", given.colours, ordered=True)
     contents = Contents("lines", given.unit, given.decimals, years, series, gaps, zero=zero)
     return said(figure, given, contents, given.reading("Linjer"))
@@ -111,7 +98,7 @@ def stacked_columns(
         handles, names = axes.get_legend_handles_labels()
         if len(names) > 1:
             axes.legend(handles[::-1], names[::-1], ncols=columns(2 if sum(map(len, names)) > 60 else 3), **ABOVE)
-        _upright(axes, given.unit)
+        upright(axes, given.unit)
     # To both sides of zero the total is no longer the end of the column, and only the picture tells them apart.
     kind = "table" if deepest < 0 else "stacked_columns"
     name = "Stablede søjler" if len(given.colours) > 1 else "Søjler"
@@ -210,11 +197,9 @@ def spread(
             line = named[named["series"] == series].sort_values("place")
             if line["value"].isna().all():
                 continue
-            sns.lineplot(
-                data=line.assign(run=runs), x="place", y="value", units="run", color=colour, linestyle=dashes,
-                # A year between two missing ones is a point, not a line.
-                marker="o" if line["value"].isna().any() else None, linewidth=2.6, estimator=None, ax=axes,
-            )  # fmt: skip
+            # A year between two missing ones is a point, not a line.
+            marker = "o" if line["value"].isna().any() else None
+            _courses(axes, line, color=colour, linestyle=dashes, marker=marker, linewidth=2.6)
             last = line.dropna(subset="value").iloc[-1]
             ends.append((series, colour, last["place"], last["value"]))
         bottom, top = min(0, np.nan_to_num(table["value"].min())) * 1.06, largest(table["value"]) * 1.06
@@ -223,7 +208,7 @@ def spread(
         for (series, colour, year, value), spot in zip(ends, spots, strict=True):
             _at_end(axes, f"{series} {number(value, given.decimals)}", (year, spot), colour, 12)
         _year_axis(axes, table["place"])
-        _upright(axes, given.unit)
+        upright(axes, given.unit)
     known = dots.dropna(subset="value")
     series = [at_places("Kommunerne hver for sig", known["place"], known["value"])]
     for name in references:
@@ -391,6 +376,11 @@ def is_dark(colour: str) -> bool:
     return 0.299 * red + 0.587 * green + 0.114 * blue < 0.6
 
 
+def _courses(axes: Axes, table: pd.DataFrame, **style: object) -> None:
+    """Lines over places, with one value at each: nothing to average, and no interval to draw."""
+    sns.lineplot(data=table.assign(run=runs), x="place", y="value", units="run", estimator=None, ax=axes, **style)
+
+
 def _at_end(axes: Axes, text: str, spot: tuple[float, float], colour: str, away: int) -> None:
     """The name of a line at its end, `away` points from it."""
     axes.annotate(
@@ -403,12 +393,6 @@ def _year_axis(axes: Axes, years: pd.Series) -> None:
     shown = np.arange(years.max(), years.min() - 1, -np.ceil(years.nunique() / 7))[::-1]
     axes.set_xticks(shown, [f"{year:.0f}" for year in shown])
     axes.set_xlim(years.min() - 0.2, years.max() + 0.2)
-
-
-def _upright(axes: Axes, unit: str) -> None:
-    axes.set(xlabel="", ylabel=unit)
-    axes.grid(visible=False, axis="x")
-    numbers_on(axes.yaxis, tick_decimals(axes))
 
 
 def _across(axes: Axes, unit: str) -> None:

@@ -3,12 +3,11 @@
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from itertools import repeat
 from typing import Any, Literal
 
 import pandas as pd
 
-from analysis.rows import MISSING, SUPPRESSED
+from analysis.rows import SUPPRESSED
 
 # A chart has no room for longer names; the table beside it has them whole.
 LONGEST_NAME = 72
@@ -88,25 +87,18 @@ def figures(values: Iterable[float]) -> list[float | None]:
 def by_category(
     data: pd.DataFrame, across: str, colours: Mapping[str, str], *, ordered: bool = False
 ) -> tuple[list[str], list[Series], list[Gap]]:
-    """Categories, series and gaps of rows with a series and a value for each category in `across`.
+    """Categories, series and gaps of rows with series, value and status for each category in `across`.
 
     The series are those of `colours`, in that order, that have rows. `ordered`: by category, not as the frame stands.
     """
-    found = dict.fromkeys(data[across].tolist())
-    places = {category: place for place, category in enumerate(sorted(found) if ordered else found)}
-    values: dict[str, list[float | None]] = {}
-    gaps = []
-    statuses = data["status"].tolist() if "status" in data.columns else repeat(MISSING)
-    for category, series, value, status in zip(
-        data[across].tolist(), data["series"].tolist(), data["value"].tolist(), statuses, strict=False
-    ):
-        course = values.setdefault(series, [None] * len(places))
-        if value == value and status != SUPPRESSED:
-            course[places[category]] = float(value)
-        else:
-            gaps.append(Gap(str(category), str(series), str(status)))
-    drawn = [Series(str(name), values[name], colour) for name, colour in colours.items() if name in values]
-    return [str(category) for category in places], drawn, gaps
+    found = list(dict.fromkeys(data[across]))
+    values = data["value"].mask(data["status"] == SUPPRESSED)
+    wide = data.assign(value=values).pivot(index=across, columns="series", values="value")
+    wide = wide.reindex(sorted(found) if ordered else found)
+    drawn = [Series(str(name), figures(wide[name]), colour) for name, colour in colours.items() if name in wide]
+    absent = data[values.isna()]
+    gaps = [Gap(*map(str, row)) for row in absent[[across, "series", "status"]].itertuples(index=False)]
+    return [str(category) for category in wide.index], drawn, gaps
 
 
 def level(name: str, value: float, count: int) -> Series:

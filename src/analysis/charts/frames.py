@@ -213,9 +213,7 @@ def colours_of(rows: pd.DataFrame) -> dict[str, str]:
     without = [category for group, category in names if (group, category) not in known]
     if without:
         raise InputError(f"categories.csv has no colour for {without[0]!r}; give the chart a palette")
-    colours = {names[pair]: known[pair] for pair in names}
-    order = [names[pair] for pair in known if pair in names]
-    return {label: colours[label] for label in order}
+    return {names[pair]: colour for pair, colour in known.items() if pair in names}
 
 
 def palette(names: Iterable[str], chart: str) -> dict[str, str]:

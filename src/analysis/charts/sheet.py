@@ -86,6 +86,13 @@ def tick_decimals(axes: Axes, axis: str = "y") -> int:
     return next((decimals for decimals in range(3) if round(step, decimals) == round(step, 6)), 2)
 
 
+def upright(axes: Axes, unit: str) -> None:
+    """Values in a unit up the axes, with lines across at their ticks."""
+    axes.set(xlabel="", ylabel=unit)
+    axes.grid(visible=False, axis="x")
+    numbers_on(axes.yaxis, tick_decimals(axes))
+
+
 def spaced(positions: Sequence[float], gap: float | Sequence[float], low: float, high: float) -> np.ndarray:
     """Positions moved apart, as little as possible, in the same order and between the limits.
 

@@ -20,7 +20,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from analysis.charts.contents import Contents, Gap, Series, at_places, by_category, figures, level, wrapped
 from analysis.charts.frames import Drawn, drawn, said
-from analysis.charts.sheet import ABOVE, STYLE, Drawing, canvas, numbers_on, spaced, tick_decimals, width
+from analysis.charts.sheet import ABOVE, STYLE, Drawing, canvas, numbers_on, spaced, tick_decimals, upright, width
 from analysis.charts.style import CONTEXT, GRID, HIGHLIGHT, INK, LABEL, MUTED, REFERENCE, VALUE
 from analysis.danish import LOCALE, STATUS_SYMBOLS, in_words, listed, number, period, span
 from analysis.errors import InputError
@@ -74,8 +74,7 @@ def intervals(
         _make_room(axes, values, ends + middles)
         if reference:
             _named_upright(axes, reference[1], f"{reference[0]} {number(reference[1], decimals)}", REFERENCE)
-        axes.set(xlabel=given.unit, ylabel="")
-        _numbers_across(axes)
+        _numbers_across(axes, given.unit)
     shown = known.reindex(table.index)
     ends = {"Lavest": "low", "Midt": "value", "Højest": "high"}
     series = [Series(name, figures(shown[end])) for name, end in ends.items()]
@@ -117,8 +116,7 @@ def tornado(
         _rows(axes, names)
         _make_room(axes, [start, *known[["low", "high"]].to_numpy().ravel()], ends)
         _named_upright(axes, start, f"udgangspunkt {number(start, decimals)}", INK)
-        axes.set(xlabel=given.unit, ylabel="")
-        _numbers_across(axes)
+        _numbers_across(axes, given.unit)
         handles = [Patch(color=colour) for colour in (HIGHLIGHT, REFERENCE)]
         _legend(axes, handles, ["lav værdi af antagelsen", "høj værdi af antagelsen"], raised=True)
     shown = known.reindex(table.index)
@@ -181,12 +179,7 @@ def fan(
         for name, value in references.items():
             axes.axhline(value, color=INK, linewidth=1.1, linestyle=":")
             names.append((textwrap.fill(f"{name} {number(value, decimals)}", 22), value, INK))
-        _upright_limits(axes, [*values, *references.values()])
-        _date_axis(axes, dates)
-        _named_at_right(axes, names)
-        axes.set(xlabel="", ylabel=given.unit)
-        axes.grid(visible=False, axis="x")
-        numbers_on(axes.yaxis, tick_decimals(axes))
+        _over_time(axes, dates, [*values, *references.values()], names, given.unit)
     courses = {"Opgjort": past.set_index("date")["value"]}
     if not ahead.empty:
         course = ahead.set_index("date")
@@ -265,14 +258,7 @@ def flow_matrix(
             note, (0, 1), xycoords="axes fraction", xytext=(0, 6), textcoords="offset points", fontsize=LABEL,
             color=MUTED,
         )  # fmt: skip
-    shown = values.mask(wide["status"][hosts] == SUPPRESSED)
-    gaps = [
-        Gap(str(row.place), row.series, str(row.status))
-        for row in table.itertuples()
-        if np.isnan(row.value) or row.status == SUPPRESSED
-    ]
-    series = [Series(str(host), figures(shown[host])) for host in hosts]
-    contents = Contents("matrix", given.unit, decimals, [str(home) for home in homes], series, gaps)
+    contents = Contents("matrix", given.unit, decimals, *by_category(table, "place", dict.fromkeys(hosts, "")))
     parts = [
         f"{host} " + listed([f"{texts[row][column]} fra {home}" for row, home in enumerate(homes)])
         for column, host in enumerate(hosts)
@@ -307,12 +293,7 @@ def occupancy_curve(
         for (name, level), dashes in zip(marks.items(), cycle(DASHES), strict=False):
             axes.axhline(level, color=INK, linewidth=1.2, linestyle=dashes)
             names.append((textwrap.fill(f"{name} {number(level)}", 22), level, INK))
-        _upright_limits(axes, [*nights["value"], places, *marks.values()])
-        _date_axis(axes, nights["place"])
-        _named_at_right(axes, names)
-        axes.set(xlabel="", ylabel=given.unit)
-        axes.grid(visible=False, axis="x")
-        numbers_on(axes.yaxis, tick_decimals(axes))
+        _over_time(axes, nights["place"], [*nights["value"], places, *marks.values()], names, given.unit)
         _legend(axes, *axes.get_legend_handles_labels())
     levels = {"Pladser": float(places), **marks}
     taken = nights.set_index("place")["value"]
@@ -352,8 +333,7 @@ def prices(
         _rows(axes, names)
         _make_room(axes, [ceiling, *known["value"]], means, least=0.06)
         _named_upright(axes, ceiling, f"{ceiling_label} {number(ceiling)}", REFERENCE)
-        axes.set(xlabel=given.unit, ylabel="")
-        _numbers_across(axes)
+        _numbers_across(axes, given.unit)
         axes.plot([], [], color=INK, linewidth=2.6, label="gennemsnit vægtet med pladser")
         for places in sorted({int(known["places"].median()), int(known["places"].max())} if len(known) else ()):
             axes.scatter([], [], s=places * scale, label=f"{number(places)} pladser", **dot)
@@ -396,9 +376,9 @@ def grouped_columns(
         lying = not _side_by_side(groups, table["value"], given.decimals, room, len(colours))
         breadth = 0.84 if lying else min(0.84, WIDEST_COLUMN * len(colours) / room)
         figure, axes = canvas(height=0.95 + 0.27 * len(groups) * (len(colours) + 0.7) if lying else None)
-        across, upright = ("value", "place") if lying else ("place", "value")
+        x, y = ("value", "place") if lying else ("place", "value")
         sns.barplot(
-            data=table, x=across, y=upright, orient="h" if lying else "v", hue="series",
+            data=table, x=x, y=y, orient="h" if lying else "v", hue="series",
             hue_order=list(colours), order=groups, palette=colours, saturation=1, width=breadth, ax=axes, legend=False,
             errorbar=None,
         )  # fmt: skip
@@ -409,14 +389,12 @@ def grouped_columns(
         if lying:
             _rows(axes, _wrapped(groups, 26))
             _make_room(axes, values, texts, least=0)
-            _numbers_across(axes)
+            _numbers_across(axes, given.unit)
         else:
             axes.set_xticks(range(len(groups)), _wrapped(groups, int(room / INCH_PER_CHARACTER)))
             axes.set_xlim(-0.5, len(groups) - 0.5)
-            axes.grid(visible=False, axis="x")
             _make_room(axes, values, texts, axis=1, least=0)
-            numbers_on(axes.yaxis, tick_decimals(axes))
-        axes.set(xlabel=given.unit if lying else "", ylabel="" if lying else given.unit)
+            upright(axes, given.unit)
         if min(values) < 0:
             (axes.axvline if lying else axes.axhline)(0, color=INK, linewidth=0.9)
         if len(colours) > 1:
@@ -431,13 +409,10 @@ def _column_values(axes: Axes, given: Drawn, breadth: float, lying: bool) -> lis
     texts, series = [], list(given.colours)
     for row in given.table.itertuples():
         place = given.places.index(row.place) + ((series.index(row.series) + 0.5) / len(series) - 0.5) * breadth
-        end, side, text = np.nan_to_num(row.value), -1 if row.value < 0 else 1, _value_text(row, given.decimals)
+        end, side = np.nan_to_num(row.value), -1 if row.value < 0 else 1
+        text = number(row.value, given.decimals, row.status)
         texts.append(_at_end(axes, end, place, text, side) if lying else _on_top(axes, place, end, text, side))
     return texts
-
-
-def _value_text(row: NamedTuple, decimals: int) -> str:
-    return number(row.value, decimals, getattr(row, "status", MISSING))
 
 
 def _side_by_side(groups: Sequence[str], values: pd.Series, decimals: int, room: float, series: int) -> bool:
@@ -530,8 +505,9 @@ def _make_room(
     set_limits(bottom, top)
 
 
-def _numbers_across(axes: Axes) -> None:
-    """Danish numbers below the axes, no more than there is room for."""
+def _numbers_across(axes: Axes, unit: str) -> None:
+    """Danish numbers in a unit below the axes, no more than there is room for."""
+    axes.set(xlabel=unit, ylabel="")
     widest = max(len(number(limit, 1)) for limit in axes.get_xlim()) * INCH_PER_CHARACTER + 0.2
     axes.xaxis.set_major_locator(MaxNLocator(max(1, min(7, int(_width(axes) / widest))), steps=[1, 2, 2.5, 5, 10]))
     numbers_on(axes.xaxis, tick_decimals(axes, "x"))
@@ -561,6 +537,16 @@ def _legend(axes: Axes, handles: Sequence[Artist], labels: Sequence[str], *, rai
         legend = axes.legend(handles, labels, ncols=columns, bbox_transform=place, **ABOVE)
         if legend.get_window_extent().width <= axes.bbox.width:
             return
+
+
+def _over_time(
+    axes: Axes, dates: pd.Series, values: Sequence[float], names: Sequence[tuple[str, float, str]], unit: str
+) -> None:
+    """The axes of a course over dates, with limits that hold the values, and names to the right (`_named_at_right`)."""
+    _upright_limits(axes, values)
+    _date_axis(axes, dates)
+    _named_at_right(axes, names)
+    upright(axes, unit)
 
 
 def _upright_limits(axes: Axes, values: Sequence[float]) -> None:
