@@ -13,12 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
-from babel.dates import format_date
 from scipy import stats
 from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparationWarning
 from statsmodels.tsa.statespace.structural import UnobservedComponents
 
-from analysis.danish import LOCALE, number
+from analysis.danish import number, period
 from analysis.errors import InputError
 
 
@@ -142,7 +141,7 @@ def yearly_path(series: pd.Series, found: Forecast, last_year: int) -> pd.DataFr
     per_year = RHYTHMS[_letter(series.index)].per_year
     seen = pd.DataFrame({side: series.to_numpy() for side in ("low", "mean", "high")}, index=series.index)
     ahead = found.rows.set_index("period")[["low", "mean", "high"]]
-    by_year = pd.concat([seen, ahead]).groupby(lambda period: period.year)
+    by_year = pd.concat([seen, ahead]).groupby(lambda one: one.year)
     whole = by_year.mean()[by_year.size() == per_year]
     base = max(year for year in whole.index if pd.Period(str(year), "Y").end_time <= series.index[-1].end_time)
     return whole.reindex(range(base, last_year + 1)).ffill().rename_axis("year").reset_index()
@@ -318,13 +317,7 @@ def _unusable(series: pd.Series, rhythm: Rhythm, *, counts: bool) -> str:
 
 def _named(periods: pd.PeriodIndex) -> str:
     """The first of some periods in Danish, and how many more there are."""
-    first, others = periods[0], len(periods) - 1
-    name = {
-        "Y": str(first.year),
-        "Q": f"{first.quarter}. kvartal {first.year}",
-        "M": format_date(first.start_time, "MMMM y", locale=LOCALE),
-    }[_letter(periods)]
-    unit = RHYTHMS[_letter(periods)]
+    name, others, unit = period(periods[0]), len(periods) - 1, RHYTHMS[_letter(periods)]
     return f"{name} og {number(others)} {unit.one if others == 1 else unit.several} mere" if others else name
 
 

@@ -34,22 +34,14 @@ def two_years(rows: pd.DataFrame, growth: pd.DataFrame, years: tuple[int, int], 
 
     The rows stand in the order of categories.csv.
     """
-    order = accounts.categories()[["population_group", "category", "label"]]
     wide = rows.pivot(index=["population_group", "category"], columns="year", values=["value", "status"])
     change = growth.set_index(["population_group", "category"])
     lines = []
-    for row in order.itertuples():
-        key = (row.population_group, row.category)
-        if key not in wide.index:
-            continue
-        cells = {
-            str(year): number(
-                wide.loc[key, ("value", year)] / unit.divisor, unit.decimals, wide.loc[key, ("status", year)]
-            )
-            for year in years
-        }
-        change_text = number(change.loc[key, "value"], 0, change.loc[key, "status"])
-        lines.append({"Indsats": row.label} | cells | {"Ændring, pct.": change_text})
+    for pair in filter(wide.index.__contains__, accounts.labels()):
+        values, statuses = wide.loc[pair, "value"] / unit.divisor, wide.loc[pair, "status"]
+        cells = {str(year): number(values[year], unit.decimals, statuses[year]) for year in years}
+        change_text = number(change.loc[pair, "value"], 0, change.loc[pair, "status"])
+        lines.append({"Indsats": accounts.label(*pair)} | cells | {"Ændring, pct.": change_text})
     return pd.DataFrame(lines)
 
 
@@ -186,8 +178,9 @@ def layout(data: pd.DataFrame) -> Layout:
     data = _complete(data)
     columns = {name: data[name].tolist() for name in data.columns}
     naming = _naming(columns, len(data))
-    values = _values(columns)
-    numbers = [name for name in NUMBERS if name in columns and name != "value"]
+    marks = [" *" if status == PROVISIONAL else "" for status in columns["status"]]
+    values = list(map(str.__add__, _numbers(columns, "value"), marks))
+    numbers = [name for name in NUMBERS if name in columns]
     if "year" in naming and not numbers:
         wide = _years_side_by_side(columns, naming, values)
         if wide:
@@ -195,7 +188,7 @@ def layout(data: pd.DataFrame) -> Layout:
     unit = " og ".join(labels().unit_names.get(unit, unit) for unit in dict.fromkeys(columns["unit"]))
     headings = [*map(heading, naming), unit[:1].upper() + unit[1:], *map(heading, numbers)]
     texts = [[_text(name, value) for value in columns[name]] for name in naming]
-    beside = [_beside(columns, name) for name in numbers]
+    beside = [_numbers(columns, name) for name in numbers]
     return Layout(headings, len(naming), [list(line) for line in zip(*texts, values, *beside, strict=True)])
 
 
@@ -237,22 +230,14 @@ def heading(column: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _values(columns: dict[str, list]) -> list[str]:
-    rows = zip(columns["indicator"], columns["unit"], columns["value"], columns["status"], strict=True)
-    return [
-        number(value, decimals(indicator, unit), status) + (" *" if status == PROVISIONAL else "")
-        for indicator, unit, value, status in rows
-    ]
-
-
 def decimals(indicator: str, unit: str) -> int:
     """How many decimals a figure is shown with: those of its indicator, or of what is computed from it."""
     entry = catalogue().indicators[indicator]
     return entry.decimals if unit == entry.unit else DECIMALS.get(unit, 0)
 
 
-def _beside(columns: dict[str, list], name: str) -> list[str]:
-    own = NUMBERS[name]
+def _numbers(columns: dict[str, list], name: str) -> list[str]:
+    own = NUMBERS.get(name)
     rows = zip(columns["indicator"], columns["unit"], columns[name], columns["status"], strict=True)
     return [
         number(value, decimals(indicator, unit) if own is None else own, status)
