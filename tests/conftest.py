@@ -155,6 +155,19 @@ def key_figures(processed):
 
 
 @pytest.fixture
+def measured(processed, key_figures, tmp_path):
+    """The embedded build as if every table were the source's own, so that all is said that the figures bear."""
+    folder = tmp_path / "measured"
+    folder.mkdir()
+    for path in processed.iterdir():
+        if path.name != "key_figures.parquet":
+            (folder / path.name).symlink_to(path)
+    origin = key_figures["origin"].replace("reconstruction", "statbank")
+    key_figures.assign(origin=origin).to_parquet(folder / "key_figures.parquet")
+    return folder
+
+
+@pytest.fixture
 def raw(tmp_path):
     """A copy of the embedded raw folder to spoil."""
     folder = tmp_path / "raw"

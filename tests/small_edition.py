@@ -86,6 +86,13 @@ class SmallEdition:
         """Let the rules say what is wrong and build it all the same, for what must be right on wrong data too."""
         self.declare("quality.yml", lambda text: text.replace("severity: ERROR", "severity: WARNING"))
 
+    def rehearse(self):
+        """Let every raw file be one that its source has published, as after `fetch` and `import`."""
+        for path in self.raw.glob("*.yml"):
+            facts = yaml.safe_load(path.read_text(encoding="utf-8"))
+            if facts["origin"] == "reconstruction":
+                path.write_text(yaml.safe_dump(facts | {"origin": "statbank"}, allow_unicode=True), encoding="utf-8")
+
     def without(self, *tables):
         """Take raw files away, each with its sidecar."""
         for path in list(self.raw.iterdir()):

@@ -38,6 +38,7 @@ from warmkernel.engine import choose
 LIMIT = 5
 BELOW = ["underretninger_1", "underretninger_2", "underretninger_3"]
 CHILDREN = 4000.0
+WHOLE = {"coverage": 1.0, "evidence": "genuine", "printed": ""}
 # Municipalities of four regions, so that country, regions and the home area all have small and large members.
 CODES = ["101", "155", "185", "259", "306", "336", "563", "741"]
 
@@ -54,7 +55,7 @@ def guarded(edition):
 
 
 def filled(rows, **facts):
-    usual = {"variant": "standard", "year": 2024, "origin": "delivery", "coverage": 1.0}
+    usual = {"variant": "standard", "year": 2024, "origin": "delivery", **WHOLE}
     status = rows["value"].isna().map({True: "missing", False: "final"})
     return rows.assign(**usual | {"status": status} | facts)
 
@@ -76,7 +77,7 @@ def table_of(counts, codes=CODES, others=0.0):
         ("children_notified_per_1000", "pr_1000"): rates(whole, people.assign(category="i_alt"), CELL_KEYS, 1000.0),
     }
     frames = [rows.assign(indicator=name, unit=unit) for (name, unit), rows in parts.items()]
-    return pd.concat(frames, ignore_index=True).assign(coverage=1.0)[COLUMNS]
+    return pd.concat(frames, ignore_index=True).assign(**WHOLE)[COLUMNS]
 
 
 def head_of(indicator, category):
@@ -278,7 +279,7 @@ def with_panel(before, now):
         local = truth[truth["area_code"].isin(set(CODES) - out)].drop(columns="note")
         counts = local[local["unit"] == "antal"]
         summed = with_summed_areas(counts, [*CELL_KEYS, "indicator", "unit"])
-        parts.append(summed.merge(series, on=coverage.SERIES).assign(variant=PANEL, coverage=1.0)[COLUMNS])
+        parts.append(summed.merge(series, on=coverage.SERIES).assign(variant=PANEL, **WHOLE)[COLUMNS])
     return pd.concat(parts, ignore_index=True)
 
 
@@ -315,7 +316,7 @@ def test_two_figures_that_leave_out_different_members_cannot_be_set_against_each
         ("unit_cost", "kr"): rates(accounts, people, CELL_KEYS),
     }
     frames = [rows.assign(indicator=name, unit=unit) for (name, unit), rows in parts.items()]
-    truth = pd.concat(frames, ignore_index=True).assign(coverage=1.0)[COLUMNS]
+    truth = pd.concat(frames, ignore_index=True).assign(**WHOLE)[COLUMNS]
     published = disclosure.suppressed(truth, with_policy(edition, HAND05="persons"))
     assert_protected(truth, published, heads=["recipients"])
     # Hiding one more municipality is enough for the counts alone, but not beside the unit cost.

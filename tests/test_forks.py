@@ -212,8 +212,8 @@ def run_fork(project, processed, template, area):
 
 @pytest.mark.parametrize("area", ["koebenhavn", pytest.param("hovedstaden", marks=pytest.mark.long)])
 @pytest.mark.parametrize("template", [name for name in TEMPLATES if name != SLIDERS])
-def test_a_fork_runs_from_the_adhoc_folder(project, processed, template, area):
-    notebook = run_fork(project, processed, template, area)
+def test_a_fork_runs_from_the_adhoc_folder(project, measured, template, area):
+    notebook = run_fork(project, measured, template, area)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert {output.output_type for output in outputs} == {"display_data"}, "no warnings and no stray results"
     shown = "".join(output.data["text/html"] for output in outputs)

@@ -11,6 +11,7 @@ from small_edition import MUNICIPALITIES, YEARS
 
 from analysis import areas, section
 from analysis.charts.sheet import Images
+from analysis.claims import CLAIMS
 from analysis.edition import PROCESSED_VARIABLE, PUBLISH_VARIABLE
 
 # Tables that may lack a municipality; the accounts and the population may not, unless the rules say whose.
@@ -47,8 +48,10 @@ def blank(small, table, year):
     small.change(table, change)
 
 
-def rendered(small, folder, monkeypatch):
+def rendered(small, folder, monkeypatch, area="hovedstaden"):
     """What the sections show when their cells run here, as a page, with data and facts of their outputs in a folder.
+
+    `claims` of the page is what became of their claims, by section.
 
     Charts are made, but not turned into files, which takes half the time: nothing is read of them here.
     """
@@ -57,6 +60,7 @@ def rendered(small, folder, monkeypatch):
     monkeypatch.setattr(section.charts, "images", lambda *_: Images(b"", b"", b"", (0, 0)))
     monkeypatch.setenv(PROCESSED_VARIABLE, str(small.processed))
     monkeypatch.setenv(PUBLISH_VARIABLE, str(folder))
+    claims = {}
     for plan in small.edition.sections:
         names = {}
         notebook = json.loads((ROOT / "notebooks" / f"{plan.notebook}.ipynb").read_text(encoding="utf-8"))
@@ -64,9 +68,12 @@ def rendered(small, folder, monkeypatch):
             if cell["cell_type"] == "code":
                 exec(compile("".join(cell["source"]), plan.notebook, "exec"), names)  # noqa: S102
             if "parameters" in cell["metadata"].get("tags", []):
-                names |= {"edition": small.name, "area": "hovedstaden"}
+                names |= {"edition": small.name, "area": area}
         assert {path.stem for path in (folder / "facts").iterdir()} >= set(plan.outputs)
-    return BeautifulSoup("".join(shown), "html.parser")
+        claims[plan.notebook] = json.loads((folder / CLAIMS).read_text(encoding="utf-8"))
+    page = BeautifulSoup("".join(shown), "html.parser")
+    page.claims = claims
+    return page
 
 
 def assert_no_blank_area(figures, least):

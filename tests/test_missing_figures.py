@@ -68,7 +68,8 @@ class Built:
 @pytest.fixture
 def built(processed, key_figures, tmp_path, monkeypatch):
     monkeypatch.setenv(PROCESSED_VARIABLE, str(tmp_path))
-    return Built(tmp_path, processed, key_figures)
+    # As if measured: of a reconstruction nothing is said of a municipality.
+    return Built(tmp_path, processed, key_figures.assign(origin="statbank"))
 
 
 def sentences(notebook, area, monkeypatch):

@@ -17,15 +17,17 @@ from bs4 import BeautifulSoup
 from conftest import ROOT, noegletal, noegletal_process, rewrite_raw
 from jinja2 import UndefinedError
 
-from analysis import charts, tables
+from analysis import areas, charts, tables
+from analysis.claims import finds
 from analysis.edition import load_edition
 from analysis.errors import InputError
-from analysis.section import RECONSTRUCTION_MARK, Section
+from analysis.rows import labels
+from analysis.section import Section
 from noegletal.publish.manifest import missing_outputs
 from noegletal.sources.blank_forms import write_form
 from noegletal.sources.deliveries import read_form
 
-SOURCE = r"Kilde: (Danmarks Statistik|Komponent|Pladsliste|Ind- og udskrivninger)"
+SOURCE = r"Kilde: (?:rekonstrueret efter )?(Danmarks Statistik|Komponent|Pladsliste|Ind- og udskrivninger)"
 EXTERNAL = re.compile(
     r"""(src|href|action|data|poster|srcset)\s*=\s*["']?\s*(https?:)?//|@import|url\(\s*["']?(https?:)?//""", re.I
 )
@@ -124,19 +126,50 @@ def test_code_is_folded_and_complete(report):
     assert "charts.stacked_columns" in page.text
 
 
-def test_reconstruction_is_marked_wherever_it_is_met(report):
+def test_every_figure_bears_the_mark_of_how_well_it_is_known(report):
     manifest = json.loads((report / "manifest.json").read_text(encoding="utf-8"))
     outputs = {output["output"]: output for record in manifest["sections"].values() for output in record["outputs"]}
-    found = pages(report)
-    marked = 0
+    found, marks = pages(report), {name: said.mark for name, said in labels().evidence.items()}
     for notebook, record in manifest["sections"].items():
+        page, borne = found[f"{notebook}.html"], {output["evidence"] for output in record["outputs"]}
         for output in record["outputs"]:
-            caption = found[f"{notebook}.html"].find(id=output["output"].replace("_", "-")).figcaption.text
-            assert (RECONSTRUCTION_MARK in caption) == (output["origin"] == "reconstruction"), output
-            marked += output["origin"] == "reconstruction"
-    assert marked > 10
-    assert outputs["figur_underretninger_kommuner"]["origin"] == "derived", "municipal rates are not reconstructed"
-    assert RECONSTRUCTION_MARK in found["index.html"].text
+            caption = page.find(id=output["output"].replace("_", "-")).find("figcaption")
+            mark = caption.find(class_="mark") if caption else None
+            assert (mark.text if mark else "") == marks.get(output["evidence"], ""), output
+            lines = " ".join(output["below"])
+            assert ("Afventer data fra kilden" in lines) == (output["evidence"] == "example"), output["output"]
+            if output["evidence"] == "fitted":
+                assert "rekonstrueret efter Danmarks Statistik" in lines, output["output"]
+        told = [term.text for term in page.select(".marks dt")]
+        assert told == [mark for name, mark in marks.items() if name in borne] * bool(borne & {"fitted", "example"})
+    assert sum(output["evidence"] == "example" for output in outputs.values()) > 10
+    assert outputs["figur_underretninger_kommuner"]["evidence"] == "genuine", "municipal rates are not reconstructed"
+    assert marks["example"] in found["index.html"].text
+
+
+def names_a_municipality(text):
+    """The municipality that a text names beside a figure or a comparison, of which years and ages are none."""
+    named = [areas.name(code) for code in areas.municipalities() if re.search(rf"\b{areas.name(code)}\b", text)]
+    return named[0] if named and finds(text) and named[0] != "Vejen" else ""
+
+
+def test_of_a_municipality_only_measured_figures_are_said(report):
+    """In no form: titles are those of the manifest everywhere, see test_same_numbers."""
+    manifest = json.loads((report / "manifest.json").read_text(encoding="utf-8"))
+    said = 0
+    for notebook, record in manifest["sections"].items():
+        known = {claim["place"]: claim["evidence"] for claim in record["claims"]}
+        texts = {output["output"].replace("_", "-"): output["title"] for output in record["outputs"]}
+        texts |= {finding["anchor"]: finding["text"] for finding in record["findings"]}
+        for place, text in texts.items():
+            if notebook != "00_datagrundlag" and "Byen København" not in text and names_a_municipality(text):
+                assert known.get(place) in ("genuine", "fitted"), text
+                said += 1
+        withheld = {claim["place"] for claim in record["claims"] if claim["outcome"] == "withheld"}
+        assert withheld.isdisjoint(finding["anchor"] for finding in record["findings"])
+    assert said >= 2
+    assert "Eksempel" not in " ".join(tag.text for tag in pages(report)["index.html"].select(".main-findings"))
+    assert names_a_municipality("På Fanø er udgifterne steget 12 pct.") == "Fanø", "the check can fail"
 
 
 def test_figures_say_source_and_finding(report):

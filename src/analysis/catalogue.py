@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from analysis import danish
+from analysis import accounts, danish
 from analysis.danish import MoneyUnit, money_unit
 from analysis.declared import read_declared
 from analysis.edition import Edition, reference_folder
@@ -131,6 +131,24 @@ def subject(rows: pd.DataFrame) -> str:
     """What labelled rows of one indicator and category are about: `Udgifter pr. indbygger (Botilbud)`."""
     first = rows.iloc[0]
     return f"{catalogue().indicators[first['indicator']].name} ({first['label']})"
+
+
+def shown(rows: pd.DataFrame) -> str:
+    """What rows of key figures show, without finding anything in it: Udgifter i faste priser (voksne), 2020-2024."""
+    if rows.empty or "indicator" not in rows.columns:
+        return "Egne tal"
+    names = [catalogue().indicators[name].name for name in dict.fromkeys(rows["indicator"])]
+    said = danish.listed([names[0], *(danish.running(name) for name in names[1:])])
+    cells = rows[["population_group", "category"]].drop_duplicates()
+    groups = set(cells["population_group"]) - {accounts.ALL_GROUPS}
+    if len(cells) == 1 and cells["category"].iloc[0] != accounts.TOTAL and len(names) == 1:
+        said += f" ({danish.running(accounts.label(*cells.iloc[0]))})"
+    elif len(groups) == 1:
+        said += f" ({labels().groups[groups.pop()]})"
+    if "measure" in rows.columns and rows["measure"].isin(["growth", "change"]).all():
+        said = f"Ændring: {danish.running(said)}"
+    years = sorted({rows["year"].min(), rows["year"].max()})
+    return f"{said}, {'-'.join(map(str, years))}"
 
 
 def shown_unit(indicator: str, values: pd.Series) -> MoneyUnit:

@@ -15,7 +15,6 @@ from babel.numbers import format_decimal
 
 LOCALE = "da_DK"
 NO_BREAK = "\u00a0"
-RECONSTRUCTION_MARK = "Bygger på rekonstruerede data"
 # What a cell shows where there is no figure to show.
 STATUS_SYMBOLS = {"missing": "..", "suppressed": "•", "not_applicable": "."}
 # What is said instead of a direction, and what is added to a rank or an extreme, where figures are missing.
@@ -146,6 +145,11 @@ def sentence(text: str) -> str:
     text = held(re.sub(r"\b(kr|pct|mia|mio)\.\.", r"\1.", text))
     text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def running(label: str) -> str:
+    """A label inside a sentence: Angst is written angst, and ADHD stays."""
+    return label if label.isupper() else label[:1].lower() + label[1:]
 
 
 def missing(value: float | None) -> bool:

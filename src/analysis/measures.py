@@ -31,7 +31,7 @@ IDENTITY = ["indicator", "area_code", "population_group", "category", "variant"]
 # How the note of a partial figure says how many municipalities it is of.
 OF_MUNICIPALITIES = r"(\d+ af \d+ kommuner [^,;]+)"
 # What the panel of a series says in place of the standard reading.
-OF_PANEL = ["variant", "value", "status", "origin", "note", "coverage"]
+OF_PANEL = ["variant", "value", "status", "origin", "note", "coverage", "printed"]
 BESIDE = [f"panel_{name}" for name in OF_PANEL]
 
 
@@ -65,7 +65,7 @@ def growth(rows: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
     """Growth in per cent from one year to another, one row per key figure.
 
     Requires key-figure rows; returns the identity columns, year (the last), value (pct), unit, status, origin, note,
-    measure, since. A base of zero or less has no growth (not_applicable).
+    printed, base (the figure of the first year), measure, since. A base of zero or less has no growth (not_applicable).
     """
     pairs = _pairs(rows, first, last)
     sound = pairs["value_first"] > 0
@@ -227,7 +227,8 @@ def _pairs(rows: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
     between = rows[rows["year"].between(first, last)]
     noted = between[between["note"] != ""]
     notes = noted.groupby(IDENTITY, observed=True)["note"].agg(_joined).reset_index()
-    pairs = ends[1][[*columns, "unit"]].merge(
+    told = ends[1] if "printed" in rows.columns else ends[1].assign(printed="")
+    pairs = told[[*columns, "unit", "printed"]].merge(
         ends[0][columns], on=IDENTITY, how="left", suffixes=("_last", "_first"), validate="one_to_one"
     )
     # A break or an absent municipality anywhere in the span is a reservation about the growth across it.
@@ -248,6 +249,8 @@ def _derived(pairs: pd.DataFrame, value: pd.Series, year: int, unit: str | pd.Se
         ),
         origin=[weakest(origin for origin in pair if not pd.isna(origin)) for pair in origins],
         note=pairs["note"],
+        printed=pairs["printed"],
+        base=pairs["value_first"],
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from analysis.declared import read_declared
@@ -11,7 +12,7 @@ from analysis.edition import reference_folder
 
 KEYS = ["indicator", "area_code", "population_group", "category", "year", "variant"]
 CELL_KEYS = ["population_group", "category", "year", "variant"]
-COLUMNS = [*KEYS, "value", "unit", "status", "origin", "note", "coverage"]
+COLUMNS = [*KEYS, "value", "unit", "status", "origin", "note", "coverage", "evidence", "printed"]
 STATUSES = ("final", "provisional", "partial", "missing", "suppressed", "not_applicable")
 FINAL, PROVISIONAL, MISSING, NOT_APPLICABLE = "final", "provisional", "missing", "not_applicable"
 # Of an area some of whose municipalities have no figure; and the reading of the same municipalities in every year.
@@ -23,6 +24,9 @@ ORIGINS = ("statbank", "delivery", "transcribed", "derived", "reconstruction")
 # What measures.py makes of key figures, and where it says so: of which kind, and since or with which year as base.
 LEVEL, GROWTH, CHANGE, SHARE, INDEX, CONTRIBUTION = "level", "growth", "change", "share", "index", "contribution"
 MEASURE, SINCE = "measure", "since"
+# How well a value is known, the weakest last: measured; not measured but printed; neither.
+GENUINE, FITTED, EXAMPLE = EVIDENCE = ("genuine", "fitted", "example")
+Evidence = Literal["genuine", "fitted", "example"]
 Severity = Literal["FATAL", "ERROR", "WARNING", "INFO"]
 
 
@@ -45,6 +49,13 @@ class SeverityName(_Declared):
     meaning: str
 
 
+class EvidenceName(_Declared):
+    """What readers see of how well figures are known: a mark at each of them, and once a page what it means."""
+
+    mark: str
+    meaning: str
+
+
 class Columns(_Declared):
     """Danish names of the columns of key figures, in their order, and of those that sections add."""
 
@@ -57,6 +68,7 @@ class Labels(_Declared):
 
     columns: Columns
     units: dict[str, UnitName]
+    evidence: dict[Evidence, EvidenceName]
     origins: dict[str, str]
     statuses: dict[str, str]
     severities: dict[Severity, SeverityName]
@@ -88,3 +100,34 @@ def labels() -> Labels:
 def weakest(origins: Iterable[str]) -> str:
     """The weakest of some origins, which is that of what is computed from them; empty without any."""
     return max(origins, key=ORIGINS.index, default="")
+
+
+def made(measure: str, since: float) -> str:
+    """How a measure of a key figure is written in `printed`: level, share, growth:2020."""
+    return f"{measure}:{since:.0f}" if measure in (GROWTH, CHANGE) else measure
+
+
+def evidence(rows: pd.DataFrame) -> pd.Series:
+    """How well each value is known, one of `EVIDENCE`; empty for rows that are no key figures but an analyst's own.
+
+    Of what rests on a reconstruction only the very measure that is printed is fitted; an index is the growth it shows.
+    """
+    if not {"indicator", "origin"} <= set(rows.columns):
+        return pd.Series("", rows.index, dtype="str")
+    absent = {"printed": "", MEASURE: LEVEL, SINCE: 0, "year": 0}
+    of = rows.assign(**{name: usual for name, usual in absent.items() if name not in rows.columns})
+    return pd.Series(
+        [
+            GENUINE if origin != "reconstruction" else FITTED if _is_printed(*row) else EXAMPLE
+            for origin, *row in of[["origin", *absent]].itertuples(index=False)
+        ],
+        rows.index,
+        dtype="str",
+    )
+
+
+def _is_printed(printed: object, measure: object, since: float, year: int) -> bool:
+    """Whether a measure is one of those printed; an index is the growth it shows, and begins where it was set."""
+    measure = GROWTH if measure == INDEX else measure if isinstance(measure, str) else LEVEL
+    of_base = measure == GROWTH and since == year
+    return of_base or (isinstance(printed, str) and made(measure, since) in printed.split())

@@ -20,8 +20,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import accounts, areas, charts, danish, measures, prices, tables
-from analysis.catalogue import catalogue, source_line
-from analysis.danish import RECONSTRUCTION_MARK
+from analysis.catalogue import catalogue, shown, source_line
+from analysis.claims import CLAIMS, Claim, Judged, finds
 from analysis.edition import (
     FACTS,
     FINDINGS,
@@ -36,41 +36,23 @@ from analysis.edition import (
     processed_folder,
 )
 from analysis.errors import InputError
-from analysis.rows import KEYS, SUPPRESSED, labels, weakest
+from analysis.rows import EVIDENCE, EXAMPLE, GENUINE, KEYS, SINCE, SUPPRESSED, evidence, labels, weakest
 
 OWN_FIGURES = "Egne tal: de er ikke nøgletal og kan ikke følges tilbage til de rå filer."
 SUPPRESSION_LINE = f"{danish.STATUS_SYMBOLS[SUPPRESSED]} vises ikke af hensyn til få personer."
+NO_CLAIM = "a {what} that finds something ({found!r}) is a claim: say what it rests on"
+PENDING = "Afventer data fra kilden ({})."
+STAMP = "EKSEMPELDATA"
+RECONSTRUCTED = "rekonstrueret efter "
 # More names than that help nobody in an error.
 MOST_SAID = 40
-# What a claim can find.
-KINDS = ("level", "growth", "comparison", "rank", "extreme", "share")
 # What is stored of an output, where nothing else is said.
 NOT_SAID: dict[str, object] = {
-    "title": "", "number": "", "claim": None, "alt": "", "origin": "", "rows": 0, "left_out": "", "below": [],
-    "unit": "", "reading": "", "chart": None, "margins": None, "table": None,
+    "title": "", "number": "", "claim": None, "evidence": "", "alt": "", "origin": "", "rows": 0, "left_out": "",
+    "below": [], "unit": "", "reading": "", "chart": None, "margins": None, "table": None,
 }  # fmt: skip
 # What follows a published output is named after it.
 OUTPUT_NAME = re.compile(r"^(figur|tabel)_[a-z0-9_]+$")
-
-
-class Claim(str):
-    """A title or sentence that finds something, and what it rests on: of which kind, on what rows."""
-
-    __slots__ = ("kind", "origin", "rows")
-
-    def __new__(cls, text: str, rests_on: pd.DataFrame, kind: str) -> "Claim":
-        """`kind` says what is found, one of `KINDS`."""
-        if not isinstance(rests_on, pd.DataFrame) or kind not in KINDS:
-            raise InputError(f"a claim rests on rows of a DataFrame and finds one of {', '.join(KINDS)}, not {kind!r}")
-        claim = super().__new__(cls, text)
-        claim.kind, claim.rows = kind, len(rests_on)
-        claim.origin = weakest(rests_on["origin"]) if "origin" in rests_on.columns else ""
-        return claim
-
-    @property
-    def facts(self) -> dict[str, object]:
-        """What is recorded of it."""
-        return {"kind": self.kind, "origin": self.origin, "rows": self.rows}
 
 
 class Section:
@@ -88,6 +70,7 @@ class Section:
         self.where = areas.locative(self.area_code)
         self.first, self.last = self.edition.period.first, self.edition.period.last
         self._sentences = 0
+        self._claims: list[dict[str, object]] = []
         # The key figures that were published so far, in their order: what the footer explains.
         self._shown: dict[str, None] = {}
         # What an analyst draws by hand looks like the rest, and nothing like the matplotlibrc of whoever runs it.
@@ -109,9 +92,10 @@ class Section:
 
     @cached_property
     def findings(self) -> pd.DataFrame:
-        """What the checks of the raw figures found: rule, severity, table, text."""
+        """What the checks found in raw figures that are measured: rule, severity, table, text."""
         found = json.loads(self._built(FINDINGS).read_text(encoding="utf-8"))
-        return pd.DataFrame(found, columns=["rule", "severity", "table", "text"])
+        table = pd.DataFrame(found, columns=["rule", "severity", "table", "text", "origin"])
+        return table[table.pop("origin") != "reconstruction"]
 
     @property
     def compared_areas(self) -> list[str]:
@@ -184,7 +168,8 @@ class Section:
         order = {pair: place for place, pair in enumerate(accounts.labels())}
         pairs = zip(table["population_group"], table["category"], strict=True)
         places = np.array([order.get(pair, len(order)) for pair in pairs])
-        return measures.with_panel(tables.with_labels(table.take(places.argsort(kind="stable"))), whole)
+        table = table.take(places.argsort(kind="stable")).drop(columns="evidence")
+        return measures.with_panel(tables.with_labels(table), whole)
 
     def facts(self, name: str) -> pd.DataFrame:
         """A table of facts as the build wrote it; an optional delivery that did not come is a frame without rows."""
@@ -206,14 +191,21 @@ class Section:
         """Factor by year from current prices to those of the edition."""
         return prices.deflators(self.edition)
 
-    def claim(self, text: str, *, rests_on: pd.DataFrame, kind: str = "level") -> Claim:
-        """A title or sentence that finds something, with the rows that it rests on; see `Claim` for the kinds.
+    def claim(self, text: str, *, rests_on: pd.DataFrame, kind: str = "level", chance: Judged | None = None) -> Claim:
+        """A title or sentence that finds something, as far as the rows that it rests on bear it; see `claims`.
 
-        Where rows are of some of an area's municipalities, it says of how many.
+        `chance`: a test of `trend` whether its change is more than chance.
         """
-        text = f"Hovedtallet {danish.NOT_KNOWN}" if danish.GAP.search(text) else text
-        of = measures.lacking(rests_on) if text and isinstance(rests_on, pd.DataFrame) else ""
-        return Claim(f"{text} ({of})" if of else text, rests_on, kind)
+        return Claim(text, rests_on, kind, series=self._series(rests_on), chance=chance)
+
+    def _series(self, rows: pd.DataFrame) -> pd.DataFrame | None:
+        """The key figures that one growth is taken from, all its years."""
+        if len(rows) != 1 or not {*measures.IDENTITY, SINCE} <= set(getattr(rows, "columns", ())):
+            return None
+        key = rows[measures.IDENTITY].iloc[0]
+        whole = self.key_figures
+        found = whole[(whole[measures.IDENTITY] == key).all(axis=1)]
+        return measures.comparable(measures.with_panel(found, whole))
 
     def figure(
         self, output: str, chart: Figure | Axes, *, title: str, data: pd.DataFrame | None = None, reading: str = "",
@@ -257,7 +249,7 @@ class Section:
             "billede (SVG)": f"figurer/{output}.svg",
             "billede (PNG)": f"figurer/{output}.png",
         }
-        self._show(output, number, title, markup, below, downloads, data)
+        self._show(output, number, title, markup, below, downloads, data, about["evidence"])
 
     def table(
         self, output: str, frame: pd.DataFrame, *, title: str, data: pd.DataFrame, texts: Sequence[str] = (),
@@ -286,17 +278,30 @@ class Section:
         }
         self._store(output, data, **about, table=shown)
         downloads = {"data (CSV)": f"data/{output}.csv"}
-        self._show(output, about["number"], about["title"], markup, about["below"], downloads, data)
+        self._show(output, about["number"], about["title"], markup, about["below"], downloads, data, about["evidence"])
 
     def _about(self, output: str, data: pd.DataFrame, title: str, note: str) -> dict[str, Any]:
-        """What is said of a figure or a table alike: title, number, claim and the lines below."""
+        """What is said of a figure or a table alike: title, number, claim, how well it is known, the lines below."""
         self._refuse_suppressed(output, data)
+        claim = title if isinstance(title, Claim) else None
+        if claim is None and title != shown(data) and (found := finds(title)):
+            raise InputError(f"{output}: {NO_CLAIM.format(what='title', found=found)}")
+        known = claim.evidence if claim is not None else max(evidence(data), key=("", *EVIDENCE).index, default="")
+        if claim is not None:
+            self._record(_anchor(output), claim)
         return {
-            "title": danish.held(title),
+            "title": danish.held(title or shown(data)),
             "number": self.edition.printed.numbers.get(output, ""),
-            "claim": title.facts if isinstance(title, Claim) else None,
-            "below": self._lines_below(output, data, note),
+            "claim": claim.facts if claim is not None else None,
+            "evidence": known,
+            "below": self._lines_below(output, data, note, known),
         }
+
+    def _record(self, place: str, claim: Claim) -> None:
+        """Keep what became of a claim, for the page that tells reviewers what was not stated and why."""
+        self._claims.append({"place": place, **claim.facts})
+        if self._publish:
+            self._write(CLAIMS, json.dumps(self._claims, ensure_ascii=False, indent=1).encode("utf-8"))
 
     def leave_out(self, output: str, title: str, reason: str) -> None:
         """Say on the page why a declared output is not there: an optional delivery that it rests on did not come."""
@@ -306,21 +311,27 @@ class Section:
         reason = danish.sentence(f"Vises ikke: {reason}")
         _display("left_out", anchor=_anchor(output), title=title, reason=reason)
 
-    def say(self, *sentences: str, rests_on: pd.DataFrame | None = None) -> None:
+    def say(
+        self, *sentences: str, rests_on: pd.DataFrame | None = None, kind: str = "level", chance: Judged | None = None
+    ) -> None:
         """Show sentences as one paragraph that ends with a full stop; numbers come from data through `danish`.
 
-        A sentence with a missing figure is left out. `rests_on`: its rows, of how many municipalities it then says.
+        What finds something is a claim and rests on rows, as for `claim`; a sentence with a missing figure is left out.
         """
-        said = [part for part in sentences if part]
-        text = danish.without_gaps(" ".join(said))
+        text = danish.without_gaps(" ".join(part for part in sentences if part))
         if not text:
             return
-        of = measures.lacking(rests_on) if rests_on is not None else ""
-        text = danish.sentence(f"{danish.sentence(text)} Tallene dækker {of}" if of else text)
+        text = danish.sentence(text)
         self._sentences += 1
-        claims = [f"{part.kind}:{part.origin}" for part in said if isinstance(part, Claim)]
-        recorded = f' data-claims="{" ".join(claims)}"' if claims else ""
-        display(HTML(f'<p class="finding" id="saetning-{self._sentences}"{recorded}>{html.escape(text)}</p>'))
+        place, outcome = f"saetning-{self._sentences}", ""
+        if rests_on is not None:
+            text = self.claim(text, rests_on=rests_on, kind=kind, chance=chance)
+            outcome = text.outcome
+            self._record(place, text)
+        elif found := finds(text):
+            raise InputError(f"{NO_CLAIM.format(what='sentence', found=found)}: {text}")
+        if text:
+            _display("finding", place=place, text=danish.sentence(text), example=outcome == "example")
 
     def footer(self, *indicators: str) -> None:
         """Show what the section's key figures are, what they cannot say, and the raw files that they rest on.
@@ -348,7 +359,7 @@ class Section:
         files = self.sources[self.sources["table"].isin(wanted)]
         _display("provenance", files=files.assign(origin=files["origin"].map(labels().origins)).itertuples())
 
-    def _lines_below(self, output: str, data: pd.DataFrame, note: str) -> list[str]:
+    def _lines_below(self, output: str, data: pd.DataFrame, note: str, known: str) -> list[str]:
         """What stands under an output: sources, notes, and what the figures were made from."""
         remark = self.edition.printed.remarks.get(output, "")
         notes = " ".join(part for part in (note, remark) if part)
@@ -356,8 +367,11 @@ class Section:
             own = OWN_FIGURES if output.startswith("figur") else ""
             return [danish.held(line) for line in (notes, own) if line]
         self._shown |= dict.fromkeys(data["indicator"].unique())
-        of = data.reindex(columns=["indicator", "population_group"]).drop_duplicates().itertuples(index=False)
-        sources = dict.fromkeys(source_line(name, self.edition, group) for name, group in of)
+        of = data.reindex(columns=["indicator", "population_group"]).assign(known=evidence(data)).drop_duplicates()
+        sources = dict.fromkeys(
+            f"{'' if known == GENUINE else RECONSTRUCTED}{source_line(name, self.edition, group)}"
+            for name, group, known in of.itertuples(index=False)
+        )
         lines = [f"Kilde: {'; '.join(sources)}."] if sources else []
         if notes:
             lines.append(f"Anm.: {notes}")
@@ -367,9 +381,15 @@ class Section:
             lines += [f"{text} ({years})."] if text else []
         if "status" in data.columns and (data["status"] == SUPPRESSED).any():
             lines.append(SUPPRESSION_LINE)
-        if _reconstructed(data):
-            lines.append(f"{RECONSTRUCTION_MARK}: se Datagrundlag.")
+        if known == EXAMPLE:
+            lines.append(PENDING.format(danish.listed(self._pending(data["indicator"].unique()))))
         return [danish.held(line) for line in lines]
+
+    def _pending(self, indicators: Sequence[str]) -> list[str]:
+        """The raw tables of some indicators that are reconstructed; without one it is the price index."""
+        wanted = {source for name in indicators for source in catalogue().indicators[name].sources}
+        lacking = self.sources["table"].isin(wanted) & (self.sources["origin"] == "reconstruction")
+        return sorted(set(self.sources.loc[lacking, "table"])) or ["prisindekset"]
 
     @cached_property
     def _suppressed(self) -> frozenset[tuple]:
@@ -391,7 +411,7 @@ class Section:
 
     def _show(
         self, output: str, number: str, title: str, content: str, below: Sequence[str], downloads: dict[str, str],
-        data: pd.DataFrame,
+        data: pd.DataFrame, known: str,
     ) -> None:  # fmt: skip
         is_figure, traced = output.startswith("figur"), "indicator" in data.columns
         label, download = number or title, f"data/{output}.csv"
@@ -401,7 +421,8 @@ class Section:
             is_figure=is_figure,
             number=number,
             title=title,
-            mark=RECONSTRUCTION_MARK if _reconstructed(data) else "",
+            known=known,
+            mark=labels().evidence[known].mark if known else "",
             content=content,
             beside=tables.figure_rows(data, label=label, download=download) if is_figure and traced else "",
             below=below,
@@ -421,7 +442,9 @@ class Section:
     def _store(self, output: str, data: pd.DataFrame, **facts: object) -> None:
         """Keep an output's figures and facts: those given, and the weakest origin of its rows and how many they are."""
         self._declared(output)
-        data = data.drop(columns=["coverage", *measures.BESIDE], errors="ignore")
+        if "origin" in data.columns:
+            data = data.assign(evidence=evidence(data))
+        data = data.drop(columns=["coverage", "printed", "base", *measures.BESIDE], errors="ignore")
         origin = weakest(data["origin"]) if "origin" in data.columns else ""
         self._store_facts(output, origin=origin, rows=len(data), **facts)
         if self._publish:
@@ -472,10 +495,6 @@ def _display(part: str, **facts: object) -> None:
 
 def _anchor(output: str) -> str:
     return output.replace("_", "-")
-
-
-def _reconstructed(data: pd.DataFrame) -> bool:
-    return "origin" in data.columns and weakest(data["origin"]) == "reconstruction"
 
 
 def _embedded(svg: bytes, alt: str, fallback: str = "") -> Markup:

@@ -155,11 +155,6 @@ def costliest(rows: pd.DataFrame, first: int, last: int) -> str:
     return f"{now.highest['label']} er {since}den indsats, der bruges flest penge på{now.reservation}."
 
 
-def running(label: str) -> str:
-    """A label inside a sentence: Angst is written angst, and ADHD stays."""
-    return label if label.isupper() else label[:1].lower() + label[1:]
-
-
 def way(rows: pd.DataFrame, decimals: int = 1) -> str:
     """Which way a figure goes from its first year to its last, at printed precision: stiger, falder or er uændret.
 
@@ -278,7 +273,7 @@ def largest(rows: pd.DataFrame, most: int, *, shares: bool = False) -> str:
     and year.
     """
     names = [
-        f"{running(row.label)} ({danish.percent(row.value, 1)})" if shares else running(row.label)
+        f"{danish.running(row.label)} ({danish.percent(row.value, 1)})" if shares else danish.running(row.label)
         for row in _top(rows, most).itertuples()
     ]
     return f"{danish.listed(names)}{danish.reservation(rows['value'])}" if names else ""
@@ -356,7 +351,7 @@ def _by_area(rows: pd.DataFrame, index: str, decimals: int) -> pd.DataFrame:
     """Figures at the precision that a reader sees, by year or label (as in a sentence), a column an area."""
     shown = rows.assign(value=[float(danish.rounded(value, decimals)) for value in rows["value"]])
     if index == "label":
-        shown = shown.assign(label=shown["label"].map(running))
+        shown = shown.assign(label=shown["label"].map(danish.running))
     return shown.pivot(index=index, columns="area_code", values="value")
 
 

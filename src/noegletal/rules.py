@@ -24,7 +24,8 @@ Size = Literal["amount", "count", "population", "rate"]
 class Finding(BaseModel):
     """One thing a rule found: which rule, how serious, in which table, and a Danish sentence.
 
-    `about`: the municipalities, categories (empty: all of the table) and years whose key figures it is about.
+    `about`: the municipalities, categories (empty: all of the table) and years whose key figures it is about. `origin`:
+    that of the table; what is found in reconstructed figures says nothing of a municipality.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,6 +35,7 @@ class Finding(BaseModel):
     table: str
     text: str
     about: tuple[tuple[str, str, int], ...] = ()
+    origin: str = ""
 
 
 class BlockedError(InputError):

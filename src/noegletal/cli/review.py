@@ -29,7 +29,8 @@ def check(
     Example: noegletal check --edition 2025 --json
     """
     from analysis.edition import load_edition
-    from noegletal.review.reconcile import compare, deviations_gone, nothing_printed, undeclared_deviations
+    from noegletal.figures.printed import nothing_printed
+    from noegletal.review.reconcile import compare, deviations_gone, undeclared_deviations
 
     if reason := nothing_printed(load_edition(edition)):
         cli.say_json([]) if as_json else echo(f"Nothing to check: {reason}")

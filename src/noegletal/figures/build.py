@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.edition import FACTS, FINDINGS, KEY_FIGURES, SOURCES, Edition
 from analysis.errors import InputError
+from analysis.rows import weakest
 from noegletal.figures import slices
 from noegletal.figures.freshness import RECORD, SLICES, build_inputs, build_record, digest
 from noegletal.folders import held, keep, replaced
@@ -78,12 +79,25 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
     table = key_figures(edition, facts)
     table = disclosure.suppressed(table, edition)
     findings = disclosure.without_figures(findings, edition) + plausibility.findings(table)
+    findings = _with_origin(findings, files)
     rules.require_sound(findings)
     table = plausibility.noted(table, findings)
     _write(
         processed, facts, table, findings, files, {"raw": str(raw.resolve()), "inputs": digest(inputs), "parts": inputs}
     )
     return table, findings
+
+
+def _with_origin(findings: list[Finding], files: list[RawFile]) -> list[Finding]:
+    """Findings with the weakest origin of the first table that each is about."""
+    origins: dict[str, list[str]] = {}
+    for file in files:
+        origins.setdefault(file.sidecar.table, []).append(file.sidecar.origin)
+    first = (finding.table.split(", ")[0] for finding in findings)
+    return [
+        finding.model_copy(update={"origin": weakest(origins.get(table, []))})
+        for finding, table in zip(findings, first, strict=True)
+    ]
 
 
 def _replaced(table: str, delivered: set[str]) -> bool:

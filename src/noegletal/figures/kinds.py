@@ -17,13 +17,14 @@ from analysis.edition import Edition, reference_folder
 from analysis.errors import DeclaredError, InputError
 from analysis.prices import STATUS_NAMES as PRICE_STATUS_NAMES
 from analysis.prices import deflators, price_index
-from analysis.rows import CELL_KEYS, COLUMNS, KEYS, ORIGINS, PANEL, STATUSES, UNITS, labels, weakest
+from analysis.rows import CELL_KEYS, COLUMNS, EVIDENCE, KEYS, ORIGINS, PANEL, STATUSES, UNITS, labels, weakest
 from noegletal.facts import counts, diagnoses, expenditure, population, rates
 from noegletal.facts.rates import PER
 from noegletal.facts.sums import rates as rates_of
 from noegletal.facts.sums import whole_areas, with_summed_areas
 from noegletal.figures import coverage
 from noegletal.figures.formulas import Cell, Constant, Figure, Formula, Question, category_name
+from noegletal.figures.printed import with_evidence
 from noegletal.figures.tables import Tables, area_rates, direct, with_breaks
 from noegletal.rules import Finding
 
@@ -662,6 +663,8 @@ schema = pa.DataFrameSchema(
         "origin": pa.Column(str, pa.Check.isin(ORIGINS)),
         "note": pa.Column(str),
         "coverage": pa.Column(float, pa.Check.in_range(0, 1)),
+        "evidence": pa.Column(str, pa.Check.isin(EVIDENCE)),
+        "printed": pa.Column(str),
     },
     unique=KEYS,
     strict=True,
@@ -684,7 +687,7 @@ def key_figures(edition: Edition, facts: Mapping[str, pd.DataFrame]) -> pd.DataF
         rows = coverage.told(rows, sizes, edition.coverage)
         rows = rows[rows["variant"] == accounts.STANDARD].merge(series, on=coverage.SERIES)
         parts.append(rows.assign(variant=PANEL))
-    table = pd.concat(parts, ignore_index=True)[COLUMNS].sort_values(KEYS, ignore_index=True)
+    table = with_evidence(pd.concat(parts, ignore_index=True), edition)[COLUMNS].sort_values(KEYS, ignore_index=True)
     text = [column for column in COLUMNS if column not in ("year", "value", "coverage")]
     return schema.validate(table.astype(dict.fromkeys(text, "str")))
 

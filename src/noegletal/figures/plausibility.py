@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis import accounts, areas
 from analysis.danish import number, sentence
+from analysis.rows import GENUINE, evidence
 from noegletal import rules
 from noegletal.figures.kinds import indicators
 from noegletal.rules import Finding, Jump, Range, found, of_largest
@@ -27,9 +28,13 @@ def findings(table: pd.DataFrame) -> list[Finding]:
 
 
 def noted(table: pd.DataFrame, said: list[Finding]) -> pd.DataFrame:
-    """The key figures, each with what findings say of it in its note, also where it is computed from such figures."""
+    """The key figures, each with what findings say of it in its note, also where it is computed from such figures.
+
+    Only of measured ones: what is odd about a reconstruction says nothing of a municipality.
+    """
     marks = {name: rule.mark for name, rule in rules.catalogue().rules.items()}
     known = table[(table["variant"] == accounts.STANDARD) & table["value"].notna()]
+    known = known[evidence(known) == GENUINE]
     by_indicator = dict(list(known[[*CELL, "area_code"]].groupby("indicator")))
     notes = table["note"].to_dict()
     for finding in said:

@@ -8,7 +8,7 @@ import pandas as pd
 from analysis import accounts, areas
 from analysis.catalogue import catalogue
 from analysis.edition import KEY_FIGURES, SOURCES, Edition
-from analysis.rows import KEYS, ORIGINS, STATUSES, UNITS
+from analysis.rows import EVIDENCE, KEYS, ORIGINS, STATUSES, UNITS
 from noegletal.figures.freshness import package_version
 from noegletal.folders import replaced
 from noegletal.publish.manifest import PACKAGE
@@ -29,9 +29,11 @@ FIELDS = {
     "origin": "Den svageste af kilderne bag tallet; reconstruction er ikke Danmarks Statistiks tal",
     "note": "Forbehold, for eksempel hvilke kommuner der mangler",
     "coverage": "Hvor stor en del af områdets personer de kommuner har, som tallet er af",
+    "evidence": "genuine (målt), fitted (netop dette tal er trykt og tilpasset trykket) eller example (ikke målt)",
+    "printed": "Hvilke mål af tallet der er trykt: level, growth:2020, change:2020, share",
 }
 NUMBERS = {"year": "integer", "value": "number", "coverage": "number"}
-ALLOWED = {"unit": UNITS, "status": STATUSES, "origin": tuple(ORIGINS)}
+ALLOWED = {"unit": UNITS, "status": STATUSES, "origin": tuple(ORIGINS), "evidence": EVIDENCE}
 
 
 def write_datapackage(edition: Edition, processed: Path, out: Path) -> Path:

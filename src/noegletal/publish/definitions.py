@@ -1,18 +1,18 @@
 """What the page Definitioner says: every key figure of a report as the catalogue declares it."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from analysis.catalogue import Indicator, catalogue, source_line
-from analysis.danish import RECONSTRUCTION_MARK, STATUS_SYMBOLS
+from analysis.danish import STATUS_SYMBOLS
 from analysis.edition import Edition
-from analysis.rows import MISSING, SUPPRESSED, labels
+from analysis.rows import MISSING, SUPPRESSED, EvidenceName, labels
 
 SYMBOLS = {
     STATUS_SYMBOLS[MISSING]: "Tallet mangler i kilden, eller for få af områdets kommuner har et tal.",
     STATUS_SYMBOLS[SUPPRESSED]: "Tallet vises ikke, fordi det bygger på få personer.",
     STATUS_SYMBOLS["not_applicable"]: "Tallet giver ikke mening, for eksempel en pris pr. modtager uden modtagere.",
     "*": "Foreløbigt tal.",
-    RECONSTRUCTION_MARK: "Tallet bygger på en tabel, der er rekonstrueret; se Datagrundlag.",
 }
 
 
@@ -20,7 +20,7 @@ def page_context(edition: Edition) -> dict[str, Any]:
     """The key figures that the sections of an edition read, and the symbols used."""
     caveats = catalogue().caveats
     return {
-        "symbols": SYMBOLS,
+        "symbols": SYMBOLS | {said.mark: said.meaning for said in labels().evidence.values()},
         "indicators": [
             {
                 "anchor": name,
@@ -41,3 +41,9 @@ def defined(edition: Edition) -> dict[str, Indicator]:
     """The key figures that the sections of an edition read, by name, in the order of the catalogue."""
     read = {name for plan in edition.sections for name in plan.reads.indicators}
     return {name: entry for name, entry in catalogue().indicators.items() if name in read}
+
+
+def marks(outputs: Iterable[Mapping[str, Any]]) -> list[EvidenceName]:
+    """The marks that some outputs bear, the best known first."""
+    borne = {output.get("evidence") for output in outputs}
+    return [said for name, said in labels().evidence.items() if name in borne]

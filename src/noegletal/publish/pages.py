@@ -9,8 +9,11 @@ import jinja2
 from markupsafe import Markup
 
 from analysis import danish
+from analysis.rows import GENUINE, labels
 from noegletal.publish.manifest import PAGE_TITLES
 
+# Where a report as a whole is from; each figure says it of itself.
+SOURCE = "Kilderne står ved hver figur og i Datagrundlag; Danmarks Statistiks tal er udgivet under CC BY 4.0."
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -23,6 +26,7 @@ def environment() -> jinja2.Environment:
     )
     made.filters["day"] = danish.day
     made.globals |= {"style": style(), "script": script(), "policy": policy(), "page_titles": PAGE_TITLES, "root": ""}
+    made.globals |= {"measured": labels().evidence[GENUINE].mark, "source": SOURCE}
     return made
 
 

@@ -17,10 +17,10 @@ from nbconvert.filters import markdown2html
 
 from analysis import areas, danish
 from analysis.catalogue import catalogue
-from analysis.danish import RECONSTRUCTION_MARK
 from analysis.edition import SOURCES, Edition
 from analysis.errors import InputError
 from analysis.tables import read_coded
+from noegletal.publish.definitions import marks
 from noegletal.publish.manifest import FORMATS
 from noegletal.publish.pages import TEMPLATES, environment
 
@@ -140,8 +140,7 @@ def _composed(
                 _chapter(folder, plan.notebook, plan.title, sections.get(plan.notebook, {}))
                 for plan in edition.sections
             ],
-            reconstructed=any(output["origin"] == "reconstruction" for output in outputs),
-            mark=RECONSTRUCTION_MARK,
+            marks=marks(outputs),
             retrieved=danish.day(retrieved) if retrieved else "",
         )
     )

@@ -15,12 +15,13 @@ from typing import Any
 import pandas as pd
 
 from analysis import accounts, areas, danish
-from analysis.danish import RECONSTRUCTION_MARK
+from analysis.claims import CLAIMS, KINDS, claim_rules
 from analysis.edition import FINDINGS, KEY_FIGURES, SOURCES, Edition, SectionPlan, load_edition, project_root
-from analysis.rows import labels
+from analysis.rows import EXAMPLE, labels
 from noegletal import rules as quality_rules
 from noegletal.figures.assessment import recorded
 from noegletal.figures.freshness import Inputs, digest, package_version
+from noegletal.figures.printed import declarations, published
 from noegletal.folders import keep, replaced
 from noegletal.publish import changes, definitions, provenance, search, section_pages
 from noegletal.publish.artefacts import Press
@@ -42,9 +43,7 @@ from noegletal.review.reconcile import (
     Comparison,
     computed_reading,
     counts,
-    declarations,
     open_questions,
-    published,
     undeclared_deviations,
 )
 from noegletal.review.revisions import NotCompared, PrintedChange, Revisions
@@ -57,6 +56,8 @@ STATUS_NAMES = {
     "not_computable": "kan ikke beregnes",
 }
 UNIT_NAMES = {"mia_kr": "mia. kr.", "mio_kr": "mio. kr.", "kr": "kr.", "pct": "pct.", "antal": "antal"}
+# Outcomes of claims that may stand as a main finding, the best first.
+PASSED = ("stated", "softened")
 EXTREMES = {"min": "laveste region", "max": "højeste region"}
 # The other forms of the report by file: the index leads to those that are there. The data package is that of the
 # edition and lies beside the reports.
@@ -68,7 +69,6 @@ FILES = {
 }
 # Reports once had the rows behind their figures as pages in a folder.
 ROWS_AS_PAGES = "spor"
-BASIS_NAMES = {"genuine": "ægte tal", "fitted": "tilpasset rekonstruktion"}
 
 
 def publish(
@@ -116,13 +116,13 @@ def publish(
             "area": areas.name(area_code),
             "sections": sections,
             "made": now,
-            "reconstructed": any(output["origin"] == "reconstruction" for output in _outputs(sections)),
-            "mark": RECONSTRUCTION_MARK,
+            "marks": definitions.marks(_outputs(sections)),
         }
         formats = press(new, edition, area_code, sections, processed)
         forms = _forms(new, formats, manifest, _content(edition, sections, processed), now)
         _frame_sections(new, context)
-        findings = recorded(processed)
+        found = recorded(processed)
+        findings = [finding for finding in found if finding.origin != "reconstruction"]
         severities = _by_severity(findings)
         page(
             new / "index.html",
@@ -147,6 +147,8 @@ def publish(
             "afstemning.html.j2",
             title="Afstemning",
             rows=_reconciled(edition.name, tuple(comparisons)),
+            bases=labels().evidence.values(),
+            example=labels().evidence[EXAMPLE].mark,
             questions=_questions(edition.name, key_figures, key_figures.stat().st_mtime_ns),
             counts=_counted(comparisons),
             **context,
@@ -157,6 +159,8 @@ def publish(
             title="Datakvalitet",
             severities=severities,
             rules=_rules_with_findings(findings),
+            of_examples=len(found) - len(findings),
+            claims=_not_stated(sections),
             **context,
         )
         provenance.write(new, edition, area_code, sections, processed)
@@ -216,6 +220,7 @@ def _bring_in(folder: Path, plan: SectionPlan, run: SectionRun) -> dict[str, Any
         "inputs": run.inputs,
         "outputs": facts,
         "findings": _write_body(folder, plan, staging / EXECUTED),
+        "claims": json.loads(said.read_text(encoding="utf-8")) if (said := staging / CLAIMS).is_file() else [],
     }
     files = section_files(plan.notebook, plan.outputs, record)
     return record | {"files": {name: (folder / name).stat().st_size for name in files}}
@@ -285,6 +290,7 @@ def _frame_sections(folder: Path, context: dict[str, Any]) -> None:
             shown,
             title=section["title"],
             section=section,
+            page_marks=definitions.marks(section.get("outputs", [])),
             previous=made[position - 1] if position else "",
             following=made[position + 1] if position + 1 < len(made) else "",
             **context,
@@ -293,26 +299,60 @@ def _frame_sections(folder: Path, context: dict[str, Any]) -> None:
 
 
 def _main_findings(sections: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """What each section says first: the finding that is its first figure's title, and the sentence that follows it."""
+    """The strongest finding of each section that may be stated: a title, and the stated sentence that follows it.
+
+    What is said without reservation goes before what is said with one, growth before what only compares or counts.
+    """
     main = []
     for notebook, section in sections.items():
-        figures = [
-            out for out in section.get("outputs", []) if out["output"].startswith("figur") and not out["left_out"]
+        passed = [
+            (PASSED.index(claim["outcome"]), KINDS.index(claim["kind"]), place)
+            for place, claim in enumerate(section.get("claims", []))
+            if claim["outcome"] in PASSED and claim["evidence"] and not claim["place"].startswith("saetning")
         ]
-        if not figures:
+        if not passed:
             continue
-        said = (one["text"] for one in section.get("findings", []) if one["after"].startswith("figur"))
-        first = figures[0]
+        claims = section["claims"]
+        anchor = claims[min(passed)[-1]]["place"]
+        stated = {claim["place"] for claim in claims if claim["outcome"] == "stated"}
+        said = (one["text"] for one in section["findings"] if one["after"] == anchor and one["anchor"] in stated)
+        output = next(out for out in section["outputs"] if out["output"].replace("_", "-") == anchor)
         main.append(
             {
                 "notebook": notebook,
                 "section": section,
-                "anchor": first["output"].replace("_", "-"),
-                "title": first["title"],
+                "anchor": anchor,
+                "title": output["title"],
                 "sentence": next(said, ""),
             }
         )
     return main
+
+
+def _not_stated(sections: dict[str, dict[str, Any]]) -> list[dict[str, str]]:
+    """The claims that are softened, shown as examples or withheld, and why; never what was withheld itself."""
+    titles = {
+        out["output"].replace("_", "-"): out["number"] or out["title"]
+        for record in sections.values()
+        for out in record.get("outputs", [])
+    }
+    return [
+        {
+            "link": f"{notebook}.html{_anchor(claim, titles)}",
+            "place": titles.get(claim["place"])
+            or f"{record['title']}, {claim['place'].replace('saetning-', 'sætning ')}",
+            "outcome": claim_rules().outcomes[claim["outcome"]],
+            "why": "; ".join(claim_rules().reasons[reason].name for reason in claim["reasons"]),
+        }
+        for notebook, record in sections.items()
+        for claim in record.get("claims", [])
+        if claim["outcome"] != "stated"
+    ]
+
+
+def _anchor(claim: dict[str, Any], titles: dict[str, str]) -> str:
+    """Where on its page a claim is; a sentence that was withheld is nowhere."""
+    return f"#{claim['place']}" if claim["place"] in titles or claim["outcome"] != "withheld" else ""
 
 
 def changes_page(
@@ -369,9 +409,15 @@ def _printed_changes(edition: Edition, found: list[PrintedChange]) -> list[dict[
 
 
 def _counted(comparisons: list[Comparison]) -> list[dict[str, object]]:
+    """How many comparisons came out in which way, in words: all, and by how well the computed figures are known."""
     table = counts(comparisons)
+    marks = {name: said.mark.lower() for name, said in labels().evidence.items()}
     return [
-        {"name": STATUS_NAMES[status], "genuine": table[status]["genuine"], "fitted": table[status]["fitted"]}
+        {
+            "name": STATUS_NAMES[status],
+            "all": sum(table[status].values()),
+            "by_basis": ", ".join(f"{marks[name]} {many}" for name, many in table[status].items() if many),
+        }
         for status in STATUS_NAMES
         if status in table
     ]
@@ -399,7 +445,7 @@ def _reconciled(edition: str, comparisons: tuple[Comparison, ...]) -> list[dict[
                 "tolerance": danish.number(comparison.tolerance, decimals + 1),
                 "status": comparison.status,
                 "status_name": STATUS_NAMES[comparison.status],
-                "basis": BASIS_NAMES[comparison.basis],
+                "basis": labels().evidence[comparison.basis].mark,
                 "reason": f"Strider mod {', '.join(dict.fromkeys(clashes))}, som stemmer."
                 if comparison.status == "contradicts_itself"
                 else comparison.reason,

@@ -25,9 +25,11 @@ from pptx.util import Inches, Pt
 from analysis import areas
 from analysis.charts import style
 from analysis.charts.contents import Contents, from_facts
-from analysis.danish import RECONSTRUCTION_MARK, STATUS_SYMBOLS, listed, number
+from analysis.danish import STATUS_SYMBOLS, listed, number
 from analysis.edition import Edition
 from analysis.errors import InputError
+from analysis.rows import EXAMPLE, FITTED, GENUINE, labels
+from noegletal.publish.definitions import marks
 from noegletal.publish.manifest import FORMATS
 from noegletal.publish.native_charts import KINDS, add_chart, colour
 from noegletal.publish.office import LANGUAGE, author, fixed_date, lines_below, readable, symbols, without_clock
@@ -166,8 +168,8 @@ def _cover(deck: Deck, edition: Edition, area_code: str, outputs: Sequence[Shown
         areas.name(area_code),
         f"Regnskab {edition.period.first}-{edition.period.last}. Faste priser er i {edition.price_level}-priser.",
     ]
-    if any(output.facts.get("origin") == "reconstruction" for output in outputs):
-        lines.append(f"{RECONSTRUCTION_MARK}, hvor det står på siden.")
+    borne = marks(output.facts for output in outputs)
+    lines += [f"{mark.mark}: {mark.meaning}" for mark in borne if mark != labels().evidence[GENUINE]]
     frame = slide.placeholders[1].text_frame
     _write(frame, lines, 20, tone=style.MUTED)
     frame.paragraphs[0].runs[0].font.size = Pt(28)
@@ -236,8 +238,8 @@ def _finding(deck: Deck, output: Shown, below: Sequence[str], part: str) -> Slid
     kicker = " · ".join(text for text in (output.record["title"], facts.get("number")) if text)
     place = (MARGIN, KICKER_TOP, WIDTH - 3.3, 0.32)
     _box(slide, place, [kicker], style.SLIDE_KICKER, tone=style.HIGHLIGHT, bold=True)
-    if facts.get("origin") == "reconstruction":
-        _mark(slide)
+    if facts.get("evidence") in (FITTED, EXAMPLE):
+        _mark(slide, labels().evidence[facts["evidence"]].mark)
     if below:
         height = _height_below(below)
         place = (MARGIN, FOOT_TOP - height, WIDTH, height)
@@ -295,10 +297,10 @@ def _in_words(contents: Contents) -> list[str]:
     return [f"Uden tal: {listed(shown)}.", *meanings]
 
 
-def _mark(slide: Slide) -> None:
+def _mark(slide: Slide, text: str) -> None:
     place = (PAPER_WIDTH - MARGIN - 3.1, KICKER_TOP, 3.1, 0.3)
-    box = _box(slide, place, [RECONSTRUCTION_MARK], style.SLIDE_VALUE, align=PP_ALIGN.CENTER)
-    box.name = RECONSTRUCTION_MARK
+    box = _box(slide, place, [text], style.SLIDE_VALUE, align=PP_ALIGN.CENTER)
+    box.name = text
     box.fill.solid()
     box.fill.fore_color.rgb, box.line.color.rgb = colour(style.WARNING), colour(style.WARNING_LINE)
     box.line.width, box.text_frame.margin_top, box.text_frame.margin_bottom = Pt(0.75), Inches(0.04), Inches(0.04)

@@ -5,7 +5,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -14,45 +14,14 @@ from pydantic import BaseModel, ConfigDict, RootModel
 
 from analysis import accounts, areas, measures
 from analysis.danish import listed, number, rounded
-from analysis.declared import read_declared, read_rows
+from analysis.declared import read_declared
 from analysis.edition import KEY_FIGURES, Edition, reference_folder
-from analysis.errors import InputError
-from analysis.rows import PANEL, weakest
+from analysis.rows import EVIDENCE, FITTED, GENUINE, PANEL, Evidence, weakest
 from noegletal.figures.freshness import PAGE_CODE, build_record, code_digest, digest, folder_digest
+from noegletal.figures.printed import Declared, declarations, published
 
 COMPARISONS = "comparisons.json"
-PRINTED_COLUMNS = (
-    "id", "notebook", "section", "figure_or_table", "area", "population_group", "measure", "category", "period_start",
-    "period_end", "value", "unit", "decimals_printed", "contradicts",
-)  # fmt: skip
 SCALES = {"mia_kr": 1e9, "mio_kr": 1e6, "kr": 1.0, "pct": 1.0, "antal": 1.0}
-
-
-class Measure(BaseModel):
-    """How a printed measure is computed: an indicator, and what is derived from it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    indicator: str
-    derive: Literal["level", "growth", "change", "share"]
-    name: str
-    indicator_by_category: dict[str, str] = {}
-
-
-class Declared(BaseModel):
-    """What `data/reference/published/measures.yml` says of the printed rows."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    measures: dict[str, Measure]
-    population_groups: dict[str, dict[str, str]]
-    categories: dict[str, str]
-    areas: dict[str, Literal["min", "max"]]
-
-    def group(self, printed: str) -> tuple[str, str]:
-        """The population group and variant that a printed group or age band stands for."""
-        entry = self.population_groups.get(printed, {"population_group": printed})
-        return entry["population_group"], entry.get("variant", accounts.STANDARD)
 
 
 class Comparison(BaseModel):
@@ -62,56 +31,11 @@ class Comparison(BaseModel):
 
     id: str
     status: Literal["match", "deviates", "contradicts_itself", "not_computable"]
-    basis: Literal["genuine", "fitted"]
+    basis: Evidence
     printed: float
     computed: float | None
     tolerance: float
     reason: str
-
-
-def published(edition: Edition) -> pd.DataFrame:
-    """The printed numbers of the edition (`data/reference/published/`), one row each, texts as printed.
-
-    None while nothing is printed yet: see `nothing_printed`.
-    """
-    path = _printed(edition)
-    rows = read_rows(path, PRINTED_COLUMNS) if path and path.exists() else []
-    table = pd.DataFrame(rows, columns=None if rows else PRINTED_COLUMNS, dtype=str)
-    unknown = {other for cell in table["contradicts"] for other in cell.split(";") if other} - set(table["id"])
-    if unknown:
-        raise InputError(f"{path.name}: column contradicts names {sorted(unknown)[0]!r}, which is not an id")
-    undeclared = set(edition.printed.deviations) - set(table["id"])
-    if undeclared:
-        raise InputError(
-            f"editions/{edition.name}.yml: printed.deviations names {sorted(undeclared)[0]!r}, "
-            f"which is not an id of {edition.published}"
-        )
-    return table
-
-
-def nothing_printed(edition: Edition) -> str:
-    """Why there is nothing to compare with, in one sentence, which is so of every new edition; empty when there is."""
-    path = _printed(edition)
-    if not path:
-        return f"editions/{edition.name}.yml names no printed report yet (`published`)"
-    if not path.exists():
-        return f"there is no {path.name} in data/reference/published/ yet, which editions/{edition.name}.yml names"
-    return "" if len(published(edition)) else f"no printed number stands in data/reference/published/{path.name} yet"
-
-
-def _printed(edition: Edition) -> Path | None:
-    return reference_folder() / "published" / edition.published if edition.published else None
-
-
-def declarations() -> Declared:
-    """How printed measures are computed and named."""
-    path = reference_folder() / "published" / "measures.yml"
-    return _declarations(path, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=2)
-def _declarations(path: Path, _changed: int) -> Declared:
-    return read_declared(path, Declared)
 
 
 def compared(edition: Edition, processed: Path) -> list[Comparison]:
@@ -207,9 +131,9 @@ def _compared(row: pd.Series, declared: Declared, read: Callable[..., pd.DataFra
     facts = {"id": row["id"], "printed": float(shown), "tolerance": 0.5 * 10**-decimals}
     rows, reason = _computed(row, declared, read)
     if rows is None:
-        return Comparison(status="not_computable", basis="genuine", computed=None, reason=reason, **facts)
+        return Comparison(status="not_computable", basis=GENUINE, computed=None, reason=reason, **facts)
     computed = float(rows["value"]) / SCALES[row["unit"]]
-    basis = "fitted" if rows["origin"] == "reconstruction" else "genuine"
+    basis = FITTED if rows["origin"] == "reconstruction" else GENUINE
     agrees = rounded(computed, decimals) == rounded(float(shown), decimals)
     reason = "" if agrees else f"beregnet {number(computed, decimals + 2)}, trykt {number(float(shown), decimals)}"
     return Comparison(status="match" if agrees else "deviates", basis=basis, computed=computed, reason=reason, **facts)
@@ -219,10 +143,7 @@ def _computed(row: pd.Series, declared: Declared, read: Callable[..., pd.DataFra
     """The computed row behind a printed one, or none and the reason."""
     if row["measure"] not in declared.measures:
         return None, f"intet nøgletal svarer til målet {row['measure']!r}"
-    measure = declared.measures[row["measure"]]
-    group, variant = declared.group(row["population_group"])
-    category = declared.categories.get(row["category"], row["category"])
-    indicator = measure.indicator_by_category.get(category, measure.indicator)
+    measure, (indicator, group, category, variant) = declared.figure(row)
     extreme = declared.areas.get(row["area"])
     codes = areas.regions() if extreme else [areas.find_area(row["area"])]
     first, last = int(row["period_start"]), int(row["period_end"])
@@ -295,9 +216,9 @@ def computed_reading(reading: Reading, edition: Edition, table: pd.DataFrame) ->
 
 
 def counts(comparisons: list[Comparison]) -> dict[str, dict[str, int]]:
-    """How many comparisons have each status, genuine and fitted counted apart."""
+    """How many comparisons have each status, by the evidence of the computed figure."""
     table: dict[str, dict[str, int]] = {}
     for comparison in comparisons:
-        by_basis = table.setdefault(comparison.status, {"genuine": 0, "fitted": 0})
+        by_basis = table.setdefault(comparison.status, dict.fromkeys(EVIDENCE, 0))
         by_basis[comparison.basis] += 1
     return table

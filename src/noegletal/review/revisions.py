@@ -19,7 +19,8 @@ from analysis.edition import KEY_FIGURES, Edition
 from analysis.errors import InputError
 from analysis.rows import KEYS, PANEL
 from noegletal.figures.kinds import indicators
-from noegletal.review.reconcile import Comparison, compare, published
+from noegletal.figures.printed import published
+from noegletal.review.reconcile import Comparison, compare
 from noegletal.review.vintage_figures import CURRENT, Vintage, built, same_files, vintage
 from noegletal.sources.snapshot import TIME, RawFile, raw_files, read_table, table_shapes
 from noegletal.sources.vintages import kept_vintages, vintages_folder
