@@ -15,6 +15,8 @@ ALL_GROUPINGS = "*"
 STANDARD_VARIANT = ""
 BOTH_GROUPS = "alle"
 GRAND_TOTAL = "i_alt"
+# What other reports print: the functions as they are, with what lies outside the scope of this one.
+WHOLE_FUNCTIONS = "hele_funktioner"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from reconstruction.rounding import round_to_total
 from reconstruction.targets import Cell, TargetBuilder, published_targets
 
 THOUSANDS_PER_MIO = 1000.0
+KRONER_PER_MIO = 1_000_000
 
 
 class RegionAccounts:
@@ -88,7 +89,7 @@ class RegionAccounts:
                     amount = self._between(region, year, function, category, group, first, last)
                     rows.append((region, year, function, category, group, amount / self.deflator(year)))
         names = ["region", "year", "function", "category", "population_group", "amount"]
-        table = pd.DataFrame(rows, columns=names)
+        table = self._at_printed_levels(pd.DataFrame(rows, columns=names))
         table["amount"] *= THOUSANDS_PER_MIO
         pieces = []
         for (region, year, function), part in table.groupby(["region", "year", "function"], sort=True):
@@ -115,6 +116,31 @@ class RegionAccounts:
             * lognormal(seed, noise["years_between_region"], "between", region, group, year)
             * lognormal(seed, noise["years_between_category"], "between", region, function, category, year)
         )
+
+    def _at_printed_levels(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Nominal mio. kr. with the years between at the levels printed of them, in their order.
+
+        A level is of whole functions, in mio. kr. or in kr. per inhabitant of the group's age band. Genuine functions
+        stay, and so do regions that an earlier level has set: the country's comes out by the others.
+        """
+        keys = [table["region"], table["year"], table["function"]]
+        shares = table["amount"] / table.groupby(["region", "year", "function"])["amount"].transform("sum")
+        genuine = pd.Series([self.genuine.get(key) for key in zip(*keys, strict=True)], index=table.index, dtype=float)
+        amount = (genuine / THOUSANDS_PER_MIO * shares).fillna(table["amount"])
+        settled = genuine.notna()
+        for level in self.assumptions["levels_between"]:
+            year, group, regions = level["year"], level["population_group"], self.reference.regions_in(level["area"])
+            printed = level.get("mio_kr")
+            if printed is None:
+                people = sum(self.bands[group][region, year] for region in regions)
+                printed = level["kr_per_inhabitant"] * people / KRONER_PER_MIO
+            here = table["region"].isin(regions) & (table["year"] == year) & (table["population_group"] == group)
+            here &= ~table["function"].isin(level.get("functions_left_out", ()))
+            wanted = printed * self.deflator(level["price_year"]) / self.deflator(year)
+            free = here & ~settled
+            amount[free] *= (wanted - amount[here & settled].sum()) / amount[free].sum()
+            settled |= here
+        return table.assign(amount=amount)
 
     def _population_by_region(self, ages: pd.DataFrame, band: str) -> pd.Series:
         """Persons of a band on 1 October, indexed by region and year."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reconstruction.reference import BOTH_GROUPS, GRAND_TOTAL, OUTSIDE_SCOPE, Reference
+from reconstruction.reference import BOTH_GROUPS, GRAND_TOTAL, OUTSIDE_SCOPE, WHOLE_FUNCTIONS, Reference
 
 MIO_PER_MIA = 1000.0
 JUST_UNDER = "knap"  # a note that opens with this word says that the printed value is an upper limit
@@ -101,12 +101,13 @@ class TargetBuilder:
     def _sum(self, regions: list[str], year: int, group: str, category: str, left_out: Collection[str]) -> np.ndarray:
         """Indicator vector of the cells that add to a category or subtotal, less the functions left out."""
         members = set(self.subtotals.get(category, [category]))
+        outside = {GRAND_TOTAL: {OUTSIDE_SCOPE}, WHOLE_FUNCTIONS: set()}.get(category)
         chosen = [
             cell.region in regions
             and cell.year == year
             and cell.function not in left_out
             and (group in (BOTH_GROUPS, cell.population_group))
-            and (cell.category != OUTSIDE_SCOPE if category == GRAND_TOTAL else cell.category in members)
+            and (cell.category in members if outside is None else cell.category not in outside)
             for cell in self.cells
         ]
         if not any(chosen):

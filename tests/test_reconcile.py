@@ -17,10 +17,14 @@ from noegletal.figures import printed
 from noegletal.figures.printed import published
 from noegletal.publish import site
 from noegletal.review import reconcile
+from noegletal.review.other_reports import other_comparisons
 from noegletal.review.reconcile import compare, computed_reading, counts, open_questions
 from noegletal.review.revisions import printed_changes
 
 CARRIED = ROOT / "data" / "reference" / "published" / "noegletalsrapport_2025.csv"
+OTHER_FILES = ("monitorering_2022.csv", "monitorering_2024.csv", "herberg_2026.csv")
+# What we say of a printed row ourselves.
+OWN_COLUMNS = {"contradicts", "notebook", "role", "what", "above", "below", "reason"}
 CONTRADICTIONS = {
     "n25_fig5_growth_stoettende",
     "n25_tekst6_growth_stoettende",
@@ -135,17 +139,17 @@ def unprinted(request, tmp_path, monkeypatch):
     if content is not None:
         (tmp_path / "data" / "reference" / "published" / name).write_text(content, encoding="utf-8")
     text = (ROOT / "editions" / "2025.yml").read_text(encoding="utf-8")
-    line = f"published: {CARRIED.name}\n"
-    assert line in text
+    (line,) = re.findall(rf"published: \[{CARRIED.name}, .*\]\n", text)
     (tmp_path / "editions").mkdir()
     new = "" if name is None else f"published: {name}\n"
     (tmp_path / "editions" / "2025.yml").write_text(text.replace(line, new), encoding="utf-8")
     monkeypatch.setenv("NOEGLETAL_ROOT", str(tmp_path))
-    site._reconciled.cache_clear()
-    site._questions.cache_clear()
+    made_once = (site._reconciled, site._questions, site._other_reports)
+    for page in made_once:
+        page.cache_clear()
     yield load_edition("2025"), said
-    site._reconciled.cache_clear()
-    site._questions.cache_clear()
+    for page in made_once:
+        page.cache_clear()
 
 
 def test_before_print_there_is_nothing_to_check(unprinted, tmp_path):
@@ -217,8 +221,12 @@ def test_rows_are_carried_over_unchanged():
     for name in ("n25_diag_18_autisme_indsats", "n25_diag_18_psykotisk_indsats"):
         assert original[name]["figure_or_table"] == "Figur 25"
         original[name]["figure_or_table"] = "tekst"
+    for name in OTHER_FILES:
+        with (CARRIED.parent / name).open(encoding="utf-8", newline="") as stream:
+            carried += csv.DictReader(stream)
+    assert len(carried) == 160
     for row in carried:
-        for column in set(row) - {"contradicts", "notebook"}:
+        for column in set(row) - OWN_COLUMNS:
             assert row[column] == original[row["id"]][column], (row["id"], column)
 
 
@@ -280,3 +288,95 @@ def test_a_deviation_is_declared_by_id_with_its_reason(edition, processed, tmp_p
 def test_a_declared_deviation_of_an_unknown_id_is_refused(edition):
     with pytest.raises(InputError, match="printed.deviations names 'n25_unknown', which is not an id of"):
         published(edition.model_copy(update={"printed": Printed(deviations={"n25_unknown": "x"})}))
+
+
+# Other printed reports
+
+
+@pytest.fixture(scope="module")
+def others(edition, processed):
+    """The numbers of other printed reports beside ours, by id."""
+    return {one.id: one for one in other_comparisons(edition, processed)}
+
+
+def test_anchors_agree_and_other_definitions_stand_with_their_reason(edition, others, compared):
+    assert edition.published == [CARRIED.name, *OTHER_FILES]
+    anchors = [one for one in others.values() if one.role == "anchor"]
+    assert len(anchors) == 10 and all(one.agrees for one in anchors), [one.id for one in anchors if not one.agrees]
+    rows = reconcile.printed_elsewhere(edition).set_index("id")
+    assert len(others) == len(rows) == 20
+    assert (rows.loc[rows["role"] == "other_definition", "reason"] != "").all()
+    assert not set(others) & {one.id for one in compared}, "they are no part of the check"
+    assert others["m24_underretninger_2023"].computed > 110, "of another source, and not fitted"
+    assert {one.origin for one in others.values()} == {"reconstruction"}
+
+
+def test_hovedstaden_is_below_the_country_as_printed(edition, processed, others):
+    """Kr. per 18-66, whole functions, 2021 in 2022-pl: 10.157 in the country, 11,8 mia. kr. over 1,211 mio. persons."""
+    assert others["m22_fig3_land_pr_18_66"].computed == pytest.approx(10157, abs=0.5)
+    table = pd.read_parquet(processed / "key_figures.parquet")
+    rows = table[(table["area_code"] == "hovedstaden") & (table["year"] == 2021) & (table["variant"] == "standard")]
+    people = rows[(rows["indicator"] == "population") & (rows["category"] == "18-66")]["value"].item()
+    assert 1e9 * others["m22_udgift_voksne_2021"].computed / people == pytest.approx(9756, abs=1)
+    per_head = table[(table["indicator"] == "expenditure_per_capita") & (table["population_group"] == "voksne")]
+    per_head = per_head[(per_head["category"] == "i_alt") & (per_head["variant"] == "standard")]
+    values = per_head.pivot(index="year", columns="area_code", values="value")
+    assert (values["hovedstaden"] < values["000"]).all()
+
+
+def test_an_anchor_that_the_figures_leave_is_seen(edition, processed, tmp_path):
+    choice = {"indicator": "expenditure", "area_code": "hovedstaden", "category": "i_alt", "population_group": "voksne"}
+    folder = spoiled(processed, tmp_path, year=2021, variant="standard", **choice)
+    left = {one.id for one in other_comparisons(edition, folder) if one.role == "anchor" and not one.agrees}
+    assert left == {"m22_udgift_voksne_2021", "m22_ops_v_growth_2020_2021"}
+
+
+def test_what_the_edition_lacks_is_not_compared_with_another_report(edition, processed, tmp_path):
+    table = pd.read_parquet(processed / "key_figures.parquet")
+    table[table["indicator"] != "placements"].to_parquet(tmp_path / "key_figures.parquet")
+    absent = {one.id for one in other_comparisons(edition, tmp_path) if one.computed is None}
+    assert absent == {"m22_fig26_land", "m24_modtagere_2023", "m24_andel_anbragt"}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        (",anchor,", ",anker,", "m22_udgift_samlet_2021: role 'anker' is not one of anchor, other_definition"),
+        ("Her i rapportens afgrænsning.", "", ""),
+        (",placements/anbringelser,", ",placements of anbringelser,", "m22_fig26_land: above 'placements of"),
+        ("Unikke anbragte den 31. december efter KL's særudtræk med forskeradgang; her ANBAAR12.", "", "has no reason"),
+    ],
+)
+def test_a_wrong_row_of_another_report_is_named(edition, processed, monkeypatch, tmp_path, right, wrong, said):
+    (tmp_path / "published").mkdir()
+    for path in CARRIED.parent.glob("*.*"):
+        text = path.read_text(encoding="utf-8")
+        if path.name == "monitorering_2022.csv":
+            assert right in text
+            text = text.replace(right, wrong, 1)
+        (tmp_path / "published" / path.name).write_text(text, encoding="utf-8")
+    monkeypatch.setattr("noegletal.figures.printed.reference_folder", lambda: tmp_path)
+    if said:
+        with pytest.raises(InputError, match=said):
+            other_comparisons(edition, processed)
+    else:
+        assert other_comparisons(edition, processed), "an anchor needs no reason"
+
+
+def test_other_reports_stand_under_a_heading_of_their_own(edition, processed):
+    site._other_reports.cache_clear()
+    path = processed / "key_figures.parquet"
+    rows = {row["id"]: row for row in site._other_reports(edition.name, path, path.stat().st_mtime_ns)}
+    country = rows["m22_fig3_land_pr_18_66"]
+    assert (country["report"], country["printed"], country["unit"]) == ("Monitorering 2022", "10.157", "kr., 2022-pl")
+    assert (country["computed"], country["difference"], country["status_name"]) == ("10.157", "0", "stemmer")
+    placed = rows["m24_andel_anbragt"]
+    assert placed["status_name"] == "anden opgørelse" and "omkring 3.100 anbragte" in placed["reason"]
+    assert all(row["what"].endswith(("hovedstaden", "Hele landet", "Hovedstaden")) for row in rows.values())
+
+
+def test_check_counts_other_reports_apart(processed):
+    result = CliRunner().invoke(app, ["check", "--edition", "2025", "--processed", str(processed)])
+    assert result.exit_code == 0, result.output
+    assert "other reports: 10 of 10 of the same definition agree, 10 are of another" in result.output
+    assert "match: 0 genuine, 136 fitted" in result.output

@@ -143,12 +143,12 @@ MUTATIONS = {
         ("table: KOMPONENT\n", "table: KOMPONENT\ntable: HERBERG\n", "forms/komponent.yml .*'table'"),
     ],
     "price_index.csv": [
-        (",1.058773,", ",10.58773,", "line 6: pl_service goes 929.0 per cent from 2021 to 2022"),
-        (",1.058773,", ",1.508773,", "line 6: pl_service goes 46.6 per cent"),
-        ("2021,1.028967", "2021,1.058773", "line 6: pl_service goes 0.0 per cent from 2021 to 2022"),
+        (",1.023500,", ",10.23500,", "line 6: pl_service goes 911.7 per cent from 2021 to 2022"),
+        (",1.023500,", ",1.203500,", "line 6: pl_service goes 19.0 per cent"),
+        ("2021,1.011682", "2021,1.023500", "line 6: pl_service goes 0.0 per cent from 2021 to 2022"),
         ("pl_service,2021,", "pl_service,2022,", "pl_service 2022 stands twice"),
         ("pl_service,2021,", "pl_servce,2021,", "pl_service has no year before 2022"),
-        (",1.058773,", ",1_058773,", "line 6: .*positive number with a decimal point"),
+        (",1.023500,", ",1_023500,", "line 6: .*positive number with a decimal point"),
     ],
     "categories.csv": [
         ("aflastning,stoettende_indsatser", "aflastning,stottende_indsatser", "line 4: parent 'stottende_indsats"),
@@ -253,8 +253,8 @@ def test_one_thing_wrong_is_one_error_that_names_file_and_place(spoil, file, old
     [
         ("areas.csv", "Odense,municipality", "Aarhus,municipality", "slug 'odense' does not fit the name 'Aarhus'"),
         ("areas.csv", "\n147,", "\n400,", "not those quality.yml"),
-        ("price_index.csv", "pl_service,2021,", "pl_service,2022,", "goes -2.8 per cent from 2021 to 2022"),
-        ("price_index.csv", ",1.028967,", ",1.058773,", "goes -2.8 per cent from 2021 to 2022"),
+        ("price_index.csv", "pl_service,2021,", "pl_service,2022,", "goes -1.2 per cent from 2021 to 2022"),
+        ("price_index.csv", ",1.011682,", ",1.023500,", "goes -1.2 per cent from 2021 to 2022"),
         ("price_index.csv", ",1.000000,", ",1.121000,", "from 2019 to 2020"),
     ],
 )

@@ -119,8 +119,8 @@ class Edition(_Strict):
     price_index: str
     home_area: str
     comparison_areas: list[str]
-    # The printed numbers, a file in data/reference/published/; a new edition has none yet.
-    published: str | None = None
+    # The printed numbers, a file or several in data/reference/published/; a new edition has none yet.
+    published: str | list[str] | None = None
     printed: Printed = Printed()
     cell_timeout_seconds: int = 300
     disclosure: Disclosure = Disclosure()

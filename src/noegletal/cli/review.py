@@ -1,12 +1,15 @@
 """Commands that look behind key figures: against print, down to raw rows, and between vintages of the data."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Exit, Option, echo
 
 from analysis.errors import InputError
 from noegletal import cli
+
+if TYPE_CHECKING:
+    from analysis.edition import Edition
 
 SHOWN_REVISIONS = 10
 STATUS_STYLES = {"match": "green", "deviates": "red", "contradicts_itself": "yellow", "not_computable": "dim"}
@@ -24,7 +27,7 @@ def check(
     `genuine` comparisons rest on real figures; `fitted` ones on the embedded reconstruction, which was fitted to
     these very numbers, so that they test the calculation and not the report. Exits with 1 when a number deviates and
     the edition does not declare it under `printed.deviations` by id with the reason. Of an edition without printed
-    numbers it says that there is nothing to check.
+    numbers it says that there is nothing to check. Other printed reports are counted apart and stop nothing.
 
     Example: noegletal check --edition 2025 --json
     """
@@ -41,6 +44,7 @@ def check(
         cli.say_json([comparison.model_dump() for comparison in comparisons])
     else:
         _show_comparisons(comparisons)
+        _count_other_reports(plan, target)
     for text in deviations_gone(plan, comparisons):
         cli.complain(f"Warning: {text}")
     if undeclared_deviations(plan, comparisons):
@@ -61,6 +65,18 @@ def _show_comparisons(comparisons: list) -> None:
     ])  # fmt: skip
     for status, by_basis in counts(comparisons).items():
         cli.say(f"{status}: {by_basis['genuine']} genuine, {by_basis['fitted']} fitted")
+
+
+def _count_other_reports(plan: "Edition", target: Path) -> None:
+    from noegletal.review.other_reports import other_comparisons
+
+    others = other_comparisons(plan, target)
+    anchors = [one for one in others if one.role == "anchor"]
+    if others:
+        cli.say(
+            f"other reports: {sum(one.agrees for one in anchors)} of {len(anchors)} of the same definition agree, "
+            f"{len(others) - len(anchors)} are of another (page Afstemning)"
+        )
 
 
 @cli.app.command("trace")

@@ -18,6 +18,12 @@ PRINTED_COLUMNS = (
     "id", "notebook", "section", "figure_or_table", "area", "population_group", "measure", "category", "period_start",
     "period_end", "value", "unit", "decimals_printed", "contradicts",
 )  # fmt: skip
+# Of another report: whether its definition is ours (`anchor`) or not, how it is computed (`above` over `below`), why.
+OTHER_COLUMNS = (
+    "id", "report", "section", "figure_or_table", "area", "population_group", "measure", "period_start", "period_end",
+    "value", "unit", "price_level", "decimals_printed", "role", "what", "above", "below", "reason",
+)  # fmt: skip
+ROLES = ("anchor", "other_definition")
 
 
 class Measure(BaseModel):
@@ -59,33 +65,59 @@ def published(edition: Edition) -> pd.DataFrame:
 
     None while nothing is printed yet: see `nothing_printed`.
     """
-    path = _printed(edition)
-    rows = read_rows(path, PRINTED_COLUMNS) if path and path.exists() else []
-    table = pd.DataFrame(rows, columns=None if rows else PRINTED_COLUMNS, dtype=str)
+    table = _rows(edition, PRINTED_COLUMNS)
     unknown = {other for cell in table["contradicts"] for other in cell.split(";") if other} - set(table["id"])
     if unknown:
-        raise InputError(f"{path.name}: column contradicts names {sorted(unknown)[0]!r}, which is not an id")
+        raise InputError(f"{_named(edition)}: column contradicts names {sorted(unknown)[0]!r}, which is not an id")
     undeclared = set(edition.printed.deviations) - set(table["id"])
     if undeclared:
         raise InputError(
             f"editions/{edition.name}.yml: printed.deviations names {sorted(undeclared)[0]!r}, "
-            f"which is not an id of {edition.published}"
+            f"which is not an id of {_named(edition)}"
         )
     return table
 
 
+def printed_elsewhere(edition: Edition) -> pd.DataFrame:
+    """The numbers of other printed reports that the edition names; errors name a role that is none, and no reason."""
+    table = _rows(edition, OTHER_COLUMNS)
+    for row in table[~table["role"].isin(ROLES)].itertuples():
+        raise InputError(f"{row.id}: role {row.role!r} is not one of {', '.join(ROLES)}")
+    for row in table[(table["role"] == "other_definition") & (table["reason"] == "")].itertuples():
+        raise InputError(f"{row.id} is of another definition, but has no reason")
+    return table
+
+
+def _rows(edition: Edition, columns: tuple[str, ...]) -> pd.DataFrame:
+    """The rows of the edition's own report, or of the others: those whose files have the column `role`."""
+    rows = []
+    for path in filter(Path.exists, _printed(edition)):
+        own = "role" not in next(iter(read_rows(path, ("id",))), {})
+        if own == (columns == PRINTED_COLUMNS):
+            rows += read_rows(path, columns)
+    return pd.DataFrame(rows, columns=None if rows else columns, dtype=str)
+
+
 def nothing_printed(edition: Edition) -> str:
     """Why there is nothing to compare with, in one sentence, which is so of every new edition; empty when there is."""
-    path = _printed(edition)
-    if not path:
+    paths = _printed(edition)
+    if not paths:
         return f"editions/{edition.name}.yml names no printed report yet (`published`)"
-    if not path.exists():
-        return f"there is no {path.name} in data/reference/published/ yet, which editions/{edition.name}.yml names"
-    return "" if len(published(edition)) else f"no printed number stands in data/reference/published/{path.name} yet"
+    if len(published(edition)):
+        return ""
+    for path in paths:
+        if not path.exists():
+            return f"there is no {path.name} in data/reference/published/ yet, which editions/{edition.name}.yml names"
+    return f"no printed number stands in data/reference/published/{_named(edition)} yet"
 
 
-def _printed(edition: Edition) -> Path | None:
-    return reference_folder() / "published" / edition.published if edition.published else None
+def _printed(edition: Edition) -> list[Path]:
+    names = [edition.published] if isinstance(edition.published, str) else edition.published or []
+    return [reference_folder() / "published" / name for name in names if name]
+
+
+def _named(edition: Edition) -> str:
+    return ", ".join(path.name for path in _printed(edition))
 
 
 def declarations() -> Declared:

@@ -21,7 +21,7 @@ from analysis.rows import EXAMPLE, labels
 from noegletal import rules as quality_rules
 from noegletal.figures.assessment import recorded
 from noegletal.figures.freshness import Inputs, digest, package_version
-from noegletal.figures.printed import declarations, published
+from noegletal.figures.printed import declarations, printed_elsewhere, published
 from noegletal.folders import keep, replaced
 from noegletal.publish import changes, definitions, provenance, search, section_pages
 from noegletal.publish.artefacts import Press
@@ -39,6 +39,7 @@ from noegletal.publish.manifest import (
 )
 from noegletal.publish.pages import page
 from noegletal.review.affected import AffectedOutput, affected_outputs
+from noegletal.review.other_reports import other_comparisons
 from noegletal.review.reconcile import (
     Comparison,
     computed_reading,
@@ -55,7 +56,15 @@ STATUS_NAMES = {
     "contradicts_itself": "rapporten modsiger sig selv",
     "not_computable": "kan ikke beregnes",
 }
-UNIT_NAMES = {"mia_kr": "mia. kr.", "mio_kr": "mio. kr.", "kr": "kr.", "pct": "pct.", "antal": "antal"}
+UNIT_NAMES = {
+    "mia_kr": "mia. kr.",
+    "mio_kr": "mio. kr.",
+    "kr": "kr.",
+    "pct": "pct.",
+    "antal": "antal",
+    "per_1000": "pr. 1.000",
+}
+OTHER_DEFINITION = "anden opgørelse"
 # Outcomes of claims that may stand as a main finding, the best first.
 PASSED = ("stated", "softened")
 EXTREMES = {"min": "laveste region", "max": "højeste region"}
@@ -150,6 +159,7 @@ def publish(
             bases=labels().evidence.values(),
             example=labels().evidence[EXAMPLE].mark,
             questions=_questions(edition.name, key_figures, key_figures.stat().st_mtime_ns),
+            others=_other_reports(edition.name, key_figures, key_figures.stat().st_mtime_ns),
             counts=_counted(comparisons),
             **context,
         )
@@ -449,6 +459,38 @@ def _reconciled(edition: str, comparisons: tuple[Comparison, ...]) -> list[dict[
                 "reason": f"Strider mod {', '.join(dict.fromkeys(clashes))}, som stemmer."
                 if comparison.status == "contradicts_itself"
                 else comparison.reason,
+            }
+        )
+    return rows
+
+
+@lru_cache(maxsize=1)
+def _other_reports(name: str, path: Path, _changed: int) -> list[dict[str, object]]:
+    """The numbers of other printed reports in words, both figures, their difference and why, in Danish."""
+    edition = load_edition(name)
+    printed = printed_elsewhere(edition).set_index("id")
+    rows = []
+    for one in other_comparisons(edition, path.parent):
+        row = printed.loc[one.id]
+        decimals = int(row["decimals_printed"])
+        finer = decimals if row["unit"] in ("kr", "antal") else decimals + 1
+        status = "match" if one.agrees else "deviates" if one.computed is not None else "not_computable"
+        other = one.role == "other_definition" and one.computed is not None
+        rows.append(
+            {
+                "id": one.id,
+                "report": row["report"].replace("_", " ").capitalize(),
+                "place": row["figure_or_table"] if row["figure_or_table"] != "tekst" else row["section"],
+                "what": f"{row['what']}, {areas.name(areas.find_area(row['area']))}",
+                "years": "-".join(dict.fromkeys([row["period_start"], row["period_end"]])),
+                "unit": UNIT_NAMES[row["unit"]] + (f", {level}" if (level := row["price_level"]) != "none" else ""),
+                "printed": danish.number(one.printed, decimals),
+                "computed": "" if one.computed is None else danish.number(one.computed, finer),
+                "difference": "" if one.computed is None else danish.number(one.computed - one.printed, finer),
+                "status": status,
+                "status_name": OTHER_DEFINITION if other else STATUS_NAMES[status],
+                "mark": one.origin == "reconstruction",
+                "reason": row["reason"],
             }
         )
     return rows
