@@ -404,9 +404,10 @@ def _edition(edition: Edition, delivered: Iterable[str]) -> Iterator[str]:
             yield f"{place}: tables must name {table}, which every key figure rests on"
         elif not set(period.all) <= set(edition.tables[table].years.all):
             yield f"{place}: tables.{table}.years must hold the period of the edition"
-    if functions.TABLE in edition.tables:
-        values = price_index()
-        deflated = set(values.loc[values["index"] == edition.price_index, "year"])
+    values = price_index()
+    deflated = set(values.loc[values["index"] == edition.price_index, "year"])
+    # Of an index that is not there the deflators say so.
+    if functions.TABLE in edition.tables and deflated:
         for year in sorted(set(edition.tables[functions.TABLE].years.all) - deflated):
             yield f"{place}: tables.{functions.TABLE}.years holds {year}, a year that price_index.csv does not have"
     for table in delivered:
