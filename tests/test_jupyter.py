@@ -108,13 +108,14 @@ def assert_the_figures_of_the_report(notebook, report):
 
 def test_there_is_something_to_compare(in_the_report):
     outputs = load_edition("2025").section(SECTION).outputs
-    assert sum(len(drawn) for _, drawn in in_the_report) == len(outputs) == 4
+    # Figures 1-4 of the print, and figur_funktioner.
+    assert sum(len(drawn) for _, drawn in in_the_report) == len(outputs) == 5
     for words, lines in (drawn for _, drawings in in_the_report for drawn in drawings):
         assert len(words) > 10
         assert len({height for _, _, height in lines}) > 10
     text = "".join(text for text, _ in in_the_report)
     assert "Udgifterne i Ballerup er samlet" in text
-    assert text.count('<details class="data">') == 4
+    assert text.count('<details class="data">') == 5
 
 
 @pytest.mark.long

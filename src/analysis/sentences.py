@@ -63,7 +63,7 @@ def ends_of_growths(subject: str, growths: pd.DataFrame) -> str:
     return f"{subject} lavest {lowest} og højest {highest}{ends.reservation}."
 
 
-def beside_country(rows: pd.DataFrame, area_code: str, unit: str) -> str:
+def beside_country(rows: pd.DataFrame, area_code: str, unit: str, decimals: int = 1) -> str:
     """An area's latest figure and its change since the first year, beside those of the country.
 
     Requires key-figure rows of the area and the country (area_code, year, value); nothing to say of no rows.
@@ -75,10 +75,10 @@ def beside_country(rows: pd.DataFrame, area_code: str, unit: str) -> str:
     both = (area_code, areas.COUNTRY)
     level, of_country = (single(now, area_code=code) for code in both)
     own, national = (danish.change(single(growths, area_code=code)) for code in both)
-    said = f"I {last} var tallet {danish.number(level, 1)} {unit} {areas.locative(area_code)}, "
+    said = f"I {last} var tallet {danish.number(level, decimals)} {unit} {areas.locative(area_code)}, "
     if area_code == areas.COUNTRY:
         return danish.sentence(f"{said.removesuffix(', ')}. Siden {first} er tallet {own}")
-    relation = f"{danish.compared(level, of_country, 1)} hele landet ({danish.number(of_country, 1)})"
+    relation = f"{danish.compared(level, of_country, decimals)} hele landet ({danish.number(of_country, decimals)})"
     return danish.sentence(f"{said}{relation}. Siden {first} er tallet {own}; på landsplan er det {national}")
 
 

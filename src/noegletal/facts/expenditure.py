@@ -10,18 +10,16 @@ from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.rows import ORIGINS
 from noegletal import rules
-from noegletal.facts import checks
+from noegletal.facts import checks, functions
+from noegletal.facts.functions import NET_OPERATING, THOUSAND
 from noegletal.facts.lineage import Cells, Lineage
 from noegletal.facts.sums import added
 from noegletal.rules import Finding
 from noegletal.sources.corrections import read_corrected
 from noegletal.sources.snapshot import TIME, raw_files, read_table, refuse_rows, require_years
 
-THOUSAND = 1000
 # Ownership: not stated, own, self-owning or private, other public, private suppliers. REGK100 has no total.
 OWNERSHIPS = frozenset("01234")
-# Operating accounts only (no state refund, no investment), all kinds net of income, current prices.
-NET_OPERATING = {"DRANST": frozenset({"1"}), "ART": frozenset({"TOT"}), "PRISENHED": frozenset({"LOBM"})}
 KEYS = ["year", "area_code", "function", "grouping"]
 
 schema = pa.DataFrameSchema(
@@ -73,17 +71,14 @@ def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
     facts = added(municipal, KEYS).astype({"status": str, "origin": str})
     findings += checks.unmapped_groupings(facts)
     findings += checks.absent_functions(facts)
-    functions = set(facts["function"])
-    valid = {year: functions & set(accounts.rules_of_year(year)["function"]) for year in edition.period.all}
+    held = set(facts["function"])
+    valid = {year: held & set(accounts.rules_of_year(year)["function"]) for year in edition.period.all}
     findings += checks.codes_gone("REGK100", facts.assign(code=facts["function"]), valid, "funktion")
     findings += checks.gaps("REGK100", facts.assign(code=facts["function"]), "funktion")
     accounted = facts.assign(code=facts["function"] + " gruppering " + facts["grouping"])
     findings += checks.gaps("REGK100", accounted, "funktion", by="GRUPPERING")
     findings += checks.absent_municipalities("REGK100", facts, edition.period.all)
-    control = _control(raw, edition)
-    if len(control):
-        findings += checks.absent_municipalities("REGK31", control, edition.period.all)
-    findings += checks.function_totals(facts, control)
+    findings += checks.function_totals(facts, _control(raw, edition))
     findings += checks.foreign_areas("REGK100", cells["area_code"])
     findings += checks.unit_shift("REGK100", "amount", facts)
     findings += checks.ownerships(municipal.assign(ownership=rows["EJER"]))
@@ -134,19 +129,11 @@ def _other_kinds(raw: Path, wanted: dict[str, frozenset[str]], facts: pd.DataFra
 def _control(raw: Path, edition: Edition) -> pd.DataFrame:
     """Function totals of REGK31 in kroner, with the rounding each carries (`tolerance`, kr.)."""
     columns = ["year", "area_code", "function", "value", "tolerance"]
-    if "REGK31" not in edition.tables or not raw_files(raw, "REGK31"):
+    if functions.TABLE not in edition.tables or not raw_files(raw, functions.TABLE):
         return pd.DataFrame(columns=columns)
-    rows, _ = read_corrected(raw, "REGK31", edition, NET_OPERATING | {"FUNKTION": frozenset(accounts.functions())})
-    rows = rows[rows["OMRÅDE"].isin(areas.municipalities())]
-    totals = pd.DataFrame(
-        {
-            "year": rows[TIME].astype(int),
-            "area_code": rows["OMRÅDE"],
-            "function": rows["FUNKTION"],
-            "value": rows["value"] * THOUSAND,
-            "derived": rows["origin"].astype("str") == "derived",
-        }
-    )
+    source = functions.lineage(accounts.functions())
+    totals = source.facts(source.read(raw, edition))
+    totals = totals[totals["area_code"].isin(areas.municipalities())]
     people, _ = read_corrected(raw, "FOLK1A", edition, {"KØN": frozenset({"TOT"}), "ALDER": frozenset({"IALT"})})
     people = people[people[TIME].str.endswith("K1")]
     people = people.assign(year=people[TIME].str[:4].astype(int)).rename(columns={"OMRÅDE": "area_code"})
@@ -154,7 +141,7 @@ def _control(raw: Path, edition: Edition) -> pd.DataFrame:
         people[["year", "area_code", "value"]].rename(columns={"value": "people"}), on=["year", "area_code"], how="left"
     )
     # A total derived from whole kroner per inhabitant is right to half a krone each; both tables round to 1.000 kr.
-    totals["tolerance"] = THOUSAND + totals["people"].fillna(0) * 0.5 * totals["derived"]
+    totals["tolerance"] = THOUSAND + totals["people"].fillna(0) * 0.5 * (totals["origin"] == "derived")
     return totals[columns]
 
 

@@ -18,7 +18,7 @@ from analysis.errors import DeclaredError, InputError
 from analysis.prices import STATUS_NAMES as PRICE_STATUS_NAMES
 from analysis.prices import deflators, price_index
 from analysis.rows import CELL_KEYS, COLUMNS, EVIDENCE, KEYS, ORIGINS, PANEL, STATUSES, UNITS, labels, weakest
-from noegletal.facts import counts, diagnoses, expenditure, population, rates
+from noegletal.facts import counts, diagnoses, expenditure, functions, population, rates
 from noegletal.facts.rates import PER
 from noegletal.facts.sums import rates as rates_of
 from noegletal.facts.sums import whole_areas, with_summed_areas
@@ -142,24 +142,45 @@ def indicators() -> dict[str, Kind]:
 
 
 class Amount(Kind):
-    """Kroner by category, in current prices or in those of the edition."""
+    """Kroner by category, in current prices or in those of the edition.
+
+    In current prices they are of the categories of the account plan, or of whole `functions`, by category. In fixed
+    prices they are those of the amount that `current` names.
+    """
 
     adds_categories: ClassVar[bool] = True
 
     kind: Literal["amount"]
     unit: Literal["kr"]
     prices: Literal["current", "fixed"]
+    current: str = ""
+    functions: dict[str, str] = Field(default_factory=dict)
 
-    def base(self, tables: Tables, only: frozenset[str] | None = None) -> pd.DataFrame:
-        """Expenditure by category in every variant of the account plan, in these prices."""
-        current = tables.amounts(only)
+    def facts(self, raw: Path, edition: Edition, delivered: set[str]) -> tuple[pd.DataFrame | None, list[Finding]]:
+        """The amounts of whole functions; those of the account plan are facts already."""
+        if not self.functions or functions.TABLE not in delivered:
+            return None, []
+        return functions.build(raw, edition, self.functions)
+
+    def base(self, tables: Tables, only: frozenset[str] | None = None) -> pd.DataFrame | None:
+        """Expenditure by category, of the account plan in every variant, in these prices."""
         if self.prices == "current":
-            return current
+            return self._of_functions(tables) if self.functions else tables.amounts(only)
+        current = indicators()[self.current].base(tables, only)
+        if current is None:
+            return None
         return current.assign(value=current["value"] * current["year"].map(deflators(tables.edition)))
 
-    def compute(self, tables: Tables) -> pd.DataFrame:
+    def _of_functions(self, tables: Tables) -> pd.DataFrame | None:
+        if self.code not in tables.facts:
+            return None
+        rows = functions.categorised(tables.facts[self.code], self.functions).drop(columns="function")
+        return rows.assign(variant=accounts.STANDARD)
+
+    def compute(self, tables: Tables) -> pd.DataFrame | None:
         """Municipalities and the areas summed from them."""
-        return with_summed_areas(self.base(tables), CELL_KEYS)
+        rows = self.base(tables)
+        return None if rows is None else with_summed_areas(rows, CELL_KEYS)
 
     def operands(self, question: Question, tables: Tables) -> Formula:
         """The accounts of the municipalities, in fixed prices times the factor of the year."""
@@ -168,22 +189,25 @@ class Amount(Kind):
 
     def figure(self, question: Question, tables: Tables, only: frozenset[str] | None = None) -> Figure | Formula:
         """The same, of some functions or of all."""
-        current = next(
-            entry.name for entry in indicators().values() if isinstance(entry, Amount) and entry.prices == "current"
-        )
         _, _, group, category, year, variant = question
-        cells, leaves = expenditure.cells(variant, only), _leaves(group, category)
+        if self.prices == "fixed":
+            accounted = indicators()[self.current].figure(question, tables, only)
+            factor = tables.once(("deflator", year), lambda: _deflator(tables.edition, year))
+            return Formula("product", (accounted, factor), text=self.name, how="løbende priser × omregning")
+        if self.functions:
+            cells, leaves = functions.cells(self.code, self.functions), ((group, category),)
+        else:
+            cells, leaves = expenditure.cells(variant, only), _leaves(group, category)
 
         def of(area: str) -> Formula | Cell:
             parts = tuple(Cell(cells, (area, year, *leaf), category_name(*leaf), cells.lineage.unit) for leaf in leaves)
             return parts[0] if len(parts) == 1 else Formula("sum", parts, how="summen af kategorierne")
 
-        name = ("expenditure", variant, only, group, category, year)
-        accounted = Figure(name, self.code, current, "kr", of)
-        if self.prices == "current":
-            return accounted
-        factor = tables.once(("deflator", year), lambda: _deflator(tables.edition, year))
-        return Formula("product", (accounted, factor), text=self.name, how="løbende priser × omregning")
+        return Figure((self.code, variant, only, group, category, year), self.code, self.name, "kr", of)
+
+    def made_of(self) -> dict[str, list[str]]:
+        """The amount in current prices."""
+        return {"current": [self.current] if self.current else []}
 
 
 @lru_cache
@@ -314,26 +338,30 @@ class Count(Kind):
 
 
 class Rate(Kind):
-    """An amount or count over the persons of an age band, by variant and population group."""
+    """An amount or count over the persons of an age band or all, by variant and population group.
+
+    Persons are those of 1 October, or with `date` (month-day) of the quarter nearest to it.
+    """
 
     kind: Literal["rate"]
     unit: Literal["kr_pr_indbygger", "pct", "pr_1000"]
     numerator: str
     denominators: dict[str, dict[str, str]]
+    date: MonthDay | Literal[""] = ""
 
     def compute(self, tables: Tables) -> pd.DataFrame | None:
-        """Numerator over persons on 1 October; areas as sum over sum."""
+        """Numerator over persons; areas as sum over sum."""
         numerator = indicators()[self.numerator].base(tables)
         if numerator is None:
             return None
         parts = []
         for denominator, band_of_group in self.denominators.items():
             for group, band in band_of_group.items():
-                below = tables.october[tables.october["category"] == band]
+                below = tables.people(band, self.date, numerator["year"])
                 above = numerator[numerator["population_group"] == group]
                 if denominator != accounts.STANDARD:
                     above = above[above["variant"] == accounts.STANDARD]
-                rows = area_rates(above, below[["area_code", "year", "value", "status", "origin"]], self.scale)
+                rows = area_rates(above, below, self.scale)
                 parts.append(rows if denominator == accounts.STANDARD else rows.assign(variant=denominator))
         table = pd.concat(parts, ignore_index=True)
         return with_breaks(table, numerator) if "note" in numerator.columns else table
@@ -344,7 +372,7 @@ class Rate(Kind):
         bands = self.denominators[question.variant if own else accounts.STANDARD]
         counted = question._replace(variant=accounts.STANDARD) if own else question
         above = indicators()[self.numerator].figure(counted, tables)
-        below = persons_on(tables, question, bands[question.population_group])
+        below = persons_on(tables, question, bands[question.population_group], self.date)
         return Formula("quotient", (above, below), self.scale)
 
     def made_of(self) -> dict[str, list[str]]:
@@ -363,7 +391,7 @@ class Rate(Kind):
     @property
     def bands(self) -> set[str]:
         """The age bands of the standard reading."""
-        return set(self.denominators[accounts.STANDARD].values())
+        return set(self.denominators[accounts.STANDARD].values()) & set(catalogue().age_bands)
 
 
 class UnitCost(Kind):

@@ -169,7 +169,8 @@ def _outside(rule: str, declared: Range, category: str, rows: pd.DataFrame) -> F
         [f"{areas.name(row.area_code)} {row.year} ({number(row.level, decimals)})" for row in ordered.itertuples()]
     )
     low, high = (number(end, decimals) for end in declared.usual[category])
-    per = f" pr. {number(declared.scale) + ' ' if declared.scale > 1 else ''}{declared.per}-årig" * bool(declared.per)
+    whom = "indbygger" if declared.per == accounts.TOTAL else f"{declared.per}-årig"
+    per = f" pr. {number(declared.scale) + ' ' if declared.scale > 1 else ''}{whom}" * bool(declared.per)
     cell = (declared.indicator, declared.population_group, category, 0)
     return _found(rule, cell, f"plejer{per} at ligge mellem {low} og {high}, men er for {named}", rows)
 

@@ -18,7 +18,7 @@ from analysis.errors import DeclaredError
 from analysis.prices import price_index
 from analysis.rows import COLUMNS, ORIGINS, STATUSES, Severity, labels
 from noegletal import rules
-from noegletal.facts import expenditure, population
+from noegletal.facts import expenditure, functions, population
 from noegletal.figures.kinds import (
     Amount,
     Count,
@@ -51,8 +51,8 @@ CELLS = {
         "label": (r"\S.*", "a name"),
         "colour": ("#[0-9A-Fa-f]{6}", "a colour as #117733"),
         "used_for": (
-            "expenditure|notifications|population|diagnosis",
-            "one of expenditure, notifications, population, diagnosis",
+            "expenditure|function|notifications|population|diagnosis",
+            "one of expenditure, function, notifications, population, diagnosis",
         ),
     },
     "accounts.csv": {
@@ -262,6 +262,8 @@ def _indicator(entry: Kind) -> Iterator[str]:
         if caveat not in catalogue().caveats:
             yield f".caveats: {caveat!r} is not among the caveats"
     for field, group, band in _divided_by(entry):
+        if band == accounts.TOTAL:
+            continue
         if band not in catalogue().age_bands:
             yield f".{field}: {band!r} is not among the age_bands"
         elif group not in ("", catalogue().age_bands[band].population_group):
@@ -273,6 +275,8 @@ def _indicator(entry: Kind) -> Iterator[str]:
             yield from _rate(entry)
         case GivenRate():
             yield from _given(entry)
+        case Amount():
+            yield from _amount(entry)
         case Count():
             for place, counted in enumerate(entry.counts):
                 yield from (f".counts.{place}{problem}" for problem in _counted(counted))
@@ -292,6 +296,18 @@ def _indicator(entry: Kind) -> Iterator[str]:
         _in_fixed_prices(entry)
     }:
         yield f".source_line: {FIXED_PRICES!r} must be said of what is made of amounts in fixed prices, and of no other"
+
+
+def _amount(entry: Amount) -> Iterator[str]:
+    if bool(entry.current) != (entry.prices == "fixed"):
+        yield ".current: an amount in fixed prices, and no other, must name the one in current prices"
+    known = {(row["function"], row["population_group"]) for _, row in _rows("accounts.csv")}
+    for category, function in entry.functions.items():
+        groups = [group for group, named in accounts.labels() if named == category]
+        if not groups:
+            yield f".functions: {category!r} is not in categories.csv"
+        elif (function, groups[0]) not in known:
+            yield f".functions.{category}: {function!r} is not a function of {groups[0]!r} in accounts.csv"
 
 
 def _in_fixed_prices(entry: Kind) -> bool:
@@ -388,6 +404,12 @@ def _edition(edition: Edition, delivered: Iterable[str]) -> Iterator[str]:
             yield f"{place}: tables must name {table}, which every key figure rests on"
         elif not set(period.all) <= set(edition.tables[table].years.all):
             yield f"{place}: tables.{table}.years must hold the period of the edition"
+    values = price_index()
+    deflated = set(values.loc[values["index"] == edition.price_index, "year"])
+    # Of an index that is not there the deflators say so.
+    if functions.TABLE in edition.tables and deflated:
+        for year in sorted(set(edition.tables[functions.TABLE].years.all) - deflated):
+            yield f"{place}: tables.{functions.TABLE}.years holds {year}, a year that price_index.csv does not have"
     for table in delivered:
         shape = table_shapes().get(table)
         # Rates that counts have replaced may stay where they lie.

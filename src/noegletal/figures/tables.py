@@ -86,19 +86,11 @@ class Tables:
 
         Columns: area_code, quarter, category (the band), value, status, origin.
         """
-        everyone = population.total(self.facts["population"])
-        everyone = everyone.assign(category=accounts.TOTAL, population_group=accounts.ALL_GROUPS)
-        return pd.concat([*map(self.band, catalogue().age_bands), everyone], ignore_index=True)
+        return pd.concat(map(self.band, [*catalogue().age_bands, accounts.TOTAL]), ignore_index=True)
 
     def band(self, name: str) -> pd.DataFrame:
-        """The same of one age band."""
-        limits, people = catalogue().age_bands[name], self.facts["population"]
-        return self.once(
-            ("band", name),
-            lambda: population.band(people, limits.first, limits.last).assign(
-                category=name, population_group=limits.population_group
-            ),
-        )
+        """The same of one age band, or of all."""
+        return self.once(("band", name), lambda: _band(self.facts["population"], name))
 
     @cached_property
     def october(self) -> pd.DataFrame:
@@ -112,6 +104,18 @@ class Tables:
         full = grid.merge(rows, on=["population_group", "category", "area_code", "year"], how="left")
         origin = weakest(self.persons["origin"].unique())
         return full.fillna({"status": "missing", "origin": origin}).assign(variant=accounts.STANDARD)
+
+    def people(self, band: str, date: str, years: Iterable[int]) -> pd.DataFrame:
+        """Persons that something is divided by: on 1 October, or in the quarter nearest to a date.
+
+        Columns: area_code, year, value, status, origin; a municipality without persons is missing.
+        """
+        columns = ["area_code", "year", "value", "status", "origin"]
+        if not date:
+            return self.october.loc[self.october["category"] == band, columns]
+        grid = pd.MultiIndex.from_product([areas.municipalities(), sorted(set(years))], names=columns[:2])
+        full = grid.to_frame(index=False).merge(self.nearest(band, date, years)[columns], how="left")
+        return full.fillna({"status": "missing", "origin": weakest(self.persons["origin"].unique())})
 
     def nearest(self, band: str, date: str, years: Iterable[int]) -> pd.DataFrame:
         """Persons of the quarter nearest to a date of each year, at most a year away.
@@ -133,6 +137,14 @@ class Tables:
         near = persons.assign(distance=distance)[(distance <= YEAR_DAYS) & persons["value"].notna()]
         near = near.sort_values("distance").drop_duplicates("area_code").assign(year=year)
         return near[["area_code", "year", "quarter", "value", "status", "origin"]]
+
+
+def _band(facts: pd.DataFrame, name: str) -> pd.DataFrame:
+    if name == accounts.TOTAL:
+        return population.total(facts).assign(category=name, population_group=accounts.ALL_GROUPS)
+    limits = catalogue().age_bands[name]
+    persons = population.band(facts, limits.first, limits.last)
+    return persons.assign(category=name, population_group=limits.population_group)
 
 
 def _first_day(quarter: str) -> datetime.date:
