@@ -231,11 +231,11 @@ def test_figures_that_are_spoiled(said_of_spoiled, said_before, rule):
     assert said.severity == rules.catalogue().rules[rule].severity
 
 
-def test_a_figure_says_in_its_note_what_a_rule_found_about_it(key_figures, said_of_spoiled):
+def test_a_figure_says_in_its_note_what_a_rule_found_about_it(key_figures, said_before, said_of_spoiled):
     examples = key_figures["origin"] == "reconstruction"
     untouched = plausibility.noted(key_figures, said_of_spoiled).loc[examples, "note"]
     assert untouched.equals(key_figures.loc[examples, "note"]), "nothing is said of what is not measured"
-    key_figures = key_figures.assign(origin="statbank")
+    key_figures = plausibility.noted(key_figures.assign(origin="statbank"), said_before)
     marked = plausibility.noted(key_figures, said_of_spoiled)
     new = marked[marked["note"] != key_figures["note"]]
     assert marked.drop(columns="note").equals(key_figures.drop(columns="note")), "no figure changes"

@@ -303,7 +303,7 @@ def test_anchors_agree_and_other_definitions_stand_with_their_reason(edition, ot
     assert edition.published == [CARRIED.name, *OTHER_FILES]
     anchors = [one for one in others.values() if one.role == "anchor"]
     assert len(anchors) == 10 and all(one.agrees for one in anchors), [one.id for one in anchors if not one.agrees]
-    rows = reconcile.printed_elsewhere(edition).set_index("id")
+    rows = printed.printed_elsewhere(edition).set_index("id")
     assert len(others) == len(rows) == 20
     assert (rows.loc[rows["role"] == "other_definition", "reason"] != "").all()
     assert not set(others) & {one.id for one in compared}, "they are no part of the check"

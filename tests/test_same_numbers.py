@@ -23,7 +23,8 @@ from bs4 import BeautifulSoup
 from test_pdf import destinations, poppler, printed  # noqa: F401 - a fixture
 
 from analysis.catalogue import catalogue
-from analysis.danish import RECONSTRUCTION_MARK, number
+from analysis.danish import number
+from analysis.rows import labels
 
 SLIDES, WORKBOOK = "rapport.pptx", "noegletal.xlsx"
 NUMBER = re.compile(r"[−-]?\d{1,3}(\.\d{3})*(,\d+)?|[−-]?\d+(,\d+)?")
@@ -35,6 +36,9 @@ CONTRIBUTIONS = ("figur_drivkraefter_boern", "figur_drivkraefter_voksne")
 def squeezed(text):
     """A text without spaces, and with the hyphens of line ends, which programs treat as they like."""
     return re.sub(r"[\s\u00ad-]", "", str(text))
+
+
+MARKS = {name: squeezed(said.mark) for name, said in labels().evidence.items()}
 
 
 def as_shown(cell):
@@ -120,11 +124,11 @@ def from_pdf(report, path, site):
 
     Poppler reads a page in the order it is drawn: texts and tables, then the figures, then head and foot of the page.
     """
-    mark, captions = squeezed(RECONSTRUCTION_MARK), {}
+    captions = {}
     for output in site:
         facts = outputs_of(report)[output][1]
-        title = squeezed(facts["number"] + facts["title"])
-        captions[output] = title + mark if facts["origin"] == "reconstruction" else title
+        mark = MARKS.get(facts["evidence"], "")
+        captions[output] = squeezed(facts["number"] + facts["title"]) + mark
     heads = {of["head"] for of in site.values() if len(of.get("head", "")) > 8}
     found, text = {}, ""
     notes = {}
@@ -157,10 +161,10 @@ def without_notes(body, notes, captions):
     for note in reversed(notes):
         texts = [squeezed(f"{note}{text}") for text in catalogue().caveats.values()]
         body = body.removesuffix(next(text for text in texts if body.endswith(text)))
-    mark = squeezed(RECONSTRUCTION_MARK)
     runs = ["".join(map(str, notes[i:j])) for i in range(len(notes)) for j in range(len(notes), i, -1)]
     for caption in captions:
-        title, end = caption.removesuffix(mark), mark if caption.endswith(mark) else ""
+        end = next((mark for mark in MARKS.values() if caption.endswith(mark)), "")
+        title = caption.removesuffix(end)
         for run in runs:
             body = body.replace(f"{title}{run}{end}", caption)
     return body
