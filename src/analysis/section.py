@@ -203,7 +203,7 @@ class Section:
     @cached_property
     def deflators(self) -> pd.Series:
         """Factor by year from current prices to those of the edition."""
-        return prices.deflators(self.edition)
+        return prices.deflators(self.edition, self.facts("price_index"))
 
     def claim(self, text: str, *, rests_on: pd.DataFrame, kind: str = "level") -> Claim:
         """A title or sentence that finds something, with the rows that it rests on; see `Claim` for the kinds.
