@@ -234,6 +234,37 @@ def table_from_csv(
     return Table(name, text or f"{name} til prøve", unit, variables, rows, **facts)
 
 
+# Key figures of NGLK with their labels and about how many kr. of the service expenditure they are.
+KEY_FIGURES_OF_ACCOUNTS = {
+    "DRI": ("Kommunale driftsudgifter pr. indbygger", 1.4),
+    "SER": ("Serviceudgifter pr. indbygger", 1.0),
+    "KUL": ("Kulturudgifter pr. indbygger", 0.03),
+    "ANL": ("Anlægsudgifter pr. indbygger", 0.05),
+}
+
+
+def nglk(prices: Mapping[str, tuple[float, float]], areas: Iterable[str] = ("000", "101")) -> Table:
+    """NGLK as StatBank has it, of some areas: service expenditure in current and in fixed prices by year.
+
+    Every area and key figure moves with the same prices, and is rounded to whole kroner.
+    """
+    rows = ["OMRÅDE;BNØGLE;BRUTNETUDG;PRISENHED;TID;INDHOLD"]
+    for place, area in enumerate(areas):
+        for figure, (_, share) in KEY_FIGURES_OF_ACCOUNTS.items():
+            for kind, of_net in (("NET", 1.0), ("BRUT", 1.3)):
+                for year, pair in prices.items():
+                    for unit, amount in zip(("AARPRIS", "08PRIS"), pair, strict=True):
+                        value = round(amount * share * of_net * (1 + place / 10))
+                        rows.append(f"{area};{figure};{kind};{unit};{year};{value}")
+    labels = {
+        "OMRÅDE": {"000": "Hele landet"},
+        "BNØGLE": {code: label for code, (label, _) in KEY_FIGURES_OF_ACCOUNTS.items()},
+        "BRUTNETUDG": {"NET": "Nettoudgifter", "BRUT": "Bruttoudgifter"},
+        "PRISENHED": {"AARPRIS": "Løbende priser", "08PRIS": "Faste priser"},
+    }
+    return table_from_csv(rows, table="NGLK", text="Udvalgte kommunale regnskabstal", unit="Kr.", labels=labels)
+
+
 def _lines(source: Path | Iterable[str]) -> list[str]:
     if not isinstance(source, Path):
         return list(source)

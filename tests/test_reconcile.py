@@ -324,9 +324,16 @@ def test_hovedstaden_is_below_the_country_as_printed(edition, processed, others)
     assert (values["hovedstaden"] < values["000"]).all()
 
 
+def with_index(processed, folder):
+    """The folder with the price index of a build beside its key figures."""
+    (folder / "facts").mkdir()
+    shutil.copy(processed / "facts" / "price_index.parquet", folder / "facts")
+    return folder
+
+
 def test_an_anchor_that_the_figures_leave_is_seen(edition, processed, tmp_path):
     choice = {"indicator": "expenditure", "area_code": "hovedstaden", "category": "i_alt", "population_group": "voksne"}
-    folder = spoiled(processed, tmp_path, year=2021, variant="standard", **choice)
+    folder = with_index(processed, spoiled(processed, tmp_path, year=2021, variant="standard", **choice))
     left = {one.id for one in other_comparisons(edition, folder) if one.role == "anchor" and not one.agrees}
     assert left == {"m22_udgift_voksne_2021", "m22_ops_v_growth_2020_2021"}
 
@@ -334,7 +341,8 @@ def test_an_anchor_that_the_figures_leave_is_seen(edition, processed, tmp_path):
 def test_what_the_edition_lacks_is_not_compared_with_another_report(edition, processed, tmp_path):
     table = pd.read_parquet(processed / "key_figures.parquet")
     table[table["indicator"] != "placements"].to_parquet(tmp_path / "key_figures.parquet")
-    absent = {one.id for one in other_comparisons(edition, tmp_path) if one.computed is None}
+    folder = with_index(processed, tmp_path)
+    absent = {one.id for one in other_comparisons(edition, folder) if one.computed is None}
     assert absent == {"m22_fig26_land", "m24_modtagere_2023", "m24_andel_anbragt"}
 
 

@@ -34,26 +34,26 @@ def price_index() -> pd.DataFrame:
     return table
 
 
-def deflators(edition: Edition) -> pd.Series:
+def deflators(edition: Edition, index: pd.DataFrame | None = None) -> pd.Series:
     """Factor by year that turns current prices into the price level of the edition.
 
-    Errors: a year of the period, or the price level itself, that the index lacks is named.
+    `index`: the rows that a build used, by default those declared. Errors: a year of the period, or the price level
+    itself, that the index lacks is named.
     """
-    values = _values(edition.price_index, {*edition.period.all, edition.price_level})
+    table, name = price_index() if index is None else index, edition.price_index
+    values = _values(table[table["index"] == name], name, {*edition.period.all, edition.price_level})
     return (values[edition.price_level] / values).rename("deflator")
 
 
-def index_factor(index: str, from_year: int, to_year: int) -> float:
-    """Factor that turns kroner of one year into kroner of another; errors as for `deflators`."""
-    values = _values(index, {from_year, to_year})
+def index_factor(index: pd.DataFrame, from_year: int, to_year: int) -> float:
+    """Factor that turns kroner of one year into those of another by the rows of an index; errors as for `deflators`."""
+    values = _values(index, "".join(index["index"].unique()), {from_year, to_year})
     return float(values[to_year] / values[from_year])
 
 
-def _values(index: str, needed: set[int]) -> pd.Series:
+def _values(index: pd.DataFrame, name: str, needed: set[int]) -> pd.Series:
     """Values of an index by year, all there are, once the years needed are among them."""
-    table = price_index()
-    values = table[table["index"] == index].set_index("year")["value"]
-    absent = sorted(needed - set(values.index))
-    if absent:
-        raise DeclaredError(f"price_index.csv: index {index!r} lacks {', '.join(map(str, absent))}")
+    values = index.set_index("year")["value"]
+    if absent := sorted(needed - set(values.index)):
+        raise DeclaredError(f"price_index.csv: index {name!r} lacks {', '.join(map(str, absent))}")
     return values

@@ -189,7 +189,7 @@ class Section:
     @cached_property
     def deflators(self) -> pd.Series:
         """Factor by year from current prices to those of the edition."""
-        return prices.deflators(self.edition)
+        return prices.deflators(self.edition, self.facts("price_index"))
 
     def claim(self, text: str, *, rests_on: pd.DataFrame, kind: str = "level", chance: Judged | None = None) -> Claim:
         """A title or sentence that finds something, as far as the rows that it rests on bear it; see `claims`.

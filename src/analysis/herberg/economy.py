@@ -35,13 +35,13 @@ ACTING: dict[Outcome, tuple[str, ...]] = {
 }
 
 
-def ceiling(year: int, index: str) -> float:
+def ceiling(year: int, index: pd.DataFrame) -> float:
     """The ceiling on the takst, kroner per døgn in the prices of a year; errors as for `index_factor`."""
     declared = rules().ceiling
     return declared.rate * index_factor(index, declared.price_year, year)
 
 
-def prices(places: pd.DataFrame, kkr: str, year: int, index: str) -> pd.DataFrame:
+def prices(places: pd.DataFrame, kkr: str, year: int, index: pd.DataFrame) -> pd.DataFrame:
     """The takst of each tilbud in the latest place list of a KKR, in the prices of `year`.
 
     Requires facts `shelter_places`; returns provider, municipality, cluster, ownership, places, rate (kr. per døgn, NaN
@@ -158,7 +158,9 @@ def net_cost(
     return gross * (1 - refundable / 100 * refund_share / 100)
 
 
-def municipal_cost(expenditure: pd.DataFrame, kkr: str, year: int, price_level: int, index: str) -> pd.DataFrame:
+def municipal_cost(
+    expenditure: pd.DataFrame, kkr: str, year: int, price_level: int, index: pd.DataFrame
+) -> pd.DataFrame:
     """What each municipality of a KKR spent on herberger in a year, before refund, in the prices of `price_level`.
 
     Requires municipality, year, kroner (current prices): facts `shelter_expenditure`, or accounts with these columns.
@@ -184,7 +186,7 @@ def municipal_cost(expenditure: pd.DataFrame, kkr: str, year: int, price_level: 
     return gross.rename_axis("area_code").reset_index().assign(year=year)[["area_code", "year", "gross"]]
 
 
-def yearly_expenditure(expenditure: pd.DataFrame, kkr: str, price_level: int, index: str) -> pd.Series:
+def yearly_expenditure(expenditure: pd.DataFrame, kkr: str, price_level: int, index: pd.DataFrame) -> pd.Series:
     """What the municipalities of a KKR spent together, by year, before refund, in the prices of `price_level`.
 
     Requires and errors as `municipal_cost`; a year that lacks a municipality is left out.
@@ -203,7 +205,7 @@ def scenario_factors(
     base_year: int,
     last_year: int,
     price_level: int,
-    index: str,
+    index: pd.DataFrame,
     need: pd.DataFrame | None = None,
     names: Iterable[str] | None = None,
 ) -> pd.DataFrame:
@@ -248,7 +250,7 @@ def scenarios(
     *,
     last_year: int,
     price_level: int,
-    index: str,
+    index: pd.DataFrame,
     need: pd.DataFrame | None = None,
     names: Iterable[str] | None = None,
 ) -> pd.DataFrame:
@@ -283,7 +285,7 @@ def sensitivity(
     *,
     year: int,
     price_level: int,
-    index: str,
+    index: pd.DataFrame,
     occupancy: float,
     need: pd.DataFrame | None = None,
     outcome: Outcome = "net",

@@ -74,7 +74,7 @@ class Model:
         self._scenario = scenario
         self.rules = rules.rules()
         self.price_level, self.last_year = section.edition.price_level, self.rules.horizon.last_year
-        self._index = section.edition.price_index
+        self._index = section.facts("price_index")
 
     # What was delivered.
 

@@ -31,7 +31,7 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
     # Loading them takes longer than a report whose key figures are there already.
     from noegletal import rules
     from noegletal.facts import checks, diagnoses, expenditure, population, shelters
-    from noegletal.figures import disclosure, plausibility, reference
+    from noegletal.figures import disclosure, plausibility, price_index, reference
     from noegletal.figures.kinds import indicators, key_figures
 
     # Before anything is read: what changes while the build runs must make it stale.
@@ -46,7 +46,7 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
         raise InputError(
             f"{raw} lacks {', '.join(required)}: there is no {required[0]}.csv or {required[0]}.csv.gz", rule="DAEK-03"
         )
-    findings = [checks.table_not_delivered(table) for table in absent if not _replaced(table, delivered)]
+    findings = [checks.table_not_delivered(table) for table in absent if not _stood_in_for(table, delivered)]
     findings += corrections.applied(raw, edition)
     findings += checks.units({file.path.name: (file.sidecar.table, file.sidecar.unit or "") for file in files})
     earlier = kept_vintages(vintages_folder(edition.name, raw))[-1:]
@@ -59,7 +59,7 @@ def build_edition(edition: Edition, raw: Path, processed: Path) -> tuple[pd.Data
             with suppress(InputError):
                 before = read_table(vintage, table)[0]
                 findings += checks.against_vintage(table, table_shapes()[table].area, before, rows)
-    facts = {}
+    facts = {"price_index": price_index.used(edition, raw, delivered)}
     facts["expenditure"], found = expenditure.build(raw, edition)
     findings += found
     facts["population"], found = population.build(raw, edition)
@@ -100,10 +100,11 @@ def _with_origin(findings: list[Finding], files: list[RawFile]) -> list[Finding]
     ]
 
 
-def _replaced(table: str, delivered: set[str]) -> bool:
-    """Whether a table that is not there is not missed, because its figures are computed from others that are."""
+def _stood_in_for(table: str, delivered: set[str]) -> bool:
+    """Whether a table that is not there is not missed, because other tables or the reference data stand in for it."""
     shape = table_shapes().get(table)
-    return shape is not None and bool(shape.replaced_by) and delivered.issuperset(shape.replaced_by)
+    replaced = shape is not None and bool(shape.replaced_by) and delivered.issuperset(shape.replaced_by)
+    return replaced or (shape is not None and bool(shape.instead))
 
 
 def _write(

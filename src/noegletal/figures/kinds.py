@@ -16,7 +16,6 @@ from analysis.declared import read_declared
 from analysis.edition import Edition, reference_folder
 from analysis.errors import DeclaredError, InputError
 from analysis.prices import STATUS_NAMES as PRICE_STATUS_NAMES
-from analysis.prices import deflators, price_index
 from analysis.rows import CELL_KEYS, COLUMNS, EVIDENCE, KEYS, ORIGINS, PANEL, STATUSES, UNITS, labels, weakest
 from noegletal.facts import counts, diagnoses, expenditure, functions, population, rates
 from noegletal.facts.rates import PER
@@ -169,7 +168,9 @@ class Amount(Kind):
         current = indicators()[self.current].base(tables, only)
         if current is None:
             return None
-        return current.assign(value=current["value"] * current["year"].map(deflators(tables.edition)))
+        # A genuine amount in prices of a year is no better than the index that turns it into those.
+        origin = current["origin"].mask(current["year"].isin(tables.assumed_factors), weakest(ORIGINS))
+        return current.assign(value=current["value"] * current["year"].map(tables.deflators), origin=origin)
 
     def _of_functions(self, tables: Tables) -> pd.DataFrame | None:
         if self.code not in tables.facts:
@@ -192,7 +193,7 @@ class Amount(Kind):
         _, _, group, category, year, variant = question
         if self.prices == "fixed":
             accounted = indicators()[self.current].figure(question, tables, only)
-            factor = tables.once(("deflator", year), lambda: _deflator(tables.edition, year))
+            factor = tables.once(("deflator", year), lambda: _deflator(tables, year))
             return Formula("product", (accounted, factor), text=self.name, how="løbende priser × omregning")
         if self.functions:
             cells, leaves = functions.cells(self.code, self.functions), ((group, category),)
@@ -220,18 +221,18 @@ def _leaves(group: str, category: str) -> tuple[tuple[str, str], ...]:
     return tuple(leaf for part in parts for leaf in _leaves(group, part)) if parts else ((group, category),)
 
 
-def _deflator(edition: Edition, year: int) -> Constant:
+def _deflator(tables: Tables, year: int) -> Constant:
     """The factor to the price level of the edition, with the index values it is made of and what they rest on."""
-    index = price_index()
-    used = index[(index["index"] == edition.price_index) & index["year"].isin([year, edition.price_level])]
+    edition, index = tables.edition, tables.facts["price_index"]
+    used = index[index["year"].isin([year, edition.price_level])]
     values = [
         f"{row.year} = {danish.number(row.value, 6)} ({PRICE_STATUS_NAMES[row.status]})" for row in used.itertuples()
     ]
     return Constant(
         text=f"Omregning fra {year}-priser til {edition.price_level}-priser",
-        value=float(deflators(edition)[year]),
+        value=float(tables.deflators[year]),
         how=f"indeks {edition.price_level} / indeks {year}",
-        note=f"Indeks {edition.price_index} i price_index.csv: {'; '.join(values)}.",
+        note=f"Indeks {edition.price_index}: {'; '.join(values)}.",
         source="; ".join(dict.fromkeys(used["source"])),
     )
 

@@ -11,6 +11,7 @@ import pandas as pd
 from analysis import accounts, areas
 from analysis.catalogue import catalogue
 from analysis.edition import Edition
+from analysis.prices import deflators
 from analysis.rows import CELL_KEYS, weakest
 from noegletal.facts import population
 from noegletal.facts.expenditure import categorised
@@ -52,7 +53,7 @@ class Tables:
     """Facts of an edition by name, with the amounts and persons that are made of them once for all kinds."""
 
     def __init__(self, edition: Edition, facts: Mapping[str, pd.DataFrame]) -> None:
-        """Take facts: `expenditure`, `population`, `diagnoses`, and those of indicators under their names."""
+        """Take facts: `price_index`, `expenditure`, `population`, `diagnoses`, and those of indicators by name."""
         self.edition, self.facts = edition, facts
         self._kept: dict[tuple[Hashable, ...], Any] = {}
 
@@ -79,6 +80,19 @@ class Tables:
         facts = self.facts["expenditure"]
         chosen = facts if only is None else facts[facts["function"].isin(only)]
         return self.once(("amounts", only), lambda: _amounts(self.edition, chosen))
+
+    @cached_property
+    def deflators(self) -> pd.Series:
+        """Factor by year from current prices to those of the edition, by the index that the build uses."""
+        return deflators(self.edition, self.facts["price_index"])
+
+    @cached_property
+    def assumed_factors(self) -> set[int]:
+        """The years whose factor rests on an index value that is assumed; that of the price level itself is 1."""
+        index = self.facts["price_index"]
+        assumed = set(index.loc[index["status"] == "assumed", "year"])
+        level = self.edition.price_level
+        return {year for year in self.deflators.index if year != level and {year, level} & assumed}
 
     @cached_property
     def persons(self) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from analysis import accounts, areas
 from analysis.danish import rounded
-from analysis.edition import KEY_FIGURES, Edition
+from analysis.edition import FACTS, KEY_FIGURES, Edition
 from analysis.errors import InputError
 from analysis.prices import index_factor
 from analysis.rows import weakest
@@ -18,6 +18,7 @@ from noegletal.figures.printed import declarations, printed_elsewhere
 # A figure is terms of key figures by indicator and category, added and subtracted.
 TERM = re.compile(r"([+-]?)\s*(\w+)/([\w+-]+)\s*")
 PRICES = re.compile(r"(\d{4})-pl")
+MONEY = ("mia_kr", "mio_kr", "kr")
 # What a printed unit is of the same figure as it is computed.
 SCALES = {"mia_kr": 1e9, "mio_kr": 1e6, "kr": 1.0, "antal": 1.0, "pct": 0.01, "per_1000": 0.001}
 
@@ -37,15 +38,21 @@ class OtherComparison(BaseModel):
 
 def other_comparisons(edition: Edition, processed: Path) -> list[OtherComparison]:
     """Every number of the other printed reports that the edition names, against the key figures in `processed`."""
+    printed = printed_elsewhere(edition)
+    if printed.empty:
+        return []
     table = pd.read_parquet(processed / KEY_FIGURES)
     table = table[table["variant"] == accounts.STANDARD]
-    return [_compared(row, edition, table) for _, row in printed_elsewhere(edition).iterrows()]
+    index = pd.read_parquet(processed / FACTS / "price_index.parquet")
+    return [_compared(row, edition.price_level, index, table) for _, row in printed.iterrows()]
 
 
-def _compared(row: pd.Series, edition: Edition, table: pd.DataFrame) -> OtherComparison:
+def _compared(row: pd.Series, price_level: int, index: pd.DataFrame, table: pd.DataFrame) -> OtherComparison:
     decimals, printed = int(row["decimals_printed"]), float(row["value"])
     used: list[pd.Series] = []
-    value = _figure(row, edition, table, used)
+    value = _figure(row, table, used)
+    if prices := PRICES.fullmatch(row["price_level"]) if row["unit"] in MONEY else None:
+        value *= index_factor(index, price_level, int(prices[1]))
     computed = None if pd.isna(value) else float(value) / SCALES[row["unit"]]
     return OtherComparison(
         id=row["id"],
@@ -57,8 +64,8 @@ def _compared(row: pd.Series, edition: Edition, table: pd.DataFrame) -> OtherCom
     )
 
 
-def _figure(row: pd.Series, edition: Edition, table: pd.DataFrame, used: list[pd.Series]) -> float:
-    """The figure a row prints: at its year in its prices, as a growth, or over the country's; NaN where it cannot."""
+def _figure(row: pd.Series, table: pd.DataFrame, used: list[pd.Series]) -> float:
+    """The figure a row prints: of its year in our prices, as a growth, or over the country's; NaN where it cannot."""
     area, measure = areas.find_area(row["area"]), row["measure"]
     first, last = int(row["period_start"]), int(row["period_end"])
 
@@ -71,9 +78,7 @@ def _figure(row: pd.Series, edition: Edition, table: pd.DataFrame, used: list[pd
         return at(area, last) / at(area, first) - 1
     if measure.endswith("_vs_national"):
         return at(area, last) / at(areas.COUNTRY, last) - 1
-    prices = PRICES.fullmatch(row["price_level"]) if row["unit"] in ("mia_kr", "mio_kr", "kr") else None
-    factor = index_factor(edition.price_index, edition.price_level, int(prices[1])) if prices else 1.0
-    return at(area, last) * factor
+    return at(area, last)
 
 
 def _sum(row: pd.Series, column: str, rows: pd.DataFrame, used: list[pd.Series]) -> float:

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis import areas
-from noegletal.sources.fetch_plan import ABSENT_MUNICIPALITIES, MUNICIPALITIES, Plan, few, listed_periods
+from noegletal.sources.fetch_plan import Plan, few, listed_periods, required_areas
 from noegletal.sources.sidecar import TableSidecar
 from noegletal.sources.snapshot import TIME
 from noegletal.sources.statbank import StatBankError
@@ -25,12 +25,11 @@ def absent_areas(plan: Plan, rows: pd.DataFrame) -> str:
     empty = [period for period in plan.periods if period not in delivered]
     if empty:
         raise StatBankError(f"{plan.table}: the answer holds no rows for {few(empty)}; run the command again later")
-    municipal = plan.shape.fetch[plan.shape.area] == MUNICIPALITIES
-    expected = areas.municipalities() if municipal else areas.regions()
+    expected, tolerated = required_areas(plan.shape.fetch[plan.shape.area])
     lacking: dict[str, list[str]] = {}
     for period in plan.periods:
         absent = [code for code in expected if (code, period) not in seen]
-        if len(absent) > (ABSENT_MUNICIPALITIES if municipal else 0):
+        if len(absent) > tolerated:
             raise StatBankError(
                 f"{plan.table}: the answer holds no rows for {len(absent)} of {len(expected)} areas in {period} "
                 f"({few([areas.name(code) for code in absent])}); a part of it is missing, run the command again later"

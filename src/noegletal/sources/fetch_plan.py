@@ -21,6 +21,7 @@ from noegletal.sources.snapshot import PERIOD_PATTERN, TIME, ExactCodes, TableSh
 from noegletal.sources.statbank import MAX_ROWS, Connection, Request, StatBankError, TableInfo
 
 ALL, MUNICIPALITIES, REGIONS, FUNCTIONS, AGES = "*", "municipalities", "regions", "functions", "ages"
+COUNTRY = "country"
 WEIGHTS = "weights"
 TOTAL_AGE = "IALT"
 # Tables lack a few municipalities that have nothing to report; when more are gone, part of the table is.
@@ -159,10 +160,10 @@ def _chosen(
 ) -> dict[str, str]:
     """StatBank's codes of a variable that are asked for, in its own order -> how they are written."""
     own = variable.codes
-    if asked == MUNICIPALITIES:
-        found = _areas(own, place, areas.municipalities(), ABSENT_MUNICIPALITIES)
-    elif asked == REGIONS:
-        found = _areas(own, place, areas.regions(), 0)
+    if asked == COUNTRY:
+        found = statbank.matched(own, [areas.COUNTRY], place)
+    elif asked in (MUNICIPALITIES, REGIONS):
+        found = _areas(own, place, *required_areas(asked))
     elif asked == AGES:
         found = _ages(own, place)
     else:
@@ -179,6 +180,13 @@ def _chosen(
             "find out what they are and correct tables.yml"
         )
     return {code: written[code] for code in own if code in written}
+
+
+def required_areas(asked: object) -> tuple[list[str], int]:
+    """The areas that a table must have, by what its `fetch` asks for, and how many of them may be absent."""
+    if asked == MUNICIPALITIES:
+        return areas.municipalities(), ABSENT_MUNICIPALITIES
+    return ([areas.COUNTRY] if asked == COUNTRY else areas.regions()), 0
 
 
 def _areas(own: list[str], place: str, required: Sequence[str], tolerated: int) -> dict[str, str]:

@@ -21,13 +21,12 @@ from analysis.errors import InputError
 from noegletal.rules import Finding
 from noegletal.sources.deliveries import WORKBOOK, read_form
 from noegletal.sources.fetch_plan import (
-    ABSENT_MUNICIPALITIES,
     FUNCTIONS,
-    MUNICIPALITIES,
     WEIGHTS,
     few,
     how_renewed,
     listed_periods,
+    required_areas,
     used_codes,
 )
 from noegletal.sources.forms import load_form
@@ -273,13 +272,12 @@ def _require_ages(file: str, rows: pd.DataFrame, variable: str, shape: TableShap
 
 def _absent_areas(file: str, rows: pd.DataFrame, shape: TableShape) -> list[str]:
     """A warning about municipalities without rows. Errors: more of them than a table can lack, a region."""
-    municipal = shape.fetch[shape.area] == MUNICIPALITIES
     there = set(rows[shape.area])
-    expected = areas.municipalities() if municipal else areas.regions()
+    expected, tolerated = required_areas(shape.fetch[shape.area])
     absent = [code for code in expected if code not in there]
     names = few([areas.name(code) for code in absent])
     said = f"{len(absent)} of {len(expected)} areas ({names})"
-    if len(absent) > (ABSENT_MUNICIPALITIES if municipal else 0):
+    if len(absent) > tolerated:
         raise InputError(f"{file} lacks {said}; choose them in StatBank and save the table again", rule="DAEK-04")
     return [f"no rows for {names}"] if absent else []
 

@@ -65,12 +65,17 @@ class Shown(BaseModel):
     variables: dict[str, str] = {}
 
 
+# What `fetch` can ask for by a word.
+Asked = Literal["*", "municipalities", "regions", "country", "functions", "ages"]
+
+
 class TableShape(BaseModel):
     """The declared shape of a raw table (`data/reference/tables.yml`), how it is renewed, and its labels.
 
     `decimals`: the most that a value has; more are thousands, or another language. `suppressed_value`: what a row that
     is left out is; `rate`: that figures are shares or rates, which do not add up and are missing where left out.
     `fetch`: what StatBank is asked for. `replaced_by`: the tables whose counts its figures are computed from instead.
+    `instead`: the file of the reference data that stands in for one that was not delivered.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -83,10 +88,9 @@ class TableShape(BaseModel):
     decimals: int = Field(ge=0, le=6)
     suppressed_value: Literal[0] | None = None
     rate: Literal["pct", "pr_1000"] | None = None
-    fetch: (
-        dict[str, tuple[str, ...] | ExactCodes | Literal["*", "municipalities", "regions", "functions", "ages"]] | None
-    ) = None
+    fetch: dict[str, tuple[str, ...] | ExactCodes | Asked] | None = None
     replaced_by: tuple[str, ...] = ()
+    instead: str = ""
     shown: Shown | None = None
     labels: dict[str, dict[str, str]] = {}
     numbered: dict[str, Literal["account", "grouping", "age"]] = {}
