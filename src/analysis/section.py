@@ -451,9 +451,9 @@ class Section:
         path.write_bytes(content)
 
 
-def image(chart: Figure, alt: str) -> Markup:
-    """A chart as HTML that carries its own image, with `alt` for those who cannot see it."""
-    return _embedded(charts.vector(chart), alt)
+def image(chart: Figure, alt: str, *, stamp: str = "") -> Markup:
+    """A chart as HTML that carries its own image, with `alt` for those who cannot see it; `stamp`: a word across it."""
+    return _embedded(charts.vector(chart, stamp=stamp), alt)
 
 
 def adhoc(title: str, edition: str, area: str) -> Section:
