@@ -92,6 +92,7 @@ class SmallEdition:
             facts = yaml.safe_load(path.read_text(encoding="utf-8"))
             if facts["origin"] == "reconstruction":
                 path.write_text(yaml.safe_dump(facts | {"origin": "statbank"}, allow_unicode=True), encoding="utf-8")
+        self.declare("price_index.csv", lambda text: text.replace(",assumed,", ",published,"))
 
     def without(self, *tables):
         """Take raw files away, each with its sidecar."""

@@ -8,6 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import seaborn as sns
+from chart_examples import NAMES, YEARS, grid, pairs
+from matplotlib import pyplot
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex, to_rgba
 
 from analysis import charts, measures
 from analysis.charts.style import CONTEXT, GRID, HIGHLIGHT, INK, LABEL, MUTED, PAPER, PICTURE_FONT, TEXT
@@ -112,6 +116,98 @@ def test_the_axis_of_lines_holds_what_is_below_zero():
     rows = pd.DataFrame({"year": [2023, 2024], "value": [-3.0, 5.0]})
     low, high = charts.lines(rows, unit="mio. kr.").axes[0].get_ylim()
     assert low < -3.0 < 5.0 < high
+
+
+# Each kind that tells example data apart, where its values lie, and rows of which no two have the same value.
+TOLD_APART = {
+    "lines": ("y", lambda rows: charts.lines(rows, hue="series"), grid("year", YEARS, "series", list("ab"))),
+    "stacked_columns": (
+        "y", lambda rows: charts.stacked_columns(rows, hue="series"), grid("year", YEARS, "series", list("ab"))
+    ),
+    "columns": ("y", charts.stacked_columns, grid("year", YEARS, "series", list("a"))),
+    "bars": ("x", lambda rows: charts.bars(rows, y="name", hue="series"), pairs("name")),
+    "contributions": (
+        "x", lambda rows: charts.contributions(rows, x="value", y="name", hue="series"),
+        grid("name", NAMES, "series", list("abc")).assign(value=lambda rows: rows["value"] - 4.05),
+    ),
+    "spread": (
+        "y", lambda rows: charts.spread(rows, hue="series", references={"a": (HIGHLIGHT, "-")}),
+        grid("year", YEARS, "series", list("abc")),
+    ),
+    "ranked_dots": ("x", lambda rows: charts.ranked_dots(rows, y="name"), grid("name", NAMES, "year", [2020, 2024])),
+    "dot_rows": (
+        "x", lambda rows: charts.dot_rows(rows, y="name", hue="series", palette={"a": HIGHLIGHT}),
+        grid("name", NAMES, "series", list("ab")),
+    ),
+}  # fmt: skip
+
+
+def hollow(figure, axis):
+    """The values of the marks that are drawn without a filling, read from the figure itself."""
+    axes, empty = figure.axes[0], to_rgba(PAPER)
+    points = [dots for dots in axes.collections if isinstance(dots, PathCollection) and dots.get_visible()]
+    values = [
+        spot["xy".index(axis)]
+        for dots in points
+        # The diamond of a total is of ink, and no row.
+        if all(tuple(tone) == empty for tone in dots.get_facecolor()) and to_hex(dots.get_edgecolor()[0]) != INK.lower()
+        for spot in dots.get_offsets()
+    ]
+    bars = [bar for bar in axes.patches if bar.get_facecolor() == empty]
+    values += [bar.get_height() if axis == "y" else bar.get_width() for bar in bars]
+    return sorted(round(value, 6) for value in values)
+
+
+@pytest.mark.parametrize("name", TOLD_APART)
+def test_marks_are_hollow_exactly_where_rows_are_example_data_and_no_stamp_says_so(name):
+    axis, draw, rows = TOLD_APART[name]
+    kinds = {0: "genuine", 1: "example", 2: "fitted"}
+    # Once as they come and once turned round: a mark that is hollow here must be filled there.
+    for turned in (kinds, {0: "example", 1: "genuine", 2: "example"}):
+        marked = rows.assign(evidence=[turned[place % 3] for place in range(len(rows))])
+        examples = marked.loc[marked["evidence"] == "example", "value"].dropna()
+        figure = draw(marked)
+        assert hollow(figure, axis) == sorted(round(value, 6) for value in examples)
+        assert "eksempeldata" in figure.axes[0].get_xlabel()
+        stamped = charts.vector(figure, stamp="EKSEMPELDATA")
+        assert hollow(figure, axis) == []
+        assert "eksempeldata" not in figure.axes[0].get_xlabel()
+        assert [text.get_text() for text in figure.axes[-1].texts].count("EKSEMPELDATA") == 1
+        if name != "ranked_dots":
+            # The first of its two years is hollow, and only filled where that is what example data are.
+            assert stamped == charts.vector(draw(rows), stamp="EKSEMPELDATA")
+
+
+@pytest.mark.parametrize("name", TOLD_APART)
+def test_genuine_and_fitted_rows_are_drawn_as_rows_that_say_nothing(name):
+    _, draw, rows = TOLD_APART[name]
+    plain = charts.vector(draw(rows))
+    evidence = np.where(rows.index % 2, "genuine", "fitted")
+    assert charts.vector(draw(rows.assign(evidence=evidence))) == plain
+    assert charts.vector(draw(rows.assign(evidence="example"))) != plain, "the check can fail"
+
+
+def test_a_stamp_is_in_every_image_within_the_chart_and_under_what_is_written():
+    """Also of Axes drawn by hand; on the page, which shows the image without its title, as well."""
+    _, house, rows = TOLD_APART["columns"]
+    for draw in (house, lambda rows: sns.barplot(rows, x="year", y="value", ax=pyplot.subplots()[1])):
+        plain, stamped = (
+            charts.images(draw(rows).figure, "Titel", ["Kilde: prøve."], stamp=stamp) for stamp in ("", "EKSEMPELDATA")
+        )
+        pyplot.close("all")
+        for kind in ("page", "vector", "pixels"):
+            assert getattr(plain, kind) != getattr(stamped, kind), kind
+        assert stamped.margins == plain.margins
+    figure = TOLD_APART["stacked_columns"][1](TOLD_APART["stacked_columns"][2])
+    charts.images(figure, "Titel", ["Kilde: prøve."], stamp="EKSEMPELDATA")
+    *written, stamp = figure.axes[0].texts
+    assert stamp.get_text() == "EKSEMPELDATA"
+    assert all(stamp.get_zorder() < text.get_zorder() for text in written)
+    title, footer = (text.get_window_extent() for text in figure.texts)
+    box = stamp.get_window_extent()
+    assert footer.y1 < box.y0 < box.y1 < title.y0
+    assert 0 < box.x0 < box.x1 < figure.bbox.width
+    assert box.width > figure.bbox.width / 2, "it can be read at half the width"
 
 
 def test_what_cannot_be_claimed_shown_or_read_is_said(section, amounts):

@@ -57,7 +57,7 @@ def rendered(small, folder, monkeypatch, area="hovedstaden"):
     """
     shown = []
     monkeypatch.setattr(section, "display", lambda markup: shown.append(markup.data))
-    monkeypatch.setattr(section.charts, "images", lambda *_: Images(b"", b"", b"", (0, 0)))
+    monkeypatch.setattr(section.charts, "images", lambda *_, **__: Images(b"", b"", b"", (0, 0)))
     monkeypatch.setenv(PROCESSED_VARIABLE, str(small.processed))
     monkeypatch.setenv(PUBLISH_VARIABLE, str(folder))
     claims = {}

@@ -77,7 +77,7 @@ def sentences(notebook, area, monkeypatch):
     shown = []
     monkeypatch.setattr(section, "display", lambda markup: shown.append(markup.data))
     # Charts are made, but not turned into files, which takes half the time: nothing is read of them here.
-    monkeypatch.setattr(section, "image", lambda chart, alt: "")
+    monkeypatch.setattr(section, "image", lambda chart, alt, **stamp: "")
     cells = json.loads((ROOT / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
     names = {}
     for cell in cells:

@@ -22,7 +22,7 @@ from analysis.edition import load_edition
 from analysis.errors import InputError
 from noegletal.publish.native_charts import KINDS, add_chart, named_in_chart
 from noegletal.publish.office import readable
-from noegletal.publish.slides import in_printed_order, write_slides
+from noegletal.publish.slides import STAMP_ALPHA, in_printed_order, write_slides
 
 
 def read_report(folder):
@@ -122,6 +122,24 @@ def test_charts_are_native_with_the_figures_of_the_report(deck):
         assert pictures_on(slides[0]) == []
         compared += 1
     assert compared > 5
+
+
+def test_a_native_chart_carries_the_stamp_of_its_figure(tmp_path):
+    sections = hostile_sections(tmp_path)
+    for stamp in ("", "EKSEMPELDATA"):
+        for facts in (facts for record in sections.values() for facts in record["outputs"]):
+            facts["stamp"] = stamp
+        write_slides(tmp_path, load_edition("2025"), "563", sections, tmp_path)
+        slides = [slide for slide in Presentation(tmp_path / "rapport.pptx").slides if charts_on(slide)]
+        assert len(slides) >= len(KINDS)
+        for slide in slides:
+            (chart,), named = charts_on(slide), [shape for shape in slide.shapes if shape.name == "EKSEMPELDATA"]
+            assert [shape.text_frame.text for shape in named] == [stamp] * bool(stamp)
+            for word in named:
+                assert (word.left, word.top, word.width, word.height) == (
+                    chart.left, chart.top, chart.width, chart.height
+                )  # fmt: skip
+                assert word._element.find(".//{*}alpha").get("val") == STAMP_ALPHA, "what is behind it can be read"
 
 
 def test_every_other_figure_is_its_stored_picture_undistorted_and_without_title_and_lines(deck):

@@ -49,7 +49,7 @@ MOST_SAID = 40
 # What is stored of an output, where nothing else is said.
 NOT_SAID: dict[str, object] = {
     "title": "", "number": "", "claim": None, "evidence": "", "alt": "", "origin": "", "rows": 0, "left_out": "",
-    "below": [], "unit": "", "reading": "", "chart": None, "margins": None, "table": None,
+    "below": [], "unit": "", "reading": "", "chart": None, "stamp": "", "margins": None, "table": None,
 }  # fmt: skip
 # What follows a published output is named after it.
 OUTPUT_NAME = re.compile(r"^(figur|tabel)_[a-z0-9_]+$")
@@ -231,8 +231,13 @@ class Section:
         title, number, below = about["title"], about["number"], about["below"]
         alt = f"{danish.sentence(title)} {danish.sentence(reading)}"
         contents = getattr(drawn, "contents", None)
-        facts = {"unit": contents.unit, "chart": contents.facts()} if contents else {}
-        images = charts.images(drawn, f"{number}: {title}" if number else title, below) if self._publish else None
+        stamp = STAMP if about["evidence"] == EXAMPLE else ""
+        facts = {"stamp": stamp} | ({"unit": contents.unit, "chart": contents.facts()} if contents else {})
+        images = (
+            charts.images(drawn, f"{number}: {title}" if number else title, below, stamp=stamp)
+            if self._publish
+            else None
+        )
         if images:
             facts["margins"] = images.margins
         self._store(output, data, **about, alt=alt, reading=reading, **facts)
@@ -241,7 +246,7 @@ class Section:
             self._write(f"figurer/{output}.png", images.pixels)
             markup = _embedded(images.page, alt, fallback=f"figurer/{output}.png")
         else:
-            markup = image(drawn, alt)
+            markup = image(drawn, alt, stamp=stamp)
         # Else JupyterLab shows what was drawn by hand a second time, without its title and source.
         pyplot.close(drawn)
         downloads = {
@@ -474,9 +479,9 @@ class Section:
         path.write_bytes(content)
 
 
-def image(chart: Figure, alt: str) -> Markup:
-    """A chart as HTML that carries its own image, with `alt` for those who cannot see it."""
-    return _embedded(charts.vector(chart), alt)
+def image(chart: Figure, alt: str, *, stamp: str = "") -> Markup:
+    """A chart as HTML that carries its own image, with `alt` for those who cannot see it; `stamp`: a word across it."""
+    return _embedded(charts.vector(chart, stamp=stamp), alt)
 
 
 def adhoc(title: str, edition: str, area: str) -> Section:

@@ -5,31 +5,3 @@ from analysis.charts.frames import area_colours, colours_of
 from analysis.charts.sheet import STYLE, canvas, images, vector, width
 from analysis.charts.style import FACTORS, HIGHLIGHT, REFERENCE
 from analysis.charts.uncertainty import fan, flow_matrix, grouped_columns, intervals, occupancy_curve, prices, tornado
-
-__all__ = [
-    "FACTORS",
-    "HIGHLIGHT",
-    "REFERENCE",
-    "STYLE",
-    "area_colours",
-    "bars",
-    "canvas",
-    "colours_of",
-    "contributions",
-    "dot_rows",
-    "fan",
-    "flow_matrix",
-    "funnel",
-    "grouped_columns",
-    "images",
-    "intervals",
-    "lines",
-    "occupancy_curve",
-    "prices",
-    "ranked_dots",
-    "spread",
-    "stacked_columns",
-    "tornado",
-    "vector",
-    "width",
-]

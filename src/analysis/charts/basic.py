@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis.charts.contents import Contents, Gap, Kind, Series, at_places, by_category, figures, shortened, wrapped
-from analysis.charts.frames import Drawn, drawn, largest, runs, said
+from analysis.charts.frames import Drawn, drawn, hollow_bars, hollow_points, largest, runs, said
 from analysis.charts.sheet import ABOVE, STYLE, Drawing, canvas, columns, numbers_on, spaced, tick_decimals, upright
 from analysis.charts.style import CONTEXT, GRID, HIGHLIGHT, INK, MUTED, REFERENCE, SMALL, VALUE
 from analysis.danish import listed, number
@@ -56,6 +57,7 @@ def lines(
             _at_end(axes, name, (row.place, spot), given.colours[row.series], 9)
         _year_axis(axes, table["place"])
         upright(axes, given.unit)
+        hollow_points(axes, given, table["place"], table["value"], table["series"].map(given.colours))
     years, series, gaps = by_category(table, "place", given.colours, ordered=True)
     contents = Contents("lines", given.unit, given.decimals, years, series, gaps, zero=zero)
     return said(figure, given, contents, given.reading("Linjer"))
@@ -84,11 +86,13 @@ def stacked_columns(
             stacked=True, color=given.colours, width=0.62, edgecolor="white", linewidth=0.8, rot=0, legend=False,
             ax=axes,
         )  # fmt: skip
+        parts, inside = _parts(axes, kept), {}
         if len(given.colours) > 1:
-            for bars, colour in zip(axes.containers, given.colours.values(), strict=True):
+            for bars, (series, colour) in zip(axes.containers, given.colours.items(), strict=True):
                 heights = (bar.get_height() for bar in bars)
                 texts = [number(height, given.decimals) if abs(height) > 0.07 * span else "" for height in heights]
-                axes.bar_label(bars, texts, label_type="center", color="white" if is_dark(colour) else INK)
+                texts = axes.bar_label(bars, texts, label_type="center", color="white" if is_dark(colour) else INK)
+                inside |= {(place, series): text for place, text in zip(kept.index, texts, strict=True)}
         tops = kept.clip(lower=0).sum(axis=1)
         for place, (year, total) in enumerate(totals.items()):
             label = number(total, given.decimals, gaps[year])
@@ -99,6 +103,7 @@ def stacked_columns(
         if len(names) > 1:
             axes.legend(handles[::-1], names[::-1], ncols=columns(2 if sum(map(len, names)) > 60 else 3), **ABOVE)
         upright(axes, given.unit)
+        hollow_bars(axes, given, parts, inside)
     # To both sides of zero the total is no longer the end of the column, and only the picture tells them apart.
     kind = "table" if deepest < 0 else "stacked_columns"
     name = "Stablede søjler" if len(given.colours) > 1 else "Søjler"
@@ -138,6 +143,10 @@ def bars(
         if len(given.colours) > 1:
             handles, labels = axes.get_legend_handles_labels()
             axes.legend(handles, labels, ncols=min(len(labels), 3), **ABOVE)
+        middles = {round(bar.get_y() + bar.get_height() / 2, 6): bar for bar in axes.patches}
+        known = table.dropna(subset="value")[["place", "series"]].itertuples(index=False, name=None)
+        spots = {(place, series): round(names.index(place) + first[series], 6) for place, series in known}
+        hollow_bars(axes, given, {key: middles[spot] for key, spot in spots.items()})
     contents = Contents("bars", given.unit, given.decimals, *by_category(table, "place", given.colours))
     return said(figure, given, contents, given.reading_by_place("Liggende søjler", hue))
 
@@ -170,6 +179,7 @@ def contributions(
         axes.set_xlim(low - 0.05 * span, high + 0.14 * span)
         _across(axes, given.unit)
         axes.legend(ncols=columns(2), **ABOVE)
+        hollow_bars(axes, given, _parts(axes, wide.fillna(0.0)))
     contents = _stacked("table", wide, totals, given, gaps)
     return said(figure, given, contents, given.reading_by_place("Stablede søjler", hue))
 
@@ -209,6 +219,7 @@ def spread(
             _at_end(axes, f"{series} {number(value, given.decimals)}", (year, spot), colour, 12)
         _year_axis(axes, table["place"])
         upright(axes, given.unit)
+        hollow_points(axes, given, table["place"], table["value"], table["series"].map(tones).fillna(CONTEXT))
     known = dots.dropna(subset="value")
     series = [at_places("Kommunerne hver for sig", known["place"], known["value"])]
     for name in references:
@@ -240,7 +251,9 @@ def ranked_dots(
     with mpl.rc_context(STYLE):
         figure, axes = canvas(height=1.0 + 0.235 * len(names))
         axes.hlines(places, first, last, color=GRID, linewidth=2.5)
-        axes.scatter(first, places, s=26, facecolor="white", edgecolor=tones, linewidth=1.4, label=years[0], zorder=3)
+        # The first year is hollow, unless that is what example data are.
+        inner = CONTEXT if given.table["example"].any() else "white"
+        axes.scatter(first, places, s=26, facecolor=inner, edgecolor=tones, linewidth=1.4, label=years[0], zorder=3)
         axes.scatter(last, places, s=34, color=tones, label=years[-1], zorder=3)
         for row, value, other in zip(places, last, first, strict=True):
             if not np.isnan(value):
@@ -252,6 +265,9 @@ def ranked_dots(
         axes.set_xlim(0, top * 1.1)
         _across(axes, given.unit)
         axes.legend(ncols=2, **ABOVE)
+        own = given.table
+        edges = own["place"].map(dict(zip(names, tones, strict=True))).where(own["series"] != years[0], CONTEXT)
+        hollow_points(axes, given, own["value"], own["place"].map(names.index), edges, 34)
     tones = dict(zip(years, (CONTEXT, HIGHLIGHT), strict=False))
     contents = Contents("table", given.unit, given.decimals, *by_category(given.table, "place", tones))
     return said(figure, given, contents, given.reading("Prikker for to år", given.table["place"]))
@@ -350,9 +366,21 @@ def dot_rows(
         axes.set_ylim(len(names) - 0.5, -0.6)
         _across(axes, given.unit)
         axes.legend(ncols=3, **ABOVE)
+        edges = table["series"].map(given.colours).fillna(CONTEXT)
+        hollow_points(axes, given, table["value"], table["row"], edges, 62)
     tones = dict.fromkeys(table["series"][others], CONTEXT) | given.colours
     contents = Contents("table", given.unit, given.decimals, *by_category(table, "place", tones))
     return said(figure, given, contents, given.reading("Prikker", table["place"] + ", " + table["series"]))
+
+
+def _parts(axes: Axes, wide: pd.DataFrame) -> dict[tuple, Rectangle]:
+    """The parts of stacks drawn from a frame, by place and series, but for those without a length."""
+    return {
+        (place, series): bar
+        for bars, series in zip(axes.containers, wide.columns, strict=True)
+        for place, bar in zip(wide.index, bars, strict=True)
+        if wide.loc[place, series]
+    }
 
 
 def _stacked(kind: Kind, wide: pd.DataFrame, totals: pd.Series, given: Drawn, gaps: dict[object, str]) -> Contents:

@@ -5,26 +5,32 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist, getp
+from matplotlib.axes import Axes
 from matplotlib.colors import is_color_like
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
 from analysis import accounts, danish
 from analysis.catalogue import catalogue
 from analysis.charts.contents import Contents
 from analysis.charts.sheet import Drawing
-from analysis.charts.style import AREAS, CONTEXT, FACTORS, HIGHLIGHT, REFERENCE, SERIES
+from analysis.charts.style import AREAS, CONTEXT, FACTORS, HIGHLIGHT, INK, PAPER, REFERENCE, SERIES
 from analysis.danish import MoneyUnit
 from analysis.errors import InputError
-from analysis.rows import CONTRIBUTION, GROWTH, INDEX, LEVEL, MEASURE, MISSING, SHARE, SINCE, labels
+from analysis.rows import CONTRIBUTION, EXAMPLE, GROWTH, INDEX, LEVEL, MEASURE, MISSING, SHARE, SINCE, evidence, labels
 
 YEAR = "year"
+# What rows rest on, where they say so themselves and not by their origin.
+EVIDENCE = "evidence"
 
 
 @dataclass(frozen=True)
 class Drawn:
     """What a chart draws of an analyst's rows.
 
-    `table` has place, series, value (in the unit shown) and status, a row for each row given, and year where they
-    have one. `colours` by series, in the order in which series stand.
+    `table` has place, series, value (in the unit shown), status and example (whether it is example data), a row for
+    each row given, and year where they have one. `colours` by series, in the order in which series stand.
     """
 
     rows: pd.DataFrame
@@ -98,6 +104,7 @@ def drawn(
     else:
         table["series"] = _name(rows)
     table["status"] = rows["status"].to_numpy() if "status" in rows.columns else MISSING
+    table["example"] = (rows[EVIDENCE] if EVIDENCE in rows.columns else evidence(rows)).eq(EXAMPLE).to_numpy()
     if YEAR in rows.columns:
         table[YEAR] = rows[YEAR].to_numpy()
     twice = table[table.duplicated(["place", "series"])]
@@ -130,6 +137,46 @@ def drawn(
         shown.divisor,
         chart,
     )
+
+
+def hollow_points(
+    axes: Axes, given: Drawn, across: pd.Series, upright: pd.Series, tones: pd.Series, size: float = 42
+) -> None:
+    """Rings in place of the points of example data; places and tones are those of all rows of the table."""
+    own = given.table["example"] & given.table["value"].notna()
+    if own.any():
+        rings = axes.scatter(
+            across[own], upright[own], s=size, facecolor=PAPER, edgecolor=tones[own], linewidth=1.6, zorder=5,
+            visible=False,
+        )  # fmt: skip
+        _hollow(axes, rings, visible=True)
+        _explained(axes, "punkter")
+
+
+def hollow_bars(
+    axes: Axes, given: Drawn, bars: Mapping[tuple, Rectangle], texts: Mapping[tuple, Text] | None = None
+) -> None:
+    """Outlines in place of the bars of example data; bars, and texts within them, by place and series."""
+    own = [row for row in given.table[given.table["example"]].itertuples() if (row.place, row.series) in bars]
+    for row in own:
+        tone = given.colours[row.series]
+        _hollow(axes, bars[row.place, row.series], facecolor=PAPER, edgecolor=tone, linewidth=1.6)
+        if texts:
+            _hollow(axes, texts[row.place, row.series], color=INK)
+    if own:
+        _explained(axes, "søjler")
+
+
+def _hollow(axes: Axes, mark: Artist, **look: object) -> None:
+    """Give a mark another look, and keep the one it has for a figure with a stamp."""
+    axes.figure.hollow += ((mark, {name: getp(mark, name) for name in look}),)
+    mark.set(**look)
+
+
+def _explained(axes: Axes, marks: str) -> None:
+    """What hollow marks are, below the axes, where nothing else can stand."""
+    known = axes.get_xlabel()
+    _hollow(axes, axes.xaxis.label, text=f"{known}\n" * bool(known) + f"Hule {marks}: eksempeldata")
 
 
 def said(figure: Drawing, given: Drawn, contents: Contents, reading: str) -> Drawing:

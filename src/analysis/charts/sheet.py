@@ -1,6 +1,7 @@
 """The sheet that every chart is drawn on: its size and style, axes, and the images made of it."""
 
 import io
+import math
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,8 @@ from typing import NamedTuple
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib import patheffects
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -19,24 +22,33 @@ from matplotlib.ticker import FuncFormatter
 from scipy.optimize import isotonic_regression
 
 from analysis.charts.contents import Contents
-from analysis.charts.style import FOOTER, HEADING, MUTED, PAGE, Size
+from analysis.charts.style import FOOTER, HEADING, MUTED, PAGE, PAPER, Size
 from analysis.danish import number
 
 # Of the stored PNG.
 DPI = 160
 # What the title of a stored image is called in it.
 TITLE = "titel"
+# A stamp: how it slopes, how much of the chart it spans, and how strong: seen at once, and every number still read.
+STAMP_SLOPE, STAMP_SHARE, STAMP_STRENGTH = 20, 0.75, 0.12
+# How wide a bold capital is, of its height.
+BOLD_CAPITAL = 0.78
+WHOLE = (0.0, 0.0, 1.0, 1.0)
 # Where a legend goes when series cannot be named directly: above the axes, to the left.
 ABOVE = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0), "borderaxespad": 0.2, "handlelength": 1.2, "title": None}
 STYLE = mpl.rc_params_from_file(Path(__file__).with_name("style.mplstyle"), use_default_template=False)
 
 
 class Drawing(Figure):
-    """A figure that knows what it says, the rows it was drawn from, and how it reads; one drawn by hand does not."""
+    """A figure that knows what it says, the rows it was drawn from, and how it reads; one drawn by hand does not.
+
+    `hollow`: what shows that marks are of example data, with how it looks where a stamp says it of the whole figure.
+    """
 
     contents: Contents | None = None
     rows: pd.DataFrame | None = None
     reading: str = ""
+    hollow: tuple[tuple[Artist, dict[str, object]], ...] = ()
 
 
 _size = ContextVar("size", default=PAGE)
@@ -122,21 +134,51 @@ class Images(NamedTuple):
     margins: tuple[float, float]
 
 
-def images(figure: Figure, title: str, lines_below: Sequence[str]) -> Images:
-    """A figure as SVG for the page, and as SVG and PNG to stand alone; laid out once, the SVG drawn once."""
+def images(figure: Figure, title: str, lines_below: Sequence[str], *, stamp: str = "") -> Images:
+    """A figure as SVG for the page, and as SVG and PNG to stand alone; laid out once, the SVG drawn once.
+
+    `stamp`: a word across the picture, such as EKSEMPELDATA.
+    """
     standalone(figure, title, lines_below)
     _, bottom, _, height = figure.get_layout_engine().get()["rect"]
-    svg = vector(figure)
+    svg = vector(figure, stamp=stamp)
     # The fastest compression: the file is a fifth larger and written in half the time.
     png = _saved(figure, "png", metadata={"Software": None}, pil_kwargs={"compress_level": 1})
     top = 1 - bottom - height
     return Images(_cut_out(svg, top, height), svg, png, (top, bottom))
 
 
-def vector(figure: Figure) -> bytes:
-    """A figure as SVG, the same bytes in two runs."""
+def vector(figure: Figure, *, stamp: str = "") -> bytes:
+    """A figure as SVG, the same bytes in two runs; `stamp` as in `images`."""
+    if stamp:
+        _stamped(figure, stamp)
     # No date and no program version.
     return _saved(figure, "svg", metadata={"Date": None, "Creator": None})
+
+
+def _stamped(figure: Figure, stamp: str) -> None:
+    """Write a word across the chart, and fill what was hollow: the word says the same of all there is."""
+    for mark, filled in getattr(figure, "hollow", ()):
+        mark.set(**filled)
+    engine = figure.get_layout_engine()
+    _, bottom, _, share = engine.get().get("rect", WHOLE) if engine else WHOLE
+    width, height = figure.get_size_inches()
+    figure.axes[-1].text(
+        0.5, bottom + share / 2, stamp, transform=figure.transFigure, rotation=STAMP_SLOPE, rotation_mode="anchor",
+        ha="center", va="center", fontsize=stamp_size(stamp, width, height * share), fontweight="bold", color=MUTED,
+        # On white the edge is not seen; it is what shows on dark columns.
+        alpha=STAMP_STRENGTH, path_effects=[patheffects.withStroke(linewidth=3, foreground=PAPER)],
+        # Over columns and lines, and under the numbers and names that are written on them.
+        zorder=2.5, in_layout=False,
+    )  # fmt: skip
+
+
+def stamp_size(stamp: str, width: float, height: float) -> float:
+    """The points in which a stamp is as large as a chart of so many inches leaves room for."""
+    # In heights of a letter, at its slope.
+    length, slope = len(stamp) * BOLD_CAPITAL, math.radians(STAMP_SLOPE)
+    across, up = length * math.cos(slope) + math.sin(slope), length * math.sin(slope) + math.cos(slope)
+    return 72 * STAMP_SHARE * min(width / across, height / up)
 
 
 def _saved(figure: Figure, kind: str, **options: object) -> bytes:

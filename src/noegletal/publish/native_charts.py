@@ -107,7 +107,8 @@ def colour(text: str) -> RGBColor:
     return RGBColor.from_string(text.removeprefix("#").upper())
 
 
-def _element(tag: str, **attributes: str) -> OxmlElement:
+def element(tag: str, **attributes: str) -> OxmlElement:
+    """An element of Office's XML that the library has no word for."""
     element = OxmlElement(tag)
     for name, value in attributes.items():
         element.set(name, value)
@@ -119,7 +120,7 @@ def _danish(chart: Chart) -> None:
     space = chart._chartSpace
     before = space.find("{*}roundedCorners")
     position = 1 if space.find("{*}date1904") is not None else 0
-    space.insert(position if before is None else list(space).index(before), _element("c:lang", val=LANGUAGE))
+    space.insert(position if before is None else list(space).index(before), element("c:lang", val=LANGUAGE))
 
 
 def _totals_as_marks(chart: Chart, place: int) -> None:
@@ -128,10 +129,10 @@ def _totals_as_marks(chart: Chart, place: int) -> None:
     series = bars.findall("{*}ser")[place]
     for left in series.findall("{*}invertIfNegative"):
         series.remove(left)
-    axes = [_element("c:axId", val=axis.get("val")) for axis in bars.findall("{*}axId")]
-    lines = _element("c:lineChart")
-    lines.extend([_element("c:grouping", val="standard"), _element("c:varyColors", val="0"), series])
-    lines.extend([_element("c:marker", val="1"), *axes])
+    axes = [element("c:axId", val=axis.get("val")) for axis in bars.findall("{*}axId")]
+    lines = element("c:lineChart")
+    lines.extend([element("c:grouping", val="standard"), element("c:varyColors", val="0"), series])
+    lines.extend([element("c:marker", val="1"), *axes])
     bars.addnext(lines)
 
 
@@ -236,13 +237,13 @@ def _values(series: _BaseSeries, one: Series, contents: Contents, places: set[in
         label = series.points[place].data_label._get_or_add_dLbl()
         for part in list(label)[1:]:
             label.remove(part)
-        label.append(_element("c:delete", val="1"))
+        label.append(element("c:delete", val="1"))
 
 
 def _value_at(series: _BaseSeries, place: int, one: Series, contents: Contents) -> None:
     """The value at one point; a label of the library would take its format from the axis."""
     label = series.points[place].data_label
-    shown = _element("c:numFmt", formatCode=number_format(contents.decimals), sourceLinked="0")
+    shown = element("c:numFmt", formatCode=number_format(contents.decimals), sourceLinked="0")
     label._get_or_add_dLbl().insert(1, shown)
     label.position = XL_LABEL_POSITION.RIGHT
     label.font.size, label.font.bold = Pt(style.SLIDE_VALUE), True

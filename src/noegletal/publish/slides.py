@@ -25,13 +25,14 @@ from pptx.util import Inches, Pt
 from analysis import areas
 from analysis.charts import style
 from analysis.charts.contents import Contents, from_facts
+from analysis.charts.sheet import STAMP_SLOPE, stamp_size
 from analysis.danish import STATUS_SYMBOLS, listed, number
 from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.rows import EXAMPLE, FITTED, GENUINE, labels
 from noegletal.publish.definitions import marks
 from noegletal.publish.manifest import FORMATS
-from noegletal.publish.native_charts import KINDS, add_chart, colour
+from noegletal.publish.native_charts import KINDS, add_chart, colour, element
 from noegletal.publish.office import LANGUAGE, author, fixed_date, lines_below, readable, symbols, without_clock
 
 SLIDES = FORMATS["slides"]
@@ -61,6 +62,8 @@ CELL_MARGIN, ROW_PADDING = 0.08, 0.09
 PLAIN_TABLE = "{2D5ABB26-0587-4C30-8999-92F81FD0307C}"
 TABLE_SIZES = (16, 14, 12, 11, 10)
 COVER, FINDING = 0, 5
+# How strong the word across a native chart is, of 100.000.
+STAMP_ALPHA = "20000"
 PRINTED = re.compile(r"^Figur (\d+)$")
 
 
@@ -203,6 +206,8 @@ def _slides_of(deck: Deck, folder: Path, output: Shown) -> Iterator[Slide]:
         _box(slide, place, ["Der er ingen tal at vise."], style.SLIDE_TEXT + 3)
     elif contents and contents.kind in KINDS:
         frame = add_chart(slide, contents, tuple(map(Inches, place)))
+        if facts.get("stamp"):
+            _stamp(slide, facts["stamp"], place)
         _described(frame._element.nvGraphicFramePr.cNvPr, _name(facts), facts["alt"])
     else:
         picture = _picture(slide, folder / f"figurer/{facts['output']}.png", facts.get("margins") or (0, 0), place)
@@ -304,6 +309,16 @@ def _mark(slide: Slide, text: str) -> None:
     box.fill.solid()
     box.fill.fore_color.rgb, box.line.color.rgb = colour(style.WARNING), colour(style.WARNING_LINE)
     box.line.width, box.text_frame.margin_top, box.text_frame.margin_bottom = Pt(0.75), Inches(0.04), Inches(0.04)
+
+
+def _stamp(slide: Slide, stamp: str, place: Place) -> None:
+    """The word across a native chart that a picture carries in itself: light, so that what is behind it can be read."""
+    size = stamp_size(stamp, *place[2:])
+    box = _box(slide, place, [stamp], size, tone=style.MUTED, bold=True, align=PP_ALIGN.CENTER)
+    box.name, box.rotation = stamp, -STAMP_SLOPE
+    box.text_frame.vertical_anchor = MSO_ANCHOR.MIDDLE
+    tone = box.text_frame._txBody.find(".//{*}srgbClr")
+    tone.append(element("a:alpha", val=STAMP_ALPHA))
 
 
 def _box(slide: Slide, place: Place, lines: Sequence[str], size: float, **look: Any) -> Shape:
