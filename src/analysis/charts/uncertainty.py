@@ -75,12 +75,9 @@ def intervals(
         if reference:
             _named_upright(axes, reference[1], f"{reference[0]} {number(reference[1], decimals)}", REFERENCE)
         _numbers_across(axes, given.unit)
-    shown = known.reindex(table.index)
-    ends = {"Lavest": "low", "Midt": "value", "Højest": "high"}
-    series = [Series(name, figures(shown[end])) for name, end in ends.items()]
+    contents = _between(given, known, {"Lavest": "low", "Midt": "value", "Højest": "high"})
     if reference:
-        series.append(level(f"{reference[0]} {number(reference[1], decimals)}", reference[1], len(table)))
-    contents = Contents("table", given.unit, decimals, [*map(str, table["place"])], series, _absent_rows(table, known))
+        contents.series.append(level(f"{reference[0]} {number(reference[1], decimals)}", reference[1], len(table)))
     spans = [f"{row.place} {_span(row, decimals)}, midten {number(row.value, decimals)}" for row in known.itertuples()]
     return said(figure, given, contents, in_words("Intervaller", given.unit, spans))
 
@@ -119,10 +116,7 @@ def tornado(
         _numbers_across(axes, given.unit)
         handles = [Patch(color=colour) for colour in (HIGHLIGHT, REFERENCE)]
         _legend(axes, handles, ["lav værdi af antagelsen", "høj værdi af antagelsen"], raised=True)
-    shown = known.reindex(table.index)
-    sides = {"Lav værdi af antagelsen": "low", "Høj værdi af antagelsen": "high"}
-    series = [Series(name, figures(shown[end])) for name, end in sides.items()]
-    contents = Contents("table", given.unit, decimals, [*map(str, table["place"])], series, _absent_rows(table, known))
+    contents = _between(given, known, {"Lav værdi af antagelsen": "low", "Høj værdi af antagelsen": "high"})
     spans = [f"{row.place} {_span(row, decimals)}" for row in known.itertuples()]
     return said(figure, given, contents, in_words("Søjler om udgangspunktet", given.unit, spans))
 
@@ -131,8 +125,12 @@ def _span(row: NamedTuple, decimals: int) -> str:
     return span(*sorted((row.low, row.high)), decimals=decimals)
 
 
-def _absent_rows(table: pd.DataFrame, known: pd.DataFrame) -> list[Gap]:
-    return [Gap(str(name), "", MISSING) for name in table["place"][table.index.difference(known.index)]]
+def _between(given: Drawn, known: pd.DataFrame, ends: Mapping[str, str]) -> Contents:
+    """What ranges say: a series for each of their ends, column by name; rows that are not known are gaps."""
+    places = given.table["place"].astype(str)
+    shown, absent = known.reindex(places.index), places.drop(known.index)
+    series = [Series(name, figures(shown[end])) for name, end in ends.items()]
+    return Contents("table", given.unit, given.decimals, [*places], series, [Gap(name, "", MISSING) for name in absent])
 
 
 def fan(
