@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from test_uncertainty_charts import CASES
 
-from analysis import charts
+from analysis import charts, herberg
 from analysis.charts.style import CONTEXT, HIGHLIGHT, REFERENCE
 from analysis.trend import Funnel
 
@@ -84,7 +84,7 @@ EXAMPLES = {
     "intervals": CASES["intervals"],
     "tornado": CASES["tornado"],
     "fan": CASES["fan"],
-    "flow_matrix": lambda: charts.flow_matrix(flows(), x="host", y="home", unit="døgn"),
+    "flow_matrix": lambda: herberg.charts.flow_matrix(flows(), x="host", y="home", unit="døgn"),
     "occupancy_curve": CASES["occupancy"],
     "prices": CASES["prices"],
     "grouped_columns": lambda: charts.grouped_columns(

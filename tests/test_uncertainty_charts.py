@@ -12,9 +12,9 @@ from matplotlib.text import Text
 from analysis import charts as drawn
 from analysis.charts.sheet import STYLE, spaced, standalone
 from analysis.charts.style import INK
-from analysis.charts.uncertainty import SHADES
 from analysis.danish import STATUS_SYMBOLS, number
 from analysis.errors import InputError
+from analysis.herberg import charts as shelters
 
 ORANGE, BLUE, GREEN, WINE = "#B5521B", "#0A5C8F", "#117733", "#882255"
 LONG = "Kødannelse (Erlang-tabsmodel) med 2 pct. afviste henvendelser i døgnet"
@@ -201,36 +201,38 @@ CASES = {
         months(6).assign(value=np.nan), no_forecast(), unit="optagne pladser", coverage="80 pct. interval",
         references={"pladser i dag": 1302.0},
     ),
-    "flow": lambda: drawn.flow_matrix(flows(HOMES, LANDSDELE), unit="overnatninger"),
-    "flow_one": lambda: drawn.flow_matrix(flows(LANDSDELE[:1], LANDSDELE[:1]), unit="personer"),
-    "flow_twelve": lambda: drawn.flow_matrix(
+    "flow": lambda: shelters.flow_matrix(flows(HOMES, LANDSDELE), unit="overnatninger"),
+    "flow_one": lambda: shelters.flow_matrix(flows(LANDSDELE[:1], LANDSDELE[:1]), unit="personer"),
+    "flow_twelve": lambda: shelters.flow_matrix(
         flows([f"Klynge {letter} og omegn" for letter in "ABCDEFGHIJKL"], LANDSDELE), unit="døgn pr. år", decimals=1
     ),
-    "flow_wide": lambda: drawn.flow_matrix(
+    "flow_wide": lambda: shelters.flow_matrix(
         flows(["Nord", "Syd"], ["Syddanmark", *LANDSDELE, "Sydjylland", "Østjylland", "Vest- og Sydsjælland"]),
         unit="døgn",
     ),
-    "flow_hidden": lambda: drawn.flow_matrix(
+    "flow_hidden": lambda: shelters.flow_matrix(
         flows(LANDSDELE, LANDSDELE).assign(value=np.nan, status="suppressed"), unit="personer"
     ),
-    "occupancy": lambda: drawn.occupancy_curve(
+    "occupancy": lambda: shelters.occupancy_curve(
         nights(), places=1302, unit="belagte pladser",
         marks={"gennemsnit": 1182.3, "90 pct. af nætterne": 1262, "99 pct. af nætterne": 1277}
     ),
-    "occupancy_short": lambda: drawn.occupancy_curve(
+    "occupancy_short": lambda: shelters.occupancy_curve(
         nights(10, "2024-03-12", 18), places=80, unit="belagte pladser",
         marks={"gennemsnit": 88.2, "p90": 89, "p99": 89}
     ),
-    "occupancy_two_years": lambda: drawn.occupancy_curve(
+    "occupancy_two_years": lambda: shelters.occupancy_curve(
         nights(731), places=1200, unit="belagte pladser", marks={"gennemsnit": 1182.3, "p90": 1262, "p99": np.nan}
     ),
-    "prices": lambda: drawn.prices(takster(), unit="kr. pr. døgn", ceiling=2461.0, ceiling_label="loft i 2026-priser"),
-    "prices_one": lambda: drawn.prices(takster().head(1), unit="kr. pr. døgn", ceiling=2461.0, ceiling_label="loft"),
-    "prices_absent": lambda: drawn.prices(
+    "prices": lambda: shelters.prices(
+        takster(), unit="kr. pr. døgn", ceiling=2461.0, ceiling_label="loft i 2026-priser"
+    ),
+    "prices_one": lambda: shelters.prices(takster().head(1), unit="kr. pr. døgn", ceiling=2461.0, ceiling_label="loft"),
+    "prices_absent": lambda: shelters.prices(
         takster().assign(value=lambda rows: rows["value"].mask(rows["group"] == "Regional")), unit="kr. pr. døgn",
         ceiling=900, ceiling_label="loft",
     ),
-    "prices_all_absent": lambda: drawn.prices(
+    "prices_all_absent": lambda: shelters.prices(
         takster().assign(value=np.nan), unit="kr. pr. døgn", ceiling=2461.0, ceiling_label="loft i 2026-priser"
     ),
     "columns": lambda: grouped(criteria(CRITERIA[:4], LANDSDELE[:3]), THREE_COLOURS, unit="pladser"),
@@ -431,7 +433,7 @@ def test_flow_matrix_writes_danish_figures_and_hides_what_is_suppressed():
 
 
 def test_a_pair_that_is_not_there_is_missing_and_not_zero():
-    written = words(drawn.flow_matrix(flows(LANDSDELE, LANDSDELE).iloc[:-1], unit="døgn"))
+    written = words(shelters.flow_matrix(flows(LANDSDELE, LANDSDELE).iloc[:-1], unit="døgn"))
     assert written.count("..") == 1
 
 
@@ -445,7 +447,7 @@ def contrast(one, other):
 
 
 def test_figures_can_be_read_on_every_shade_and_shades_go_from_light_to_dark():
-    shades = SHADES(np.linspace(0, 1, 20))
+    shades = shelters.SHADES(np.linspace(0, 1, 20))
     assert min(contrast(INK, shade) for shade in shades) > 4.5
     assert contrast(INK, "#0A5C8F") < 4.5, "the check can fail"
     assert (np.diff([contrast("white", shade) for shade in shades]) > 0).all()
@@ -474,7 +476,7 @@ def test_prices_weigh_the_mean_with_places_and_name_the_ceiling():
             "provider": ["Herberg A", "Herberg B", "Herberg C", "Herberg D", "Herberg E"],
         }
     )
-    figure = drawn.prices(data, unit="kr. pr. døgn", ceiling=2461, ceiling_label="loft")
+    figure = shelters.prices(data, unit="kr. pr. døgn", ceiling=2461, ceiling_label="loft")
     written = words(figure)
     assert unreadable(figure) == []
     assert {"1.253", "1.507", "loft 2.461", "kr. pr. døgn", "Privat", "Kommunal", "Regional"} <= set(written)
@@ -486,7 +488,7 @@ def test_prices_weigh_the_mean_with_places_and_name_the_ceiling():
 
 
 def test_the_same_takster_give_the_same_picture():
-    one, other = (drawn.prices(takster(), unit="kr. pr. døgn", ceiling=2461, ceiling_label="loft") for _ in range(2))
+    one, other = (shelters.prices(takster(), unit="kr. pr. døgn", ceiling=2461, ceiling_label="loft") for _ in range(2))
     assert np.array_equal(*(figure.axes[0].collections[0].get_offsets() for figure in (one, other)))
 
 

@@ -1,7 +1,7 @@
-"""Charts of the house: the basic kinds, and those of what is uncertain."""
+"""Charts of the house: the basic kinds, and those of what is uncertain; those of herberger are `herberg.charts`."""
 
 from analysis.charts.basic import bars, contributions, dot_rows, funnel, lines, ranked_dots, spread, stacked_columns
 from analysis.charts.frames import area_colours, colours_of
 from analysis.charts.sheet import STYLE, canvas, images, vector, width
 from analysis.charts.style import FACTORS, HIGHLIGHT, REFERENCE
-from analysis.charts.uncertainty import fan, flow_matrix, grouped_columns, intervals, occupancy_curve, prices, tornado
+from analysis.charts.uncertainty import fan, grouped_columns, intervals, tornado

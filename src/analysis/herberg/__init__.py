@@ -1,6 +1,6 @@
 """The herberg capacity model: `herberg.model` is its front door."""
 
-from analysis.herberg import sentences
+from analysis.herberg import charts, sentences
 from analysis.herberg.model import NO_PERIODS, NO_STAYS, NO_USE, OWNERSHIPS, TOO_SHORT, Model, model
 
-__all__ = ["NO_PERIODS", "NO_STAYS", "NO_USE", "OWNERSHIPS", "TOO_SHORT", "Model", "model", "sentences"]
+__all__ = ["NO_PERIODS", "NO_STAYS", "NO_USE", "OWNERSHIPS", "TOO_SHORT", "Model", "charts", "model", "sentences"]
