@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import forecast
 from analysis.errors import InputError
-from analysis.herberg import sentences
+from analysis.herberg import forecast, sentences
 
 # Nothing of statsmodels may leak: a warning is a failed test.
 pytestmark = pytest.mark.filterwarnings("error")

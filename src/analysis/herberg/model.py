@@ -4,11 +4,11 @@ from functools import cached_property
 
 import pandas as pd
 
-from analysis import accounts, areas, danish, forecast, tables
+from analysis import accounts, areas, danish, tables
 from analysis.catalogue import catalogue
 from analysis.danish import number
 from analysis.errors import InputError
-from analysis.herberg import economy, flows, need, rules, spread, stays, use
+from analysis.herberg import economy, flows, forecast, need, rules, spread, stays, use
 from analysis.herberg.need import Interval
 from analysis.herberg.use import Level
 from analysis.measures import growth

@@ -4,7 +4,7 @@ import pandas as pd
 
 from analysis import danish
 from analysis.danish import NOT_KNOWN, number, percent, span
-from analysis.forecast import RHYTHMS
+from analysis.herberg.forecast import RHYTHMS
 from analysis.herberg.model import ALL, Model
 from analysis.measures import extremes
 

@@ -5,7 +5,6 @@ from warmkernel import engine
 
 NOTEBOOK_MODULES = (
     "analysis.charts",
-    "analysis.forecast",
     "analysis.herberg",
     "analysis.measures",
     "analysis.section",
