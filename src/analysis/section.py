@@ -36,7 +36,7 @@ from analysis.edition import (
     processed_folder,
 )
 from analysis.errors import InputError
-from analysis.rows import EVIDENCE, EXAMPLE, GENUINE, KEYS, SINCE, SUPPRESSED, evidence, labels, weakest
+from analysis.rows import EVIDENCE, EXAMPLE, GENUINE, KEYS, PANEL, SINCE, SUPPRESSED, evidence, labels, weakest
 
 OWN_FIGURES = "Egne tal: de er ikke nøgletal og kan ikke følges tilbage til de rå filer."
 SUPPRESSION_LINE = f"{danish.STATUS_SYMBOLS[SUPPRESSED]} vises ikke af hensyn til få personer."
@@ -82,6 +82,10 @@ class Section:
     def key_figures(self) -> pd.DataFrame:
         """The key figures: in a run of the report those that the section declares to read, else the whole table."""
         return pd.read_parquet(self._built(KEY_FIGURES))
+
+    @cached_property
+    def _panels(self) -> pd.DataFrame:
+        return self.key_figures[self.key_figures["variant"] == PANEL]
 
     @cached_property
     def sources(self) -> pd.DataFrame:
@@ -145,7 +149,7 @@ class Section:
 
         An indicator, group, category, variant or area that the table does not hold is an error, not an empty frame.
         """
-        whole = table = self.key_figures
+        table = self.key_figures
         wanted = {
             "indicator": [indicator],
             "variant": [variant],
@@ -169,7 +173,7 @@ class Section:
         pairs = zip(table["population_group"], table["category"], strict=True)
         places = np.array([order.get(pair, len(order)) for pair in pairs])
         table = table.take(places.argsort(kind="stable")).drop(columns="evidence")
-        return measures.with_panel(tables.with_labels(table), whole)
+        return measures.with_panel(tables.with_labels(table), self._panels)
 
     def facts(self, name: str) -> pd.DataFrame:
         """A table of facts as the build wrote it; an optional delivery that did not come is a frame without rows."""
@@ -202,10 +206,10 @@ class Section:
         """The key figures that one growth is taken from, all its years."""
         if len(rows) != 1 or not {*measures.IDENTITY, SINCE} <= set(getattr(rows, "columns", ())):
             return None
-        key = rows[measures.IDENTITY].iloc[0]
-        whole = self.key_figures
-        found = whole[(whole[measures.IDENTITY] == key).all(axis=1)]
-        return measures.comparable(measures.with_panel(found, whole))
+        found = self.key_figures
+        for name in measures.IDENTITY:
+            found = found[found[name] == rows[name].iloc[0]]
+        return measures.comparable(measures.with_panel(found, self._panels))
 
     def figure(
         self, output: str, chart: Figure | Axes, *, title: str, data: pd.DataFrame | None = None, reading: str = "",
@@ -387,14 +391,18 @@ class Section:
         if "status" in data.columns and (data["status"] == SUPPRESSED).any():
             lines.append(SUPPRESSION_LINE)
         if known == EXAMPLE:
-            lines.append(PENDING.format(danish.listed(self._pending(data["indicator"].unique()))))
+            lines.append(PENDING.format(danish.listed(self._pending(data["indicator"].unique(), " ".join(sources)))))
         return [danish.held(line) for line in lines]
 
-    def _pending(self, indicators: Sequence[str]) -> list[str]:
-        """The raw tables of some indicators that are reconstructed; without one it is the price index."""
+    def _pending(self, indicators: Sequence[str], named: str) -> list[str]:
+        """The raw tables of some indicators that are reconstructed; without one it is the price index.
+
+        Of a group that comes from some of them, those that its source lines name.
+        """
         wanted = {source for name in indicators for source in catalogue().indicators[name].sources}
         lacking = self.sources["table"].isin(wanted) & (self.sources["origin"] == "reconstruction")
-        return sorted(set(self.sources.loc[lacking, "table"])) or ["prisindekset"]
+        tables = sorted(set(self.sources.loc[lacking, "table"])) or ["prisindekset"]
+        return [name for name in tables if re.search(rf"\b{name}\b", named)] or tables
 
     @cached_property
     def _suppressed(self) -> frozenset[tuple]:
