@@ -41,8 +41,8 @@ def made(processed, tmp_path_factory):
     return files
 
 
-# Every second one: records and tables, lines and bars, the herberg model.
-@pytest.mark.parametrize("plan", SECTIONS[::2], ids=lambda plan: plan.notebook)
+# Every fourth one: records and tables, lines and bars, the herberg model.
+@pytest.mark.parametrize("plan", SECTIONS[::4], ids=lambda plan: plan.notebook)
 @pytest.mark.long
 def test_both_engines_make_the_same_section(made, plan):
     warm, stock = made("warm", plan), made("stock", plan)
