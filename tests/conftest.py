@@ -213,6 +213,21 @@ def small_root(artefacts_unchanged):
     return folder
 
 
+def rehearsed(folder):
+    shutil.copytree(kept("small", small_edition.make), folder, symlinks=True, dirs_exist_ok=True)
+    with small_edition.looking_at(folder) as small:
+        small.rehearse()
+        small.build()
+
+
+@pytest.fixture
+def rehearsal(artefacts_unchanged):
+    """The small edition as if every table were the source's own, built once; the library looks at it."""
+    folder = artefacts_unchanged["rehearsed"] = kept("rehearsed", rehearsed)
+    with small_edition.looking_at(folder) as small:
+        yield small
+
+
 @pytest.fixture
 def small(small_root, tmp_path):
     """A copy of the small edition, built, to change and build anew; the library looks at it while the test runs."""

@@ -13,10 +13,8 @@ OTHER_REASONS = {"finding", "small_bases", "large_contribution"}
 
 @pytest.mark.long
 @pytest.mark.parametrize("area", AREAS)
-def test_everything_is_said_of_measured_figures(small, tmp_path, monkeypatch, area):
-    small.rehearse()
-    small.build()
-    page = rendered(small, tmp_path / "out", monkeypatch, area)
+def test_everything_is_said_of_measured_figures(rehearsal, tmp_path, monkeypatch, area):
+    page = rendered(rehearsal, tmp_path / "out", monkeypatch, area)
     claims = [claim for said in page.claims.values() for claim in said]
     assert len(claims) > 100
     assert {claim["evidence"] for claim in claims} <= {"genuine", ""}

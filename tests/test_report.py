@@ -17,7 +17,7 @@ from jinja2 import UndefinedError
 from test_missing_figures import Built, sentences
 
 from analysis import areas, charts, tables
-from analysis.claims import finds
+from analysis.claims import KINDS, claim_rules, finds
 from analysis.edition import PROCESSED_VARIABLE, load_edition
 from analysis.errors import InputError
 from analysis.rows import labels
@@ -171,6 +171,41 @@ def test_of_a_municipality_only_measured_figures_are_said(report):
     assert said >= 2
     assert "Eksempel" not in " ".join(tag.text for tag in pages(report)["index.html"].select(".main-findings"))
     assert names_a_municipality("På Fanø er udgifterne steget 12 pct.") == "Fanø", "the check can fail"
+
+
+def test_what_was_not_stated_is_told_with_its_reason(report):
+    sections = json.loads((report / "manifest.json").read_text(encoding="utf-8"))["sections"]
+    claims = [claim for record in sections.values() for claim in record["claims"]]
+    held_back = [claim for claim in claims if claim["outcome"] != "stated"]
+    table = pages(report)["datakvalitet.html"].find(id="paastande").find_next("table")
+    told = [[cell.text for cell in row.find_all(["th", "td"])] for row in table.select("tbody tr")]
+    rules = claim_rules()
+    assert [(outcome, why) for _, outcome, why in told] == [
+        (rules.outcomes[claim["outcome"]], "; ".join(rules.reasons[reason].name for reason in claim["reasons"]))
+        for claim in held_back
+    ]
+    assert {claim["outcome"] for claim in held_back} == {"softened", "example", "withheld"}
+    assert all(bool(claim["reasons"]) == (claim["outcome"] != "stated") for claim in claims)
+
+
+def test_main_findings_are_the_strongest_that_may_be_stated(report):
+    sections = json.loads((report / "manifest.json").read_text(encoding="utf-8"))["sections"]
+    shown = pages(report)["index.html"].select(".main-findings .headline a")
+    assert len(shown) >= 1
+    order = {"stated": 0, "softened": 1}
+    for link in shown:
+        notebook, _, anchor = link["href"].partition(".html#")
+        titles = [claim for claim in sections[notebook]["claims"] if not claim["place"].startswith("saetning")]
+        passed = [claim for claim in titles if claim["outcome"] in order and claim["evidence"] in ("genuine", "fitted")]
+        best = min(passed, key=lambda claim: (order[claim["outcome"]], KINDS.index(claim["kind"])))
+        assert anchor == best["place"]
+    passed = {
+        notebook
+        for notebook, record in sections.items()
+        for claim in record["claims"]
+        if claim["outcome"] in order and claim["evidence"] and not claim["place"].startswith("saetning")
+    }
+    assert [link["href"].partition(".html")[0] for link in shown] == [name for name in sections if name in passed]
 
 
 def test_figures_say_source_and_finding(report):

@@ -9,7 +9,8 @@ from IPython.display import HTML, display
 from analysis import charts, danish
 from analysis.herberg import need
 from analysis.herberg.model import Model
-from analysis.section import image
+from analysis.rows import EXAMPLE
+from analysis.section import STAMP, image
 
 SLIDER = {"style": {"description_width": "14em"}, "layout": {"width": "34em"}, "continuous_update": False}
 
@@ -39,19 +40,22 @@ def shelter_sliders(model: Model) -> widgets.VBox:
 
     def draw(occupancy: float, refusal: float, total: int, minimum: int, criterion: str) -> None:
         methods = model.need_at(occupancy, refusal)
-        words = _need_in_words(methods, model.name)
+        words = model.section.claim(_need_in_words(methods, model.name), rests_on=model.need, kind="comparison")
         _say(words)
+        stamp = STAMP if words.evidence == EXAMPLE else ""
         chart = charts.intervals(
             methods, x="middle", y="label", unit="pladser", reference=("Pladser valgt", float(total))
         )
-        display(HTML(image(chart, f"{words} {chart.reading}")))
+        display(HTML(image(chart, f"{words} {chart.reading}", stamp=stamp)))
         if minimum * clusters > total:
             _say(f"{danish.number(minimum)} pladser i hver klynge er flere end {danish.number(total)} i alt.")
             return
         spread = model.spread_by(criterion, total, minimum).reset_index()
         chart = charts.grouped_columns(spread, x="cluster", y="places", unit="pladser")
-        _say(" ".join(f"{row.cluster}: {danish.number(row.places)} pladser." for row in spread.itertuples()))
-        display(HTML(image(chart, f"Søjler med {danish.number(total)} pladser fordelt på klynger. {chart.reading}")))
+        told = " ".join(f"{row.cluster}: {danish.number(row.places)} pladser." for row in spread.itertuples())
+        _say(model.section.claim(told, rests_on=model.spread))
+        reading = f"Søjler med {danish.number(total)} pladser fordelt på klynger. {chart.reading}"
+        display(HTML(image(chart, reading, stamp=stamp)))
 
     return widgets.VBox([*controls.values(), widgets.interactive_output(draw, controls)])
 
