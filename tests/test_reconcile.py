@@ -346,6 +346,15 @@ def test_what_the_edition_lacks_is_not_compared_with_another_report(edition, pro
     assert absent == {"m22_fig26_land", "m24_modtagere_2023", "m24_andel_anbragt"}
 
 
+def test_nothing_is_computed_over_zero(edition, processed, tmp_path):
+    table = pd.read_parquet(processed / "key_figures.parquet")
+    table["value"] = table["value"].mask((table["year"] == 2020) | (table["indicator"] == "population"), 0.0)
+    table.to_parquet(tmp_path / "key_figures.parquet")
+    absent = {one.id for one in other_comparisons(edition, with_index(processed, tmp_path)) if one.computed is None}
+    assert {"m22_ops_v_growth_2020_2021", "m22_fig3_land_pr_18_66", "m22_fig22_forebyggende_vs_land"} <= absent
+    assert "m22_udgift_voksne_2021" not in absent
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [
@@ -379,6 +388,9 @@ def test_other_reports_stand_under_a_heading_of_their_own(edition, processed):
     assert (country["report"], country["printed"], country["unit"]) == ("Monitorering 2022", "10.157", "kr., 2022-pl")
     assert (country["computed"], country["difference"], country["status_name"]) == ("10.157", "0", "stemmer")
     placed = rows["m24_andel_anbragt"]
+    assert placed["place"] == "Monitoreringsrapport socialområdet - børn og unge", (
+        "its number on the agenda is no figure"
+    )
     assert placed["status_name"] == "anden opgørelse" and "omkring 3.100 anbragte" in placed["reason"]
     assert all(row["what"].endswith(("hovedstaden", "Hele landet", "Hovedstaden")) for row in rows.values())
 

@@ -480,7 +480,10 @@ def _other_reports(name: str, path: Path, _changed: int) -> list[dict[str, objec
             {
                 "id": one.id,
                 "report": row["report"].replace("_", " ").capitalize(),
-                "place": row["figure_or_table"] if row["figure_or_table"] != "tekst" else row["section"],
+                # Without the number that its item has on the agenda.
+                "place": row["figure_or_table"]
+                if row["figure_or_table"] != "tekst"
+                else row["section"].lstrip("0123456789. "),
                 "what": f"{row['what']}, {areas.name(areas.find_area(row['area']))}",
                 "years": "-".join(dict.fromkeys([row["period_start"], row["period_end"]])),
                 "unit": UNIT_NAMES[row["unit"]] + (f", {level}" if (level := row["price_level"]) != "none" else ""),

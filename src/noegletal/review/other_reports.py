@@ -72,13 +72,17 @@ def _figure(row: pd.Series, table: pd.DataFrame, used: list[pd.Series]) -> float
     def at(code: str, year: int) -> float:
         rows = table[(table["area_code"] == code) & (table["year"] == year)]
         below = _sum(row, "below", rows, used) if row["below"] else 1.0
-        return _sum(row, "above", rows, used) / below
+        return _over(_sum(row, "above", rows, used), below)
 
     if measure.endswith("growth"):
-        return at(area, last) / at(area, first) - 1
+        return _over(at(area, last), at(area, first)) - 1
     if measure.endswith("_vs_national"):
-        return at(area, last) / at(areas.COUNTRY, last) - 1
+        return _over(at(area, last), at(areas.COUNTRY, last)) - 1
     return at(area, last)
+
+
+def _over(above: float, below: float) -> float:
+    return above / below if below else float("nan")
 
 
 def _sum(row: pd.Series, column: str, rows: pd.DataFrame, used: list[pd.Series]) -> float:
