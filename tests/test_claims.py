@@ -6,7 +6,7 @@ import re
 import pandas as pd
 import pytest
 
-from analysis import claims, measures
+from analysis import areas, claims, measures
 from analysis.catalogue import shown
 from analysis.claims import Claim, claim_rules, finds
 from analysis.errors import InputError
@@ -15,7 +15,7 @@ from analysis.section import Section
 from analysis.trend import Trend
 from noegletal.figures.printed import declarations, published
 
-VALLENSBAEK, FANOE, COUNTRY = "187", "563", "000"
+VALLENSBAEK, FANOE, JAMMERBUGT, COUNTRY = "187", "563", "849", "000"
 USUAL = {
     "indicator": "placements",
     "area_code": "hovedstaden",
@@ -130,6 +130,26 @@ def test_no_per_cent_of_a_handful():
     assert judged(two)[:2] == ("withheld", ("small_bases",))
     # Three kroner an inhabitant are no three persons.
     assert judged(grown({2020: 3.0, 2024: 9.0}, indicator="expenditure_per_capita")[0]) == STATED
+
+
+def test_where_few_live_a_figure_swings():
+    rate = {"indicator": "children_supported_share", "category": "i_alt"}
+    own, series = grown(EVEN, area_code=FANOE, **rate)
+    said = f"{STATED[2]} (tallet svinger, fordi der er få indbyggere på Fanø)"
+    assert judged(own, series=series) == ("softened", ("few_inhabitants",), said)
+    beside = pd.concat([own, grown(EVEN, area_code=COUNTRY, **rate)[0]])
+    assert judged(beside, "level")[:2] == ("softened", ("few_inhabitants",))
+    others = pd.concat([own, grown(EVEN, area_code=JAMMERBUGT, **rate)[0]])
+    assert judged(others, "extreme", text="Fra 2,9 på Fanø til 6,2 i Jammerbugt")[1] == ("few_inhabitants",)
+    # Where it is one of many and not named, or another municipality, nothing is added.
+    assert judged(others, "extreme") == STATED
+    assert judged(grown(EVEN, area_code=JAMMERBUGT, **rate)[0]) == STATED
+
+
+def test_the_municipalities_of_few_are_those_below_five_thousand(key_figures):
+    people = key_figures[(key_figures["indicator"] == "population") & (key_figures["category"] == "i_alt")]
+    latest = people[people["area_code"].isin(areas.municipalities()) & (people["year"] == people["year"].max())]
+    assert sorted(latest.loc[latest["value"] < 5000, "area_code"]) == claim_rules().few_inhabitants
 
 
 def test_contributions_larger_than_what_they_explain_are_left_out():

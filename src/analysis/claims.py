@@ -49,6 +49,7 @@ class ClaimRules(_Declared):
     largest_contribution: float
     even_within: float
     turned_by: float
+    few_inhabitants: list[str]
     outcomes: dict[Outcome, str]
     reasons: dict[str, Reason]
 
@@ -163,6 +164,8 @@ def _softening(
         told = {"base": danish.number(row["base"]), "value": danish.number(now), "since": f"{row['since']:.0f}"}
         of = shown(rows.drop(columns="measure")).rpartition(", ")[0]
         yield "small_base", told | {"subject": f"{of} {areas.locative(row['area_code'])}", "year": str(row["year"])}
+    elif few := _few_inhabitants(text, rows):
+        yield "few_inhabitants", {"where": danish.listed(few)}
     if names := _marked(rows):
         yield "other_finding", {"names": danish.listed(names)}
     if of := measures.lacking(rows):
@@ -185,6 +188,14 @@ def _marked(rows: pd.DataFrame) -> list[str]:
             if any(f"{areas.name(row.area_code)} {mark}" in row.note for mark in _marks())
         }
     )
+
+
+def _few_inhabitants(text: str, rows: pd.DataFrame) -> list[str]:
+    """Where a claim is about municipalities so small that a single person moves their figures."""
+    codes = set(rows["area_code"]) if "area_code" in rows.columns else set()
+    small = [code for code in claim_rules().few_inhabitants if code in codes]
+    alone = len(codes - {areas.COUNTRY}) == 1
+    return [place for place in map(areas.locative, small) if alone or re.search(rf"\b{re.escape(place)}\b", text)]
 
 
 def _from_few(rows: pd.DataFrame) -> pd.Series:

@@ -74,12 +74,15 @@ def beside_country(rows: pd.DataFrame, area_code: str, unit: str, decimals: int 
     now, growths = rows[rows["year"] == last], growth(rows, first, last)
     both = (area_code, areas.COUNTRY)
     level, of_country = (single(now, area_code=code) for code in both)
-    own, national = (danish.change(single(growths, area_code=code)) for code in both)
-    said = f"I {last} var tallet {danish.number(level, decimals)} {unit} {areas.locative(area_code)}, "
+    own, national = (single(growths, area_code=code) for code in both)
+    said = f"I {last} var tallet {danish.number(level, decimals)} {unit} {areas.locative(area_code)}"
+    since = f"Siden {first} er tallet {danish.change(own)}"
     if area_code == areas.COUNTRY:
-        return danish.sentence(f"{said.removesuffix(', ')}. Siden {first} er tallet {own}")
+        return danish.sentence(f"{said}. {since}")
     relation = f"{danish.compared(level, of_country, decimals)} hele landet ({danish.number(of_country, decimals)})"
-    return danish.sentence(f"{said}{relation}. Siden {first} er tallet {own}; på landsplan er det {national}")
+    # From nothing there is no growth in per cent.
+    beside = f"{since}; på landsplan er det" if not danish.missing(own) else f"På landsplan er tallet siden {first}"
+    return danish.sentence(f"{said}, {relation}. {beside} {danish.change(national)}")
 
 
 def shifted(before: float, now: float, one: str, other: str) -> str:
