@@ -7,6 +7,7 @@ import pandas as pd
 from chart_examples import EXAMPLES
 
 from analysis import charts, tables
+from analysis.rows import EVIDENCE
 
 HOSTILE = {
     "script": "<script>alert(1)</script>",
@@ -75,7 +76,8 @@ def hostile_sections(folder):
     }  # fmt: skip
     titles = list(HOSTILE.values())
     outputs = [
-        facts_of(folder, name, drawn, titles[place % len(titles)]) for place, (name, drawn) in enumerate(made.items())
+        facts_of(folder, name, drawn, titles[place % len(titles)]) | {"evidence": EVIDENCE[place % len(EVIDENCE)]}
+        for place, (name, drawn) in enumerate(made.items())
     ]
     columns = ["Navn", "=A1", *(f"År {year}" for year in range(2015, 2024))]
     lines = [[f"{name} {copy}", *["1.234,5"] * 10] for copy in range(5) for name in HOSTILE.values()]

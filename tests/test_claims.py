@@ -135,10 +135,11 @@ def test_no_per_cent_of_a_handful():
 def test_where_few_live_a_figure_swings():
     rate = {"indicator": "children_supported_share", "category": "i_alt"}
     own, series = grown(EVEN, area_code=FANOE, **rate)
-    said = f"{STATED[2]} (tallet svinger, fordi der er få indbyggere på Fanø)"
+    said = f"{STATED[2]} (få indbyggere på Fanø, så tallet svinger)"
     assert judged(own, series=series) == ("softened", ("few_inhabitants",), said)
     beside = pd.concat([own, grown(EVEN, area_code=COUNTRY, **rate)[0]])
-    assert judged(beside, "level")[:2] == ("softened", ("few_inhabitants",))
+    assert judged(beside, "comparison")[:2] == ("softened", ("few_inhabitants",))
+    assert judged(beside, "level") == STATED
     others = pd.concat([own, grown(EVEN, area_code=JAMMERBUGT, **rate)[0]])
     assert judged(others, "extreme", text="Fra 2,9 på Fanø til 6,2 i Jammerbugt")[1] == ("few_inhabitants",)
     # Where it is one of many and not named, or another municipality, nothing is added.

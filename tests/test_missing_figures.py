@@ -18,10 +18,10 @@ NOTEBOOKS = sorted(
     # Sliders are no text, and Datagrundlag says of each raw file what its sidecar does.
     if "checkpoint" not in str(path) and path.stem not in ("00_datagrundlag", "herberg_hvad_nu_hvis")
 )
-CHANGES = "steget|faldet|stiger|falder|fald i|stigningen|uændrede?|skiftet|højere end i|lavere end i|på niveau med"
+CHANGES = "gik fra|steget|faldet|stiger|falder|fald i|stigningen|uændrede?|skiftet|højere end i|lavere end i|på niveau med"
 EXTREMES = (
     r"højere|lavere|større|mindre|højeste?|laveste?|størst\w*|mest|mindst(?! én)|flest|færrest|dyreste?|oftest|driver|"
-    r"nr\. \d|fortsat|samme vej|længere fra|fra [\d,]+ [ip]å?|steget i|ikke steget|ingen(?! plads| tal)"
+    r"nr\. \d|fortsat|samme vej|længere fra|fra [\d,]+ [ip]å?(?! \d{4})|steget i|ikke steget|ingen(?! plads| tal)"
 )
 DIRECTION = re.compile(rf"(?i)\b({CHANGES}|{EXTREMES})\b")
 CHANGE = re.compile(rf"(?i)\b({CHANGES})\b")

@@ -643,7 +643,10 @@ def published(processed, edition, tmp_path_factory):
 
 
 def test_the_page(published, edition):
-    folder, rows = published
+    folder, found = published
+    # Of what a reconstruction was found to hold a report says only how much it is.
+    rows = [row for row in found if row.get("origin") != "reconstruction"]
+    assert 0 < len(rows) < len(found)
     text = (folder / "datakvalitet.html").read_text(encoding="utf-8")
     page = BeautifulSoup(text, "html.parser")
     assert page.html["lang"] == "da"

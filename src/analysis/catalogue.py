@@ -135,7 +135,7 @@ def subject(rows: pd.DataFrame) -> str:
 
 def shown(rows: pd.DataFrame) -> str:
     """What rows of key figures show, without finding anything in it: Udgifter i faste priser (voksne), 2020-2024."""
-    if rows.empty or "indicator" not in rows.columns:
+    if rows.empty or not {"indicator", "population_group", "category", "year"} <= set(rows.columns):
         return "Egne tal"
     names = [catalogue().indicators[name].name for name in dict.fromkeys(rows["indicator"])]
     said = danish.listed([names[0], *(danish.running(name) for name in names[1:])])

@@ -17,6 +17,8 @@ from analysis.rows import CONTRIBUTION, EVIDENCE, EXAMPLE, GROWTH, evidence, wea
 
 # What a claim can find, the strongest first.
 KINDS = ("growth", "comparison", "extreme", "rank", "share", "level", "test")
+# What a few people more or less move.
+SWINGING = ("growth", "comparison", "extreme", "rank")
 # What became of a section's claims, beside its outputs.
 CLAIMS = "facts/claims.json"
 Outcome = Literal["stated", "softened", "example", "withheld"]
@@ -164,7 +166,7 @@ def _softening(
         told = {"base": danish.number(row["base"]), "value": danish.number(now), "since": f"{row['since']:.0f}"}
         of = shown(rows.drop(columns="measure")).rpartition(", ")[0]
         yield "small_base", told | {"subject": f"{of} {areas.locative(row['area_code'])}", "year": str(row["year"])}
-    elif few := _few_inhabitants(text, rows):
+    elif kind in SWINGING and (few := _few_inhabitants(text, rows)):
         yield "few_inhabitants", {"where": danish.listed(few)}
     if names := _marked(rows):
         yield "other_finding", {"names": danish.listed(names)}

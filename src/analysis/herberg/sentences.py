@@ -50,7 +50,10 @@ def spread_most(model: Model) -> str:
         return f"Hvordan pladserne kan fordeles, {NOT_KNOWN}"
     most = ends.loc[(ends["max"] - ends["min"]).idxmax()]
     places = span(most["min"], most["max"])
-    return f"{most.name} får {places} af dagens {number(model.place_count)} pladser, alt efter kriterium"
+    of = f"{most.name} får {places} af dagens {number(model.place_count)} pladser"
+    if number(most["min"]) == number(most["max"]):
+        return f"{of}, uanset kriterium"
+    return f"{of}, alt efter kriterium"
 
 
 def expected(model: Model) -> str:

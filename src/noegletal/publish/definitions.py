@@ -6,7 +6,7 @@ from typing import Any
 from analysis.catalogue import Indicator, catalogue, source_line
 from analysis.danish import STATUS_SYMBOLS
 from analysis.edition import Edition
-from analysis.rows import MISSING, SUPPRESSED, EvidenceName, labels
+from analysis.rows import FITTED, MISSING, SUPPRESSED, EvidenceName, labels
 
 SYMBOLS = {
     STATUS_SYMBOLS[MISSING]: "Tallet mangler i kilden, eller for få af områdets kommuner har et tal.",
@@ -19,8 +19,10 @@ SYMBOLS = {
 def page_context(edition: Edition) -> dict[str, Any]:
     """The key figures that the sections of an edition read, and the symbols used."""
     caveats = catalogue().caveats
+    # Without a printed report nothing is fitted to one.
+    known = [said for name, said in labels().evidence.items() if edition.published or name != FITTED]
     return {
-        "symbols": SYMBOLS | {said.mark: said.meaning for said in labels().evidence.values()},
+        "symbols": SYMBOLS | {said.mark: said.meaning for said in known},
         "indicators": [
             {
                 "anchor": name,

@@ -305,7 +305,7 @@ def _notes(chapter: Element, folder: Path, first: int) -> int:
 
 def _footnotes(caption: Element, notes: dict[int, str]) -> None:
     """Put notes by number into a caption, behind its title and before a mark."""
-    marks = [element for element in caption if element.get("class") == "mark"]
+    marks = [element for element in caption if "mark" in (element.get("class") or "").split()]
     place = list(caption).index(marks[0]) if marks else len(caption)
     if place:
         caption[place - 1].tail = (caption[place - 1].tail or "").rstrip()
