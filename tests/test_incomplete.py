@@ -48,7 +48,7 @@ def blank(small, table, year):
     small.change(table, change)
 
 
-def rendered(small, folder, monkeypatch, area="hovedstaden"):
+def rendered(small, folder, monkeypatch, area="hovedstaden", left_out=()):
     """What the sections show when their cells run here, as a page, with data and facts of their outputs in a folder.
 
     `claims` of the page is what became of their claims, by section.
@@ -62,6 +62,8 @@ def rendered(small, folder, monkeypatch, area="hovedstaden"):
     monkeypatch.setenv(PUBLISH_VARIABLE, str(folder))
     claims = {}
     for plan in small.edition.sections:
+        if plan.notebook in left_out:
+            continue
         names = {}
         notebook = json.loads((ROOT / "notebooks" / f"{plan.notebook}.ipynb").read_text(encoding="utf-8"))
         for cell in notebook["cells"]:

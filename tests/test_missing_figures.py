@@ -18,7 +18,9 @@ NOTEBOOKS = sorted(
     # Sliders are no text, and Datagrundlag says of each raw file what its sidecar does.
     if "checkpoint" not in str(path) and path.stem not in ("00_datagrundlag", "herberg_hvad_nu_hvis")
 )
-CHANGES = "gik fra|steget|faldet|stiger|falder|fald i|stigningen|uændrede?|skiftet|højere end i|lavere end i|på niveau med"
+CHANGES = (
+    "gik fra|steget|faldet|stiger|falder|fald i|stigningen|uændrede?|skiftet|højere end i|lavere end i|på niveau med"
+)
 EXTREMES = (
     r"højere|lavere|større|mindre|højeste?|laveste?|størst\w*|mest|mindst(?! én)|flest|færrest|dyreste?|oftest|driver|"
     r"nr\. \d|fortsat|samme vej|længere fra|fra [\d,]+ [ip]å?(?! \d{4})|steget i|ikke steget|ingen(?! plads| tal)"
@@ -46,7 +48,10 @@ class Built:
     """A built edition in which some key figures are missing, or are others."""
 
     def __init__(self, folder, processed, key_figures):
-        self.folder, self.whole = folder, key_figures
+        # No other areas are looked at by what is asked here, and each notebook reads the whole table.
+        looked_at = [*areas.aggregates(), *areas.members("hovedstaden"), *areas.members(areas.region("563"))]
+        self.folder = folder
+        self.whole = key_figures[key_figures["area_code"].isin(looked_at)].reset_index(drop=True)
         for path in processed.iterdir():
             if path.name != "key_figures.parquet":
                 (folder / path.name).symlink_to(path)

@@ -3,10 +3,14 @@
 import pytest
 from test_incomplete import assert_says_nothing_of_what_is_missing, rendered
 
+from analysis import areas
 from analysis.rows import labels
 
-# Hovedstaden, a municipality, an island, a region, the country, and the KKR areas that are not the report's own.
-AREAS = ["hovedstaden", "187", "563", "084", "000", "083"]
+# Hovedstaden, a municipality, an island, the country, and another region, which is another KKR.
+AREAS = ["hovedstaden", "187", "563", "000", "083"]
+# Herberger are decided on by KKR: of these areas it is that of another one.
+SAME_KKR = {"187": "hovedstaden", "000": "hovedstaden", "563": "083"}
+SHELTERS = "08_herberg_kapacitet"
 # What holds a claim back for another reason than how well its figures are known.
 OTHER_REASONS = {"finding", "small_bases", "large_contribution"}
 
@@ -14,12 +18,13 @@ OTHER_REASONS = {"finding", "small_bases", "large_contribution"}
 @pytest.mark.long
 @pytest.mark.parametrize("area", AREAS)
 def test_everything_is_said_of_measured_figures(rehearsal, tmp_path, monkeypatch, area):
-    page = rendered(rehearsal, tmp_path / "out", monkeypatch, area)
+    left_out = [SHELTERS] * (area in SAME_KKR)
+    page = rendered(rehearsal, tmp_path / "out", monkeypatch, area, left_out)
     claims = [claim for said in page.claims.values() for claim in said]
     assert len(claims) > 100
     assert {claim["evidence"] for claim in claims} <= {"genuine", ""}
     assert {name for name, said in page.claims.items() if any(not claim["evidence"] for claim in said)} <= {
-        "00_datagrundlag", "08_herberg_kapacitet",
+        "00_datagrundlag", SHELTERS,
     }  # fmt: skip
     withheld = [claim for claim in claims if claim["outcome"] == "withheld"]
     assert all(set(claim["reasons"]) <= OTHER_REASONS for claim in withheld)
@@ -32,7 +37,7 @@ def test_everything_is_said_of_measured_figures(rehearsal, tmp_path, monkeypatch
 @pytest.mark.long
 @pytest.mark.parametrize("area", ["187", "hovedstaden"])
 def test_of_examples_nothing_is_said_of_a_municipality(small, tmp_path, monkeypatch, area):
-    page = rendered(small, tmp_path / "out", monkeypatch, area)
+    page = rendered(small, tmp_path / "out", monkeypatch, area, [SHELTERS] * (area in SAME_KKR))
     claims = [claim for said in page.claims.values() for claim in said]
     examples = [claim for claim in claims if claim["evidence"] == "example"]
     assert len(examples) > 50
@@ -42,3 +47,9 @@ def test_of_examples_nothing_is_said_of_a_municipality(small, tmp_path, monkeypa
     names = ("Vallensbæk", "Fanø", "Brøndby", "Odense", "Læsø")
     assert [text for text in shown if any(f" {name}" in text for name in names)] == []
     assert sum(claim["outcome"] == "example" for claim in examples) >= len(shown)
+
+
+def test_areas_without_a_page_of_their_own_on_shelters_have_that_of_another(edition):
+    assert {area: areas.deciding_kkr(edition, area) for area in SAME_KKR} == {
+        area: areas.deciding_kkr(edition, other) for area, other in SAME_KKR.items()
+    }

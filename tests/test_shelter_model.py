@@ -141,6 +141,8 @@ def test_no_spread_no_extreme(model_of, monkeypatch):
     most = sentences.spread_most(model)
     assert most.endswith(f"af dagens {number(model.place_count)} pladser, alt efter kriterium")
     model.spread = model.spread.assign(value=233.0)
-    assert sentences.spread_most(model).endswith(f"får 233 af dagens {number(model.place_count)} pladser, uanset kriterium")
+    assert sentences.spread_most(model).endswith(
+        f"får 233 af dagens {number(model.place_count)} pladser, uanset kriterium"
+    )
     model.spread = model.spread.iloc[:0]
     assert sentences.spread_most(model) == f"Hvordan pladserne kan fordeles, {danish.NOT_KNOWN}"

@@ -23,7 +23,8 @@ LIGHT, DARK = "default", "github-dark"
 _BETWEEN = re.compile(r'</div></details>\s*<details class="code"><summary>[^<]*</summary>\s*<div>')
 _PUBLISHED = re.compile(r'<(?:figure|div class="notice") id="((?:figur|tabel)-[a-z0-9-]+)"')
 _FOUND = re.compile(
-    r'<figure id="(?P<output>[a-z0-9-]+)"|<p class="finding(?: example)?" id="(?P<sentence>saetning-\d+)"[^>]*>(?P<text>.*?)</p>',
+    r'<figure id="(?P<output>[a-z0-9-]+)"'
+    r'|<p class="finding(?: example)?" id="(?P<sentence>saetning-\d+)"[^>]*>(?P<text>.*?)</p>',
     re.S,
 )
 
