@@ -538,7 +538,7 @@ def spellings(draw, table, figures):
     return gzip.compress(data, mtime=0) if packed else data, packed, lang
 
 
-@thorough(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@thorough(100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=st.data())
 def test_any_legal_table_reads_back_from_any_legal_spelling(tmp_path, drawn):
     table, figures = drawn.draw(legal_tables())

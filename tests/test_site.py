@@ -286,12 +286,6 @@ def violations(shown, path):
 
 
 @needs_chromium
-@pytest.mark.parametrize("name", ["index", "01_udgifter"])
-def test_axe_finds_nothing_on_a_page(reports, screen, name):
-    assert list(violations(screen(), reports / "fanoe" / f"{name}.html")) == []
-
-
-@needs_chromium
 @pytest.mark.long
 def test_axe_finds_nothing_on_any_page(reports, screen):
     shown, every = screen(), every_page(reports / "fanoe")
