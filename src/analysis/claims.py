@@ -1,7 +1,7 @@
 """What may be said of figures: the one place that decides it, from what a title or a sentence rests on."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Literal, Protocol
 
@@ -143,7 +143,7 @@ def _withholding(text: str, rows: pd.DataFrame, known: str) -> Iterator[str]:
         unknown = set(rows.loc[evidence(rows) == EXAMPLE, "area_code"]) if codes else set()
         if not unknown.isdisjoint(areas.municipalities()):
             yield "example_municipality"
-        elif any(re.search(rf"\b{re.escape(areas.locative(code))}\b", text) for code in areas.municipalities()):
+        elif _named(text, areas.municipalities()):
             yield "example_names_municipality"
     if len(codes - {areas.COUNTRY}) == 1 and _marked(rows):
         yield "finding"
@@ -197,7 +197,12 @@ def _few_inhabitants(text: str, rows: pd.DataFrame) -> list[str]:
     codes = set(rows["area_code"]) if "area_code" in rows.columns else set()
     small = [code for code in claim_rules().few_inhabitants if code in codes]
     alone = len(codes - {areas.COUNTRY}) == 1
-    return [place for place in map(areas.locative, small) if alone or re.search(rf"\b{re.escape(place)}\b", text)]
+    return [areas.locative(code) for code in small] if alone else _named(text, small)
+
+
+def _named(text: str, codes: Iterable[str]) -> list[str]:
+    """Those of some areas that a text names, as they stand in it: på Fanø, i Solrød."""
+    return [place for place in map(areas.locative, codes) if re.search(rf"\b{re.escape(place)}\b", text)]
 
 
 def _from_few(rows: pd.DataFrame) -> pd.Series:
