@@ -1255,6 +1255,13 @@ def test_a_dry_run_says_what_cannot_be_asked_for(folder):
     assert "2022, 2023, 2024" in done.stderr
 
 
+def test_a_dry_run_without_network_says_so_once(folder, monkeypatch):
+    monkeypatch.setattr(statbank, "Patience", lambda: HASTE)
+    done = command("--dry-run", "--url", "http://127.0.0.1:9", "--raw", folder)
+    assert done.exit_code == 1
+    assert done.stderr.count("no connection to http://127.0.0.1:9") == 1
+
+
 def test_ctrl_c_of_the_command(folder):
     before = content(folder)
     with StatBank({"ISBU02": children(YEARS)}) as bank:

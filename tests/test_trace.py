@@ -285,8 +285,12 @@ def report(edition, processed, tmp_path_factory):
     # A run keeps its comparison with print beside the key figures.
     own = shutil.copytree(processed, tmp_path_factory.mktemp("own") / "processed")
     only = ["01_udgifter", "02_boern_og_unge", "06_enhedspriser_og_modtagere"]
-    (made,), _ = run_report(edition, ["101"], only=only, formats=[], out=out, raw=RAW, processed=own, workers=2)
+    places = {"out": out, "raw": RAW, "processed": own}
+    steps = []
+    (made,), _ = run_report(edition, ["101"], only=only, formats=[], workers=2, on_step=steps.append, **places)
     assert made.complete, [outcome.cause for outcome in made.outcomes]
+    told = ["Key figures", "Comparison with print and earlier data", "Sections", "Pages of København", "Sections"]
+    assert steps == told
     return made.folder
 
 

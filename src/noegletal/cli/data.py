@@ -59,8 +59,9 @@ def fetch(
         ])  # fmt: skip
         for name, reason in ({} if table else tables_not_fetched(plan)).items():
             cli.complain(f"{name} is not fetched: {reason}")
-        for outcome in failed:
-            cli.complain(f"Error: {outcome.cause}")
+        # Without a network every table has the same to say.
+        for cause in dict.fromkeys(outcome.cause for outcome in failed):
+            cli.complain(f"Error: {cause}")
         raise Exit(1 if failed else 0)
     try:
         with _table_progress() as on_progress:

@@ -46,7 +46,8 @@ def report(
         Option(
             "--format",
             "-f",
-            help="What to make beside the pages, which are always made; may be repeated. Default: all.",
+            help="What to make beside the pages, which are always made; may be repeated. Default: all, or with --only "
+            "nothing.",
         ),
     ] = None,
     force: Annotated[bool, Option("--force", help="Make every section again, also where nothing changed.")] = False,
@@ -68,9 +69,11 @@ def report(
 
     plan, source, target = cli.places(edition, raw, processed)
     codes = list(dict.fromkeys(find_area(text) for text in area or [plan.home_area]))
+    # Who makes one section looks at its page: the other forms take many times as long as it, and stay as they are.
+    wanted = formats or ([] if only else list(ReportFormat))
     request = {
         "only": only or [],
-        "formats": [kind.value for kind in formats or ReportFormat if kind is not ReportFormat.SITE],
+        "formats": [kind.value for kind in wanted if kind is not ReportFormat.SITE],
         "out": out or project_root() / "reports",
         "raw": source,
         "processed": target,
@@ -124,7 +127,7 @@ def _run_with_progress(plan: object, codes: list[str], *, engine: str, **request
         cli.complain(f"Kernels are started one by one, because {reason}")
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=cli.console()) as progress:
-        task = progress.add_task("Sections", total=None)
+        task = progress.add_task("", total=None)
 
         def done(outcome: object) -> None:
             progress.advance(task)
@@ -142,6 +145,7 @@ def _run_with_progress(plan: object, codes: list[str], *, engine: str, **request
                 engine=chosen,
                 on_plan=lambda jobs: progress.update(task, total=len(jobs)),
                 on_done=done,
+                on_step=lambda step: progress.update(task, description=step),
                 **request,
             )
         except KeyboardInterrupt:

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from analysis.areas import name as area_name
 from analysis.edition import Edition
 from analysis.errors import InputError
 from noegletal.figures.build import build_if_stale
@@ -25,6 +26,7 @@ from noegletal.runner.local import RunJobs, run_here
 from noegletal.runner.plan import Planned, PlannedArea, plan_area, stale_package, vintage_names
 
 INPUTS = "inputs"
+SECTIONS = "Sections"
 # A section that is run: the area it is about, and its notebook.
 Key = tuple[str, str]
 
@@ -61,15 +63,18 @@ def run_report(
     force: bool = False,
     on_plan: Callable[[list[Planned]], None] = lambda jobs: None,
     on_done: Callable[[Outcome], None] = lambda outcome: None,
+    on_step: Callable[[str], None] = lambda step: None,
 ) -> tuple[list[AreaReport], list[Comparison]]:
     """Build if needed and make what is stale of the reports; each area's folder changes once, when it is done.
 
     Areas come in the order given and are published one by one; within an area the section that took longest last time
     goes first. Everything that can be wrong with the request is found before a notebook starts. A section that fails
     leaves the others done and its last good version in place. `formats`: what to make beside pages (`FORMATS`, `DATA`).
+    `on_step` is told what the run is at, as it is to be read.
     """
     # Before the build, which takes longer: a scheduler that does not answer is found at once.
     with _runner(edition, scheduler, workers, engine) as run_jobs:
+        on_step("Key figures")
         build_if_stale(edition, raw, processed)
         vintages = vintage_names(edition, raw)
         areas = [
@@ -79,16 +84,19 @@ def run_report(
             for code in area_codes
         ]
         if DATA in formats and (force or stale_package(edition, out, processed)):
+            on_step("Data package")
             write_datapackage(edition, processed, out)
         reports = {area.area_code: _report(area, []) for area in areas}
         waiting = [area for area in areas if not area.idle]
         needed = _needed(waiting)
         on_plan([section for _, section in needed])
+        on_step("Comparison with print and earlier data")
         comparisons = compared(edition, processed)
         if not waiting:
             return list(reports.values()), comparisons
         since = since_earlier(edition, raw, processed)
         started = time.time()
+        on_step(SECTIONS)
         with _staged(waiting) as stagings, press([name for name in FORMATS if name in formats]) as make:
             jobs = _jobs(edition, needed, stagings, engine)
             broken = [
@@ -100,6 +108,8 @@ def run_report(
             sound = [job for job in jobs if job not in unsound]
             with closing(run_jobs(sound, Slices(edition, processed))) as done:
                 for area, mine in _as_finished(waiting, chain(broken, done), on_done):
+                    forms = [FORMATS[name] for name in FORMATS if name in formats]
+                    on_step(f"{', '.join(['Pages', *forms])} of {area_name(area.area_code)}")
                     with explained(area.folder):
                         _keep_failures(area.folder, mine)
                     code = area.area_code
@@ -112,6 +122,7 @@ def run_report(
                         if outcome.job.plan.about == "area":
                             shutil.rmtree(outcome.job.staging, ignore_errors=True)
                     reports[code] = _report(area, mine, made)
+                    on_step(SECTIONS)
         return list(reports.values()), comparisons
 
 
