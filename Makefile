@@ -1,6 +1,6 @@
 # Set-up happens by itself, once: a target that needs it depends on the stamp below.
 PYTHON ?= python3
-EDITION ?= 2025
+EDITION ?= $(shell cat editions/default.txt)
 AREA ?= hovedstaden
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 .PHONY: help report test test-long lab check benchmark lock clean
 
 help:
-	@echo "make report [EDITION=2025] [AREA=hovedstaden]   raw figures -> reports/<edition>/<area>/index.html"
+	@echo "make report [EDITION=$(EDITION)] [AREA=hovedstaden]   raw figures -> reports/<edition>/<area>/index.html"
 	@echo "make check                                      key figures against the printed report"
 	@echo "make test                                       the tests, in about 6 minutes"
 	@echo "make test-long                                  the other tests: whole reports, many examples, engines, a cluster"

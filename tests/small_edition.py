@@ -150,6 +150,7 @@ def make(root):
         (root / name).symlink_to(ROOT / name)
     declare_areas(small.reference)
     declare_years(small.file)
+    (small.file.parent / "default.txt").write_text(f"{NAME}\n", "utf-8")
     books = read_deliveries()
     with looking_at(root):
         for path in sorted((ROOT / "data" / "raw" / "2025").glob("*.csv.gz")):

@@ -57,6 +57,7 @@ class Project:
         edition |= {"cell_timeout_seconds": 120, "published": "noegletalsrapport_2025.csv"}
         self.edition.parent.mkdir()
         self.edition.write_text(yaml.safe_dump(edition), encoding="utf-8")
+        (self.edition.parent / "default.txt").write_text(f"{self.edition.stem}\n", encoding="utf-8")
         self.sections("01_a", "02_b")
 
     def sections(self, *names):

@@ -20,6 +20,7 @@ KEY_FIGURES = "key_figures.parquet"
 FACTS = "facts"
 FINDINGS = "findings.json"
 SOURCES = "sources.json"
+DEFAULT = "default.txt"
 # What a section may know of a raw file without being made again for every new copy of it: the rest stands in the
 # section on sources, which reads the whole record.
 SOURCE_FACTS = ("file", "table", "title", "origin", "status")
@@ -182,8 +183,17 @@ def editions() -> list[str]:
     return sorted(path.stem for path in (project_root() / "editions").glob("*.yml"))
 
 
-def load_edition(name: str) -> Edition:
-    """Read and validate `editions/<name>.yml`; errors name the file and the field."""
+def default_edition() -> str:
+    """The edition that is meant where none is named: what `editions/default.txt` says."""
+    name = text_of(project_root() / "editions" / DEFAULT).strip()
+    if name not in editions():
+        raise DeclaredError(f"editions/{DEFAULT} names {name!r}; editions/ has: {', '.join(editions())}")
+    return name
+
+
+def load_edition(name: str = "") -> Edition:
+    """Read and validate `editions/<name>.yml`, by default the default edition; errors name the file and the field."""
+    name = name or default_edition()
     if name not in editions():
         raise InputError(f"edition {name!r} does not exist; editions/ has: {', '.join(editions())}")
     path = project_root() / "editions" / f"{name}.yml"

@@ -1,4 +1,7 @@
-"""The one kind of error an analyst is meant to read, and those of it that have a rule of their own."""
+"""The one kind of error an analyst is meant to read, those of it that have a rule of their own, and unknown names."""
+
+import difflib
+from collections.abc import Mapping
 
 
 class InputError(Exception):
@@ -19,3 +22,16 @@ class DeclaredError(InputError):
     def __init__(self, text: str, *, rule: str = "REF-01") -> None:
         """Say `text`."""
         super().__init__(text, rule=rule)
+
+
+def find(text: str, known: Mapping[str, str], unknown: str) -> str:
+    """The code among `known` (code to Danish name) that a person means by a code or a name, in any case.
+
+    Errors: `unknown`, and the nearest codes, or all where none is near.
+    """
+    spellings = {spelling.casefold(): code for code, name in known.items() for spelling in (name, code)}
+    wanted = text.casefold()
+    if wanted in spellings:
+        return spellings[wanted]
+    near = [spellings[one] for one in difflib.get_close_matches(wanted, list(spellings), n=5, cutoff=0.5)]
+    raise InputError(f"{unknown}; nearest: {', '.join(list(dict.fromkeys(near))[:3] or sorted(known))}")

@@ -35,7 +35,7 @@ from analysis.edition import (
     load_edition,
     processed_folder,
 )
-from analysis.errors import InputError
+from analysis.errors import InputError, find
 from analysis.rows import EVIDENCE, EXAMPLE, GENUINE, KEYS, PANEL, SINCE, SUPPRESSED, evidence, labels, weakest
 
 OWN_FIGURES = "Egne tal: de er ikke nøgletal og kan ikke følges tilbage til de rå filer."
@@ -147,33 +147,41 @@ class Section:
 
         Returns the contract's columns with Danish labels (area, label); measures compare the same municipalities.
 
-        An indicator, group, category, variant or area that the table does not hold is an error, not an empty frame.
+        Each is meant by its code or its Danish name. One that the table does not hold is an error, not an empty frame.
         """
         table = self.key_figures
         wanted = {
             "indicator": [indicator],
             "variant": [variant],
-            "area_code": [self.area_code] if area is None else [str(code).zfill(3) for code in _several(area)],
+            "area_code": [self.area_code] if area is None else [areas.find_area(code) for code in _several(area)],
             "population_group": _several(group),
             "category": _several(category),
             "year": _several(years),
         }
         for column, values in wanted.items():
-            if values is None:
-                continue
-            chosen = table[table[column].isin(values)]
-            present = set(chosen[column].unique())
-            absent = [str(value) for value in values if value not in present]
-            if absent:
-                there = table[column].unique()
-                known = f"; they hold {', '.join(map(str, there))}" if len(there) <= MOST_SAID else ""
-                raise InputError(f"key figures of {indicator!r} hold no {column} {', '.join(absent)}{known}")
-            table = chosen
+            if values is not None:
+                table = table[table[column].isin([_held(table, column, value, indicator) for value in values])]
         order = {pair: place for place, pair in enumerate(accounts.labels())}
         pairs = zip(table["population_group"], table["category"], strict=True)
         places = np.array([order.get(pair, len(order)) for pair in pairs])
         table = table.take(places.argsort(kind="stable")).drop(columns="evidence")
         return measures.with_panel(tables.with_labels(table), self._panels)
+
+    def indicators(self) -> pd.DataFrame:
+        """The key figures that can be read here: indicator, name, unit, first and last year."""
+        entries = catalogue().indicators
+        found = self.key_figures.groupby("indicator")["year"].agg(first="min", last="max").reset_index()
+        units = [labels().unit_names[entries[code].unit] for code in found["indicator"]]
+        return found.assign(name=[entries[code].name for code in found["indicator"]], unit=units)
+
+    def categories(self, indicator: str) -> pd.DataFrame:
+        """What `read` can be asked for of an indicator: population_group, category, label, first and last year."""
+        table = self.key_figures
+        rows = table[table["indicator"] == _held(table, "indicator", indicator, indicator)]
+        cells = rows.groupby(["population_group", "category"])["year"].agg(first="min", last="max").reset_index()
+        names = accounts.labels()
+        pairs = zip(cells["population_group"], cells["category"], strict=True)
+        return cells.assign(label=[names.get(pair, pair[1]) for pair in pairs])
 
     def facts(self, name: str) -> pd.DataFrame:
         """A table of facts as the build wrote it; an optional delivery that did not come is a frame without rows."""
@@ -496,6 +504,23 @@ def adhoc(title: str, edition: str, area: str) -> Section:
     """A section for an analysis outside the report: everything is shown, nothing is stored."""
     display(HTML(f'<p class="quiet">{html.escape(title)}. Analyse uden for rapporten.</p>'))
     return Section("", edition, area)
+
+
+def _held(table: pd.DataFrame, column: str, value: str | int, indicator: str) -> str | int:
+    """The value of a column of key figures that is meant by its code or Danish name."""
+    there = table[column].unique().tolist()
+    if value in there:
+        return value
+    names: dict[str, str] = {
+        "indicator": {code: entry.name for code, entry in catalogue().indicators.items()},
+        "variant": labels().variants,
+        "area_code": areas.names(),
+        "population_group": labels().groups,
+        "category": {category: name for (_, category), name in accounts.labels().items()},
+    }.get(column, {})
+    known = f"; they hold {', '.join(map(str, there))}" if len(there) <= MOST_SAID else ""
+    unknown = f"key figures of {indicator!r} hold no {column} {value}{known}"
+    return find(str(value), {str(code): names.get(code, str(code)) for code in there}, unknown)
 
 
 def _several(values: str | int | Sequence[str | int] | None) -> list[str | int] | None:

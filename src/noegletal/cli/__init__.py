@@ -28,9 +28,14 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-EditionOption = Annotated[str, typer.Option("--edition", "-e", help="Report year, a file in editions/ such as 2025.")]
-NewestOption = Annotated[
-    str | None, typer.Option("--edition", "-e", help="Report year. Default: the newest in editions/.")
+EditionOption = Annotated[
+    str,
+    typer.Option(
+        "--edition",
+        "-e",
+        help="Report year, a file in editions/ such as 2025. Default: the one that editions/default.txt names.",
+        show_default=False,
+    ),
 ]
 RawOption = Annotated[
     Path | None, typer.Option(help="Folder with the raw tables and sidecars. Default: data/raw/<edition>.")
@@ -48,7 +53,13 @@ def places(edition: str, raw: Path | None, processed: Path | None) -> tuple["Edi
     """An edition with its folders of raw tables and of key figures: those given, or its own."""
     from analysis.edition import load_edition, processed_folder, raw_folder
 
-    return load_edition(edition), raw or raw_folder(edition), processed or processed_folder(edition)
+    plan = load_edition(edition)
+    return plan, raw or raw_folder(plan.name), processed or processed_folder(plan.name)
+
+
+def named(plan: "Edition") -> str:
+    """The edition that an answer is of, and the prices of its amounts."""
+    return f"edition {plan.name}, prices of {plan.price_level}"
 
 
 def built_places(edition: str, raw: Path | None, processed: Path | None) -> tuple["Edition", Path, Path]:

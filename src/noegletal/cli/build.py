@@ -12,13 +12,13 @@ SHOWN_FINDINGS = 12
 
 
 @cli.app.command()
-def build(edition: cli.EditionOption, raw: cli.RawOption = None, processed: cli.ProcessedOption = None) -> None:
+def build(edition: cli.EditionOption = "", raw: cli.RawOption = None, processed: cli.ProcessedOption = None) -> None:
     """Compute facts and key figures from the raw tables.
 
     Writes facts/*.parquet and key_figures.parquet. Every raw file is checked against its sidecar first; when anything
     is wrong, nothing that was there changes.
 
-    Example: noegletal build --edition 2025
+    Example: noegletal build
     """
     from noegletal.figures.build import build_edition
     from noegletal.rules import by_severity
@@ -26,12 +26,12 @@ def build(edition: cli.EditionOption, raw: cli.RawOption = None, processed: cli.
     plan, source, target = cli.places(edition, raw, processed)
     table, findings = build_edition(plan, source, target)
     cli.show_findings(by_severity(findings), SHOWN_FINDINGS)
-    cli.say(f"{len(table):,} key figures of edition {edition} from {source} written to {target}")
+    cli.say(f"{len(table):,} key figures of {cli.named(plan)}, from {source}, written to {target}")
 
 
 @cli.app.command()
 def quality(
-    edition: cli.EditionOption,
+    edition: cli.EditionOption = "",
     as_json: Annotated[bool, Option("--json", help="Print the findings as one JSON list.")] = False,
     raw: cli.RawOption = None,
     processed: cli.ProcessedOption = None,
@@ -44,12 +44,13 @@ def quality(
     Builds what is stale first. FATAL and ERROR stop a build and make the command exit with 1; WARNING and INFO change
     no figure.
 
-    Example: noegletal quality --edition 2025
+    Example: noegletal quality
     """
     from noegletal.figures import assessment
     from noegletal.rules import BLOCKING, catalogue
 
-    findings = assessment.assessed(*cli.places(edition, raw, processed), earlier)
+    plan, source, target = cli.places(edition, raw, processed)
+    findings = assessment.assessed(plan, source, target, earlier)
     rules = catalogue().rules
     if as_json:
         cli.say_json([finding.model_dump() | {"what": rules[finding.rule].what} for finding in findings])
@@ -65,6 +66,7 @@ def quality(
         )
         cli.show_findings(findings)
         by_severity = Counter(finding.severity for finding in findings)
-        cli.say(", ".join(f"{by_severity[severity]} {severity}" for severity in cli.SEVERITY_STYLES))
+        counts = ", ".join(f"{by_severity[severity]} {severity}" for severity in cli.SEVERITY_STYLES)
+        cli.say(f"{counts} ({cli.named(plan)})")
     if any(finding.severity in BLOCKING for finding in findings):
         raise Exit(1)

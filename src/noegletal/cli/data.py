@@ -16,7 +16,7 @@ FETCHED_STYLES = {"changed": "green", "unchanged": "dim", "failed": "red"}
 
 @cli.app.command()
 def fetch(
-    edition: cli.EditionOption,
+    edition: cli.EditionOption = "",
     table: Annotated[
         list[str] | None,
         Option("--table", "-t", help="Only this table, e.g. REGK100; may be repeated. Default: all of StatBank's."),
@@ -41,7 +41,7 @@ def fetch(
     The raw folder as it was is kept in data/vintages/<edition>/ (beside the folder of --raw). Stop with Ctrl-C and run
     the command again: what has come is not asked for twice.
 
-    Example: noegletal fetch --edition 2025 --table REGK100
+    Example: noegletal fetch --table REGK100
     """
     from noegletal.sources.fetch import fetch_edition, plan_edition
     from noegletal.sources.fetch_plan import tables_not_fetched
@@ -66,7 +66,7 @@ def fetch(
     try:
         with _table_progress() as on_progress:
             outcomes, kept = fetch_edition(
-                plan, source, vintages_folder(edition, raw), **asked_for, force=force, on_progress=on_progress
+                plan, source, vintages_folder(plan.name, raw), **asked_for, force=force, on_progress=on_progress
             )
     except KeyboardInterrupt:
         cli.complain("Stopped. What has come is kept; run the command again to go on.")
@@ -125,7 +125,7 @@ def import_file(
         list[Path],
         Argument(help="A table saved from statistikbanken.dk (CSV, XLSX, PX), in one file or more, or a filled form."),
     ],
-    edition: cli.EditionOption,
+    edition: cli.EditionOption = "",
     table: Annotated[str | None, Option("--table", "-t", help="The StatBank table it is, e.g. HAND05.")] = None,
     form: Annotated[str | None, Option(help="The form it is, a file in data/reference/forms/.")] = None,
     raw: cli.RawOption = None,
@@ -137,7 +137,7 @@ def import_file(
     wrong, all of it is said and nothing changes. The raw folder as it was is kept in data/vintages/<edition>/ (beside
     the folder of --raw).
 
-    Example: noegletal import ~/Hentet/HAND05_2023.xlsx ~/Hentet/HAND05_2024.xlsx --table HAND05 --edition 2025
+    Example: noegletal import ~/Hentet/HAND05_2023.xlsx ~/Hentet/HAND05_2024.xlsx --table HAND05
     """
     from noegletal.facts.builders import BUILDERS
     from noegletal.sources.imports import import_delivery, import_table
@@ -145,7 +145,8 @@ def import_file(
 
     if (table is None) == (form is None):
         raise InputError("give either --table (a table from StatBank) or --form (a filled-in form)")
-    (plan, source, _), kept = cli.places(edition, raw, None), vintages_folder(edition, raw)
+    plan, source, _ = cli.places(edition, raw, None)
+    kept = vintages_folder(plan.name, raw)
     if table is not None:
         imported = import_table(files, table, plan, source, kept)
     elif len(files) > 1:

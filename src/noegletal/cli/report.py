@@ -24,7 +24,7 @@ class ReportFormat(StrEnum):
 
 @cli.app.command()
 def report(
-    edition: cli.EditionOption,
+    edition: cli.EditionOption = "",
     area: Annotated[
         list[str] | None,
         Option("--area", "-a", help="Municipality, region, hovedstaden or hele_landet; may be repeated."),
@@ -60,7 +60,7 @@ def report(
     kept in <out>/<edition>/_fejl/, and the command exits with 1; so it does when a printed number deviates and the
     edition does not declare why (`printed.deviations`).
 
-    Example: noegletal report --edition 2025 --area hovedstaden --area koebenhavn
+    Example: noegletal report --area hovedstaden --area koebenhavn
     """
     from analysis.areas import find_area, name
     from analysis.edition import project_root
@@ -83,7 +83,7 @@ def report(
     if not force and (folders := idle_folders(plan, codes, **request)):
         for code, folder in folders.items():
             echo(f"{name(code)}: nothing changed since it was made: {folder / 'index.html'}")
-        _refuse_deviations(read_manifest(folder).get("deviating", []), edition)
+        _refuse_deviations(read_manifest(folder).get("deviating", []), plan.name)
         return
     request |= {"workers": workers or os.cpu_count() or 1, "scheduler": scheduler, "force": force}
     reports, comparisons = _run_with_progress(plan, codes, engine=engine, **request)
@@ -94,7 +94,7 @@ def report(
         cli.complain(f"Warning: {text}")
     if not all(made.complete for made in reports):
         raise Exit(1)
-    _refuse_deviations(undeclared_deviations(plan, comparisons), edition)
+    _refuse_deviations(undeclared_deviations(plan, comparisons), plan.name)
 
 
 def _refuse_deviations(deviating: list[str], edition: str) -> None:
@@ -178,7 +178,7 @@ def _show_reports(reports: list) -> None:
 
 @cli.app.command()
 def status(
-    edition: cli.EditionOption,
+    edition: cli.EditionOption = "",
     area: Annotated[
         list[str] | None, Option("--area", "-a", help="As for report. Default: every area that has a report.")
     ] = None,
@@ -192,7 +192,7 @@ def status(
     A section is stale when its notebook, its parameters, the key figures that it declares to read, the library or the
     locked packages are others than when it was made.
 
-    Example: noegletal status --edition 2025
+    Example: noegletal status
     """
     from analysis.areas import find_area
     from analysis.edition import project_root
@@ -212,14 +212,15 @@ def new(
     title: Annotated[str, Argument(help="What the analysis is about; becomes its heading and file name.")],
     template: Annotated[str, Option("--template", "-t", help="A notebook in notebooks/templates/.")],
     area: Annotated[str, Option("--area", "-a", help="Municipality, region, hovedstaden or hele_landet.")],
-    edition: cli.NewestOption = None,
+    edition: cli.EditionOption = "",
 ) -> None:
     """Fork a template: a dated, runnable notebook in adhoc/ with your title, area and edition filled in.
 
     Example: noegletal new "Botilbud i Ballerup" --template kommune_mod_gruppe --area Ballerup
     """
-    from analysis.edition import editions, project_root
+    from analysis.edition import load_edition, project_root
     from noegletal.runner.fork import new_analysis
 
-    made = new_analysis(title, template, area, edition or editions()[-1], project_root() / "adhoc")
-    cli.say(f"{cli.literal(made)} is ready: open it with `make lab`")
+    plan = load_edition(edition)
+    made = new_analysis(title, template, area, plan.name, project_root() / "adhoc")
+    cli.say(f"{cli.literal(made)} ({cli.named(plan)}) is ready: open it with `make lab`")

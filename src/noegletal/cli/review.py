@@ -17,7 +17,7 @@ STATUS_STYLES = {"match": "green", "deviates": "red", "contradicts_itself": "yel
 
 @cli.app.command()
 def check(
-    edition: cli.EditionOption,
+    edition: cli.EditionOption = "",
     as_json: Annotated[bool, Option("--json", help="Print one JSON list instead of a table.")] = False,
     raw: cli.RawOption = None,
     processed: cli.ProcessedOption = None,
@@ -29,7 +29,7 @@ def check(
     the edition does not declare it under `printed.deviations` by id with the reason. Of an edition without printed
     numbers it says that there is nothing to check. Other printed reports are counted apart and stop nothing.
 
-    Example: noegletal check --edition 2025 --json
+    Example: noegletal check --json
     """
     from analysis.edition import load_edition
     from noegletal.figures.printed import nothing_printed
@@ -85,7 +85,7 @@ def trace_figure(
     area: Annotated[str, Argument(help="Municipality, region, hovedstaden or hele_landet.")],
     category: Annotated[str, Argument(help="Category, e.g. botilbud or i_alt, or its Danish name.")],
     year: Annotated[int, Argument(help="Year of the key figure.")],
-    edition: cli.NewestOption = None,
+    edition: cli.EditionOption = "",
     group: Annotated[
         str | None, Option(help="boern_og_unge, voksne or alle, where the category exists for several.")
     ] = None,
@@ -102,16 +102,16 @@ def trace_figure(
 
     Example: noegletal trace expenditure København botilbud 2024
     """
-    from analysis.edition import editions
     from noegletal.review.evidence import Evidence
     from noegletal.review.trace import asked, trace, trace_record
 
-    evidence = Evidence(*cli.built_places(edition or editions()[-1], raw, processed))
+    plan, source, target = cli.built_places(edition, raw, processed)
+    evidence = Evidence(plan, source, target)
     found = trace(evidence, asked(evidence, indicator, area, category, year, group=group, variant=variant))
     if as_json:
         cli.say_json(trace_record(found), allow_nan=False)
     else:
-        _show_trace(trace_record(found, limit))
+        _show_trace(plan, trace_record(found, limit))
     if not found.agrees:
         raise InputError(
             f"the raw rows give {found.chain.value:.15g}, the key figure is {found.figure['value']:.15g}: the build "
@@ -119,7 +119,7 @@ def trace_figure(
         )
 
 
-def _show_trace(record: dict[str, object]) -> None:
+def _show_trace(plan: "Edition", record: dict[str, object]) -> None:
     from rich.tree import Tree
 
     from analysis.danish import exact
@@ -145,7 +145,7 @@ def _show_trace(record: dict[str, object]) -> None:
                 tree.add(f"[dim]... and {more:,} more {what}; --limit 0 shows all[/]")
 
     figure = record["figure"]
-    cli.say(f"[bold]{cli.literal(record['title'])}[/]")
+    cli.say(f"[bold]{cli.literal(record['title'])}[/] ({cli.named(plan)})")
     cli.say(cli.literal(record["definition"]), style="dim")
     facts = [figure.get(name) for name in ("status", "origin", "note")]
     cli.say(cli.literal(", ".join(fact for fact in facts if fact)))
@@ -166,7 +166,7 @@ def _show_trace(record: dict[str, object]) -> None:
 def diff(
     before: Annotated[str, Argument(help="A kept vintage such as 2026-11-20, nu, another edition, or a raw folder.")],
     after: Annotated[str, Argument(help="The vintage to compare it with, named in the same way.")],
-    edition: cli.NewestOption = None,
+    edition: cli.EditionOption = "",
     as_json: Annotated[bool, Option("--json", help="Print one JSON object instead of tables.")] = False,
     html: Annotated[Path | None, Option(help="Also write the page Ændringer to this file.")] = None,
     indicator: Annotated[
@@ -188,14 +188,14 @@ def diff(
     Example: noegletal diff 2026-11-20 nu --area København
     """
     from analysis.areas import find_area, name, slug
-    from analysis.edition import editions, load_edition, project_root
+    from analysis.edition import load_edition, project_root
     from noegletal.publish.manifest import published_sections
     from noegletal.publish.site import changes_page
     from noegletal.review.affected import affected_outputs, sections_to_rerun
     from noegletal.review.revisions import chosen, compare_vintages, known_indicators, record
     from noegletal.review.vintage_figures import find_vintage
 
-    plan = load_edition(edition or editions()[-1])
+    plan = load_edition(edition)
     codes = [find_area(text) for text in area or []]
     names = known_indicators(indicator or [])
     revisions = compare_vintages(plan, find_vintage(before, plan), find_vintage(after, plan))
@@ -248,9 +248,9 @@ def _show_revisions(revisions: object, changes: object, outputs: list, reports: 
 
     first, second = revisions.before.name, revisions.after.name
     if revisions.none:
-        cli.say(f"No differences between {first} and {second} (edition {revisions.edition.name})")
+        cli.say(f"No differences between {first} and {second} ({cli.named(revisions.edition)})")
         return
-    cli.say(f"Edition {revisions.edition.name}: from {first} to {second}, both with today's reference data\n")
+    cli.say(f"From {first} to {second} ({cli.named(revisions.edition)}), both with today's reference data\n")
     show("Raw tables that differ", "table, origin, rows added, removed, changed", [
         [table.table, became(", ".join(table.origins_before), ", ".join(table.origins_after)), table.rows_added,
          table.rows_removed, table.rows_changed]

@@ -16,7 +16,7 @@ from analysis import accounts, areas
 from analysis.catalogue import adds_up
 from analysis.danish import rounded
 from analysis.edition import KEY_FIGURES, Edition
-from analysis.errors import InputError
+from analysis.errors import InputError, find
 from analysis.rows import KEYS, PANEL
 from noegletal.figures.kinds import indicators
 from noegletal.figures.printed import published
@@ -338,12 +338,10 @@ def _furthest(values: pd.Series) -> float:
 
 
 def known_indicators(names: Sequence[str]) -> list[str]:
-    """The names as they are; one that has no key figures is an error that lists those that have."""
-    known = [name for name, entry in indicators().items() if not entry.modelled]
-    for name in names:
-        if name not in known:
-            raise InputError(f"indicator {name!r} has no key figures; these have: {', '.join(known)}")
-    return list(names)
+    """The indicators that are meant by codes or Danish names; one without key figures is an error that lists those."""
+    known = {name: entry.name for name, entry in indicators().items() if not entry.modelled}
+    those = ", ".join(known)
+    return [find(name, known, f"indicator {name!r} has no key figures; these have: {those}") for name in names]
 
 
 def chosen(revisions: Revisions, indicators: Sequence[str] = (), area_codes: Sequence[str] = ()) -> pd.DataFrame:

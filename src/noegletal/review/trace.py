@@ -1,6 +1,5 @@
 """Where a key figure comes from: the question, the chain down to the raw rows, and whether the rows give the figure."""
 
-import difflib
 import math
 import shlex
 from collections.abc import Iterator
@@ -13,8 +12,8 @@ from pyarrow.parquet import read_schema
 
 from analysis import accounts, areas
 from analysis.edition import FACTS
-from analysis.errors import InputError
-from analysis.rows import SUPPRESSED
+from analysis.errors import InputError, find
+from analysis.rows import SUPPRESSED, labels
 from noegletal.figures.formulas import Question
 from noegletal.figures.kinds import indicators
 from noegletal.review.chain import PROTECTED, Step, chain, title
@@ -98,7 +97,8 @@ def asked(
     Errors: what is not there, with the nearest names; a category of several population groups without `group`.
     """
     known = indicators()
-    name = _known(indicator, {code: entry.name for code, entry in known.items()}, "indicator")
+    names = {code: entry.name for code, entry in known.items()}
+    name = find(indicator, names, f"indicator {indicator!r} is not known")
     area_code = areas.find_area(area)
     if known[name].modelled:
         return Question(name, area_code, known[name].population_group, known[name].category, year, variant)
@@ -106,10 +106,12 @@ def asked(
     if table.empty:
         sources = ", ".join(known[name].sources)
         raise InputError(f"{name!r} has no key figures in this edition: was {sources} delivered?")
-    labels = accounts.labels()
+    categories = accounts.labels()
     pairs = table[["population_group", "category"]].drop_duplicates().itertuples(index=False, name=None)
-    category = _known(category, {pair[1]: labels.get(pair, pair[1]) for pair in pairs}, f"category of {name!r}")
-    variant = _known(variant, {code: code for code in table["variant"].unique()}, f"variant of {name!r}")
+    of_pairs = {pair[1]: categories.get(pair, pair[1]) for pair in pairs}
+    category = find(category, of_pairs, f"category of {name!r} {category!r} is not known")
+    variants = {code: labels().variants.get(code, code) for code in table["variant"].unique()}
+    variant = find(variant, variants, f"variant of {name!r} {variant!r} is not known")
     table = table[(table["category"] == category) & (table["variant"] == variant)]
     years = sorted(table["year"].unique())
     if year not in years:
@@ -120,8 +122,9 @@ def asked(
             f"{name!r} has no {category!r} for {areas.name(area_code)}; the source has it for other areas only"
         )
     groups = sorted(table["population_group"].unique())
-    if group is not None and group not in groups:
-        raise InputError(f"{name!r} has no {category!r} of {group!r}; --group can be {', '.join(groups)}")
+    if group is not None:
+        unknown = f"{name!r} has no {category!r} of {group!r}; --group can be {', '.join(groups)}"
+        group = find(group, {code: labels().groups[code] for code in groups}, unknown)
     if group is None and len(groups) > 1:
         raise InputError(f"category {category!r} exists for {', '.join(groups)}: say which with --group")
     return Question(name, area_code, group or groups[0], category, year, variant)
@@ -252,16 +255,6 @@ def _named_files(evidence: Evidence, tables: list[str]) -> list[dict[str, object
         blank = dict.fromkeys(("table", "origin", "status", "retrieved", "sha256"), "")
         found.append({"file": FILE, "title": "Rettelser af rådata"} | blank)
     return found
-
-
-def _known(text: str, names: dict[str, str], what: str) -> str:
-    """The code among `names` that a text is, as a code or a Danish name; suggests the nearest when it is neither."""
-    spellings = {spelling.casefold(): code for code, name in names.items() for spelling in (name, code)}
-    if text.casefold() in spellings:
-        return spellings[text.casefold()]
-    near = [spellings[one] for one in difflib.get_close_matches(text.casefold(), list(spellings), n=5, cutoff=0.5)]
-    suggestions = ", ".join(list(dict.fromkeys(near))[:3] or sorted(names))
-    raise InputError(f"{what} {text!r} is not known; nearest: {suggestions}")
 
 
 def _years(years: list[int]) -> str:
