@@ -16,6 +16,7 @@ import httpx
 import nbformat
 import pytest
 import websocket
+from bs4 import BeautifulSoup
 from conftest import ROOT, noegletal
 from kernel_runs import wait_for
 
@@ -34,6 +35,8 @@ SECONDS = 300
 PICTURE = re.compile(
     r'<picture><source type="image/svg\+xml" srcset="([^"]+)"><img (alt="[^"]+") src="figurer/[^"]+"></picture>'
 )
+# What a page has of links; by hand there is no page and no file that they could lead to.
+LEADS_ON = "ul.links, details.citation, a.anchor"
 IMAGE = re.compile(r' src="data:image/svg\+xml;base64,([^"]+)"')
 
 
@@ -98,12 +101,30 @@ def drawing(svg):
 
 def assert_the_figures_of_the_report(notebook, report):
     by_hand = shown(notebook)
-    assert [text for text, _ in by_hand] == [text for text, _ in report], "captions, alternative texts, numbers, notes"
+    texts = [without_links(text) for text, _ in by_hand]
+    assert texts == [without_links(text) for text, _ in report], "captions, alternative texts, numbers, notes"
+    assert any(has_links(text) for text, _ in report)
+    assert not any(has_links(text) for text, _ in by_hand), "in JupyterLab they lead nowhere"
+    captions = [caption for text in texts for caption in re.findall("<figcaption>.*?</figcaption>", text)]
+    assert captions and not [caption for caption in captions if re.search(r'\S<span class="mark', caption)]
     for (text, drawn), (_, expected) in zip(by_hand, report, strict=True):
         assert [words for words, _ in drawn] == [words for words, _ in expected]
         for (_, ours), (_, theirs) in zip(drawn, expected, strict=True):
             assert [shape for shape, *_ in ours] == [shape for shape, *_ in theirs]
             assert [size for _, *size in ours] == [pytest.approx(size, abs=1e-3) for _, *size in theirs], text[:200]
+
+
+def has_links(text):
+    return "<a " in text
+
+
+def without_links(text):
+    page = BeautifulSoup(text, "html.parser")
+    for part in page.select(LEADS_ON):
+        part.decompose()
+    for link in page("a"):
+        link.unwrap()
+    return re.sub(r"\s+", " ", str(page)).replace("> <", "><")
 
 
 def test_there_is_something_to_compare(in_the_report):

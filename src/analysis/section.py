@@ -363,7 +363,7 @@ class Section:
     def definitions(self, *indicators: str) -> None:
         """Show what the section's key figures are, from the catalogue: definition, averaging, source."""
         entries = [(name, catalogue().indicators[name], source_line(name, self.edition)) for name in indicators]
-        _display("definitions", entries=entries, linked=bool(self.plan))
+        _display("definitions", entries=entries, linked=self._linked)
 
     def caveats(self, *indicators: str) -> None:
         """Show what the figures cannot say: the caveats of the indicators in the catalogue."""
@@ -435,7 +435,7 @@ class Section:
         data: pd.DataFrame, known: str,
     ) -> None:  # fmt: skip
         is_figure, traced = output.startswith("figur"), "indicator" in data.columns
-        label, download = number or title, f"data/{output}.csv"
+        label, download = number or title, f"data/{output}.csv" if self._linked else ""
         _display(
             "output",
             anchor=_anchor(output),
@@ -447,11 +447,16 @@ class Section:
             content=content,
             beside=tables.figure_rows(data, label=label, download=download) if is_figure and traced else "",
             below=below,
-            linked=bool(self.plan),
+            linked=self._linked,
             downloads=downloads,
             traced=traced or not is_figure,
-            citation=self._citation(output, number, title, below) if self.plan else "",
+            citation=self._citation(output, number, title, below) if self._linked else "",
         )
+
+    @property
+    def _linked(self) -> bool:
+        """Whether what an output links to will be there: pages and files are, in JupyterLab nothing is."""
+        return self._publish is not None
 
     def _citation(self, output: str, number: str, title: str, below: Sequence[str]) -> str:
         """How to refer to an output, as text to select or copy."""
