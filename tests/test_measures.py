@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
-from analysis import measures
+from analysis import charts, measures, tables, trend
 from analysis.danish import OF_KNOWN
+from analysis.errors import InputError
 
 
 def rows(**columns):
@@ -156,3 +157,25 @@ def test_growth_carries_the_reservations_of_every_year_between():
     table = rows(year=[2020, 2022, 2024], value=[1.0, 2.0, 3.0])
     table["note"] = ["", "Databrud: noget nyt", "Uden: Fanø"]
     assert measures.growth(table, 2020, 2024)["note"].tolist() == ["Databrud: noget nyt; Uden: Fanø"]
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda rows: measures.growth(rows, 2020, 2024), "measures: no column 'indicator' in the rows; they have 2020"),
+        (lambda rows: measures.change(rows, 2020, 2024), "measures: no column 'indicator'"),
+        (lambda rows: measures.share(rows, ["botilbud"]), "measures.share: no column 'indicator'"),
+        (lambda rows: measures.index(rows, 2020), "measures.index: no column 'indicator'"),
+        (measures.extremes, "measures.extremes: no column 'value'"),
+        (lambda rows: measures.single(rows, aar=2024), "measures.single: no column 'aar'"),
+        (tables.with_labels, "tables.with_labels: no column 'area_code'"),
+        (trend.amount_trend, "a trend: no column 'year'"),
+        (charts.colours_of, "charts.colours_of: no column 'population_group'"),
+        (lambda rows: measures.growth(rows.to_dict(), 2020, 2024), "measures: rows are a DataFrame, not dict"),
+    ],
+)
+def test_a_frame_of_another_shape_is_refused_in_one_sentence(ask, said):
+    wide = pd.DataFrame({2020: [1.0], 2024: [2.0]}, index=["København"])
+    with pytest.raises(InputError) as refused:
+        ask(wide)
+    assert str(refused.value).startswith(said)

@@ -22,12 +22,14 @@ from analysis.rows import (
     PROVISIONAL,
     SHARE,
     SUPPRESSED,
+    require,
     weakest,
 )  # fmt: skip
 
 POPULATION, RECIPIENTS, UNIT_COST, PRICES = "Befolkning", "Modtagere pr. indbygger", "Enhedspris", "Prisniveau"
 SERIES = ["area_code", "population_group", "category"]
 IDENTITY = ["indicator", "area_code", "population_group", "category", "variant"]
+LEVELS = [*IDENTITY, "year", "value", "status", "origin"]
 # How the note of a partial figure says how many municipalities it is of.
 OF_MUNICIPALITIES = r"(\d+ af \d+ kommuner [^,;]+)"
 # What the panel of a series says in place of the standard reading.
@@ -87,6 +89,7 @@ def share(rows: pd.DataFrame, categories: list[str]) -> pd.DataFrame:
 
     Requires key-figure rows that hold the categories; returns key-figure columns with value in pct.
     """
+    require(rows, LEVELS, "measures.share")
     keys = [column for column in (*IDENTITY, "year") if column != "category"]
     chosen = rows[rows["category"].isin(categories)]
     whole = chosen.groupby(keys, observed=True)["value"].transform(lambda values: values.sum(skipna=False))
@@ -105,6 +108,7 @@ def share(rows: pd.DataFrame, categories: list[str]) -> pd.DataFrame:
 
 def index(rows: pd.DataFrame, base: int) -> pd.DataFrame:
     """Key figures as an index with the base year at 100; columns as the rows given."""
+    require(rows, LEVELS, "measures.index")
     rows = comparable(rows)
     bases = rows[rows["year"] == base].set_index(IDENTITY)[["value", "status"]].add_suffix("_base")
     joined = rows.join(bases, on=IDENTITY)
@@ -206,12 +210,14 @@ class Extremes(NamedTuple):
 
 def extremes(rows: pd.DataFrame, column: str = "value") -> Extremes | None:
     """The ends of some rows, by the column given; none where fewer than two are known, so that nothing stands out."""
+    require(rows, [column], "measures.extremes")
     known = rows.dropna(subset=column).sort_values(column, kind="stable")
     return Extremes(known.iloc[0], known.iloc[-1], reservation(rows[column])) if len(known) > 1 else None
 
 
 def single(rows: pd.DataFrame, **choice: object) -> float:
     """The one value that a choice of columns leaves; anything but exactly one row is an error."""
+    require(rows, [*choice, "value"], "measures.single")
     chosen = rows
     for column, wanted in choice.items():
         chosen = chosen[chosen[column] == wanted]
@@ -221,9 +227,10 @@ def single(rows: pd.DataFrame, **choice: object) -> float:
 
 
 def _pairs(rows: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
+    require(rows, [*LEVELS, "unit", "note"], "measures")
     rows = comparable(rows)
     ends = [rows[rows["year"] == year] for year in (first, last)]
-    columns = [*IDENTITY, "value", "status", "origin"]
+    columns = [name for name in LEVELS if name != "year"]
     between = rows[rows["year"].between(first, last)]
     noted = between[between["note"] != ""]
     notes = noted.groupby(IDENTITY, observed=True)["note"].agg(_joined).reset_index()

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from analysis.declared import read_declared
 from analysis.edition import reference_folder
+from analysis.errors import InputError
 
 KEYS = ["indicator", "area_code", "population_group", "category", "year", "variant"]
 CELL_KEYS = ["population_group", "category", "year", "variant"]
@@ -95,6 +96,16 @@ class Labels(_Declared):
 def labels() -> Labels:
     """The names that readers see. Errors name the entry of labels.yml that is wrong."""
     return read_declared(reference_folder() / "labels.yml", Labels)
+
+
+def require(rows: pd.DataFrame, columns: Iterable[str], by: str) -> None:
+    """Refuse rows that lack a column, such as an analyst's own frame with the years side by side."""
+    if not isinstance(rows, pd.DataFrame):
+        raise InputError(f"{by}: rows are a DataFrame, not {type(rows).__name__}")
+    for name in columns:
+        if not isinstance(name, str) or name not in rows.columns:
+            there = ", ".join(map(str, rows.columns))
+            raise InputError(f"{by}: no column {name!r} in the rows; they have {there}")
 
 
 def weakest(origins: Iterable[str]) -> str:

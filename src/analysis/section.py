@@ -36,7 +36,7 @@ from analysis.edition import (
     processed_folder,
 )
 from analysis.errors import InputError, find
-from analysis.rows import EVIDENCE, EXAMPLE, GENUINE, KEYS, PANEL, SINCE, SUPPRESSED, evidence, labels, weakest
+from analysis.rows import EVIDENCE, EXAMPLE, GENUINE, KEYS, PANEL, SINCE, SUPPRESSED, evidence, labels, require, weakest
 
 OWN_FIGURES = "Egne tal: de er ikke nøgletal og kan ikke følges tilbage til de rå filer."
 SUPPRESSION_LINE = f"{danish.STATUS_SYMBOLS[SUPPRESSED]} vises ikke af hensyn til få personer."
@@ -229,6 +229,9 @@ class Section:
         the rows behind it where they are others than those drawn. `reading`: what a chart drawn by hand shows, in
         words, for those who cannot see it. Rows that are no key figures are published as the analyst's own.
         """
+        if not hasattr(chart, "figure"):
+            kind = type(chart).__name__
+            raise InputError(f"{output}: a figure is one of analysis.charts or Axes drawn by hand, not {kind}")
         # Also of what seaborn draws as a whole, such as a FacetGrid.
         drawn = chart.figure
         data = getattr(drawn, "rows", None) if data is None else data
@@ -299,6 +302,7 @@ class Section:
 
     def _about(self, output: str, data: pd.DataFrame, title: str, note: str) -> dict[str, Any]:
         """What is said of a figure or a table alike: title, number, claim, how well it is known, the lines below."""
+        require(data, [], output)
         self._refuse_suppressed(output, data)
         claim = title if isinstance(title, Claim) else None
         if claim is None and title != shown(data) and (found := finds(title)):

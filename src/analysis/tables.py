@@ -13,7 +13,7 @@ from analysis import accounts, areas
 from analysis.catalogue import catalogue
 from analysis.danish import MoneyUnit, held, listed, number, period
 from analysis.errors import InputError
-from analysis.rows import FINAL, LEVEL, MEASURE, PROVISIONAL, SINCE, labels
+from analysis.rows import FINAL, LEVEL, MEASURE, PROVISIONAL, SINCE, labels, require
 
 TRUTH = {True: "ja", False: "nej"}
 FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
@@ -21,6 +21,7 @@ FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 
 def with_labels(rows: pd.DataFrame) -> pd.DataFrame:
     """Key-figure rows with the Danish names of their area (`area`) and category (`label`), numbered from 0."""
+    require(rows, ["area_code", "population_group", "category"], "tables.with_labels")
     known, names = accounts.labels(), areas.names()
     pairs = zip(rows["population_group"], rows["category"], strict=True)
     return rows.reset_index(drop=True).assign(

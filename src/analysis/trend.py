@@ -20,6 +20,7 @@ from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 from analysis.danish import listed, number, reservation, sentence
 from analysis.errors import InputError
 from analysis.measures import IDENTITY
+from analysis.rows import require
 
 Kind = Literal["log_linear", "poisson", "quasi_poisson"]
 Distribution = Literal["poisson", "binomial"]
@@ -244,6 +245,7 @@ def outside(frame: pd.DataFrame) -> pd.Series:
 
 def _one_series(rows: pd.DataFrame) -> pd.Series:
     """Values by year of rows that are one series."""
+    require(rows, ["year", "value"], "a trend")
     for column in IDENTITY:
         held = rows[column].unique() if column in rows.columns else []
         if len(held) > 1:

@@ -18,7 +18,20 @@ from analysis.charts.sheet import Drawing
 from analysis.charts.style import AREAS, CONTEXT, FACTORS, HIGHLIGHT, INK, PAPER, REFERENCE, SERIES
 from analysis.danish import MoneyUnit
 from analysis.errors import InputError
-from analysis.rows import CONTRIBUTION, EXAMPLE, GROWTH, INDEX, LEVEL, MEASURE, MISSING, SHARE, SINCE, evidence, labels
+from analysis.rows import (
+    CONTRIBUTION,
+    EXAMPLE,
+    GROWTH,
+    INDEX,
+    LEVEL,
+    MEASURE,
+    MISSING,
+    SHARE,
+    SINCE,
+    evidence,
+    labels,
+    require,
+)
 
 YEAR = "year"
 # What rows rest on, where they say so themselves and not by their origin.
@@ -186,9 +199,7 @@ def said(figure: Drawing, given: Drawn, contents: Contents, reading: str) -> Dra
 
 
 def _column(chart: str, rows: pd.DataFrame, name: str) -> pd.Series:
-    if not isinstance(name, str) or name not in rows.columns:
-        there = ", ".join(map(str, rows.columns))
-        raise InputError(f"charts.{chart}: no column {name!r} in the rows; they have {there}")
+    require(rows, [name], f"charts.{chart}")
     return rows[name]
 
 
@@ -255,7 +266,8 @@ def colours_of(rows: pd.DataFrame) -> dict[str, str]:
     """Colour by Danish label, in the order of categories.csv. Errors: a category without a colour there."""
     table = accounts.categories()
     known = dict(zip(zip(table["population_group"], table["category"], strict=True), table["colour"], strict=True))
-    pairs = rows[["population_group", "category", "label"]].drop_duplicates()
+    require(rows, wanted := ["population_group", "category", "label"], "charts.colours_of")
+    pairs = rows[wanted].drop_duplicates()
     names = {(row.population_group, row.category): row.label for row in pairs.itertuples()}
     without = [category for group, category in names if (group, category) not in known]
     if without:
