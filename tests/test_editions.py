@@ -1,19 +1,36 @@
 """A new report year: its file from the last one's, decisions that make it provisional, and what is refused."""
 
+import json
 import shutil
 
+import openpyxl
 import pytest
 import yaml
 from artefacts import ROOT
+from bs4 import BeautifulSoup
 from conftest import noegletal
+from pptx import Presentation
 from small_edition import NAME, forget, looking_at
+from test_pdf import texts_of_pages
 
+from analysis.danish import held
 from analysis.edition import decision_list, editions, load_edition
 from analysis.errors import InputError
 from analysis.prices import deflators
 from noegletal.editions import new_edition, price_row
+from noegletal.figures.freshness import build_inputs, common_inputs
+from noegletal.publish import section_pages
+from noegletal.publish.datapackage import write_datapackage
+from noegletal.publish.pdf import write_pdf
+from noegletal.publish.site import publish
+from noegletal.publish.slides import write_slides
+from noegletal.publish.workbook import write_workbook
+from noegletal.runner.plan import stale_package
 
 DECIDED = {"decided": "2,1 pct. fra NGLK", "date": "2026-09-01", "by": "styregruppen"}
+OPEN_TEXTS = {"skriv": "<script>alert(1)</script>", "formel": "=1+1 og 12,5 mia. kr."}
+NOTICE = f"Foreløbig: følgende er ikke afgjort endnu: {'; '.join(OPEN_TEXTS.values())}."
+SECTION = {"section": {"failed": ""}, "page_marks": [], "previous": "", "following": ""}
 
 
 def declared(path):
@@ -155,3 +172,83 @@ def test_an_answer_that_is_none_is_refused(small, decisions, said):
     with pytest.raises(InputError) as refused:
         load_edition(NAME)
     assert said in str(refused.value) and f"editions/{NAME}.yml" in str(refused.value)
+
+
+@pytest.fixture
+def hostile(small):
+    """The small edition with two open decisions, one of which means harm."""
+    texts = "".join(f"{name}:\n  text: '{text}'\n  who: NN\n" for name, text in OPEN_TEXTS.items())
+    small.declare("decisions.yml", lambda _: f"{texts}afgjort:\n  text: er afgjort\n  who: NN\n")
+    small.declare_edition(decisions={"afgjort": DECIDED})
+    return small
+
+
+def test_the_pages_the_deck_the_workbook_and_the_package_say_that_they_are_provisional(hostile, tmp_path):
+    plan, folder = hostile.edition, tmp_path / "out" / NAME / "region-hovedstaden"
+    publish(plan, "084", folder, {}, [], hostile.processed, 0.0)
+    section_pages.write(folder / "01_a.html", "", title="A", **SECTION, edition=plan, area="X", sections={}, made="")
+    for name in ("index.html", "01_a.html", "datakvalitet.html", "soeg.html"):
+        text = (folder / name).read_text(encoding="utf-8")
+        page = BeautifulSoup(text, "html.parser")
+        assert [notice.text for notice in page.select("main > .provisional")] == [held(NOTICE)], name
+        assert "<script>alert" not in text
+    assert not [script for script in page.find_all("script") if "alert" in script.text]
+    cover = Presentation(write_slides(folder, plan, "084", {}, folder)).slides[0]
+    assert NOTICE in [shape.text_frame.text for shape in cover.shapes if shape.has_text_frame]
+    sheet = openpyxl.load_workbook(write_workbook(folder, plan, "084", {}, hostile.processed)).worksheets[0]
+    assert (sheet["A2"].value, sheet["A2"].data_type) == (NOTICE, "s")
+    package = write_datapackage(plan, hostile.processed, tmp_path / "out")
+    assert json.loads(package.read_text(encoding="utf-8"))["description"].endswith(NOTICE)
+    assert not stale_package(plan, tmp_path / "out", hostile.processed)
+    # An answer makes the package anew; once all are given, nothing says it any longer.
+    hostile.declare_edition(decisions=dict.fromkeys(decision_list(), DECIDED))
+    assert stale_package(hostile.edition, tmp_path / "out", hostile.processed)
+    package = write_datapackage(hostile.edition, hostile.processed, tmp_path / "out")
+    publish(hostile.edition, "084", folder, {}, [], hostile.processed, 0.0)
+    assert "oreløbig" not in package.read_text("utf-8") + (folder / "index.html").read_text("utf-8")
+    cover = Presentation(write_slides(folder, hostile.edition, "084", {}, folder)).slides[0]
+    assert not [shape for shape in cover.shapes if shape.has_text_frame and "oreløbig" in shape.text_frame.text]
+    sheet = openpyxl.load_workbook(write_workbook(folder, hostile.edition, "084", {}, hostile.processed)).worksheets[0]
+    assert sheet["A2"].value is None
+
+
+@pytest.mark.needs("pango", "poppler")
+def test_the_cover_of_the_pdf_says_that_it_is_provisional(hostile, tmp_path):
+    def cover():
+        return texts_of_pages(write_pdf(tmp_path, hostile.edition, "084", {}, hostile.processed))[0]
+
+    assert " ".join(held(NOTICE).split()) in cover()
+    hostile.declare_edition(decisions=dict.fromkeys(decision_list(), DECIDED))
+    assert "oreløbig" not in cover()
+
+
+def test_an_answer_makes_pages_stale_and_neither_figures_nor_sections(hostile):
+    """Of the inputs that a build and a section are keyed by none holds the decisions."""
+    build, common = build_inputs(hostile.edition, hostile.raw), common_inputs(hostile.edition)
+    hostile.declare_edition(decisions=dict.fromkeys(decision_list(), DECIDED))
+    hostile.declare("decisions.yml", lambda text: text.replace("er afgjort", "er afgjort for længst"))
+    assert build_inputs(hostile.edition, hostile.raw) == build
+    assert common_inputs(hostile.edition) == common
+
+
+def test_a_report_follows_its_decisions(published):
+    """A report is told provisional on the page of every section, and no section is run for it, nor for an answer."""
+
+    def declare(decisions):
+        edition = declared(published.edition)
+        published.edition.write_text(yaml.safe_dump(edition | {"decisions": decisions}), encoding="utf-8")
+
+    def status():
+        return json.loads(published.command_here("status", "--json").stdout)
+
+    declare({"prisindeks": "open"})
+    assert status()["areas"]["Hovedstaden"]["pages"] == "changed: edition"
+    assert status()["decisions"]["prisindeks"] == decision_list()["prisindeks"].model_dump()
+    assert "  prisindeks: prisindekset for" in published.command_here("status").stdout
+    assert "0 sections done, 0 failed, 2 unchanged" in published.run().stdout
+    for name in ("01_a", "02_b", "index"):
+        assert "Foreløbig: følgende er ikke afgjort endnu: prisindekset" in published.page(name), name
+    declare(dict.fromkeys(decision_list(), DECIDED))
+    assert status()["decisions"] == {} and status()["areas"]["Hovedstaden"]["pages"] == "changed: edition"
+    assert "0 sections done, 0 failed, 2 unchanged" in published.run().stdout
+    assert not [name for name in ("01_a", "02_b", "index") if "oreløbig" in published.page(name)]
