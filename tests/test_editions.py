@@ -87,7 +87,7 @@ def test_the_command_writes_it_and_says_what_is_left_to_do(small):
         ([NAME], f"editions/{NAME}.yml exists already; it is left as it is"),
         (["tyve25"], "edition 'tyve25' is not a year such as 2026"),
         (["../2025"], "edition '../2025' is not a year"),
-        (["2023"], "editions/ has none before 2023 to start from; name one with --from"),
+        (["2023"], "editions/ has none before 2023; name another with --from"),
         (["2025", "--from", "2019"], "edition '2019' does not exist; editions/ has: 2024"),
         (["2025", "--from", "forrige"], "edition 'forrige' is not a year"),
     ],

@@ -30,10 +30,7 @@ def new_edition(name: str, source: str | None = None) -> Path:
     folder = project_root() / "editions"
     if taken := sorted(path.name for path in folder.glob(f"{name}.*")):
         raise InputError(f"editions/{taken[0]} exists already; it is left as it is")
-    earlier = [edition for edition in editions() if YEAR.fullmatch(edition) and edition < name]
-    if not source and not earlier:
-        raise InputError(f"editions/ has none before {name} to start from; name one with --from")
-    plan = load_edition(source or earlier[-1])
+    plan = load_edition(source or earlier_edition(name))
     text = _moved(text_of(folder / f"{plan.name}.yml"), plan, name)
     parsed_edition(name, text)
     path, unfinished = folder / f"{name}.yml", folder / f".{name}.new"
@@ -41,6 +38,14 @@ def new_edition(name: str, source: str | None = None) -> Path:
         unfinished.write_text(text, encoding="utf-8")
         unfinished.replace(path)
     return path
+
+
+def earlier_edition(name: str) -> str:
+    """The newest edition before another. Errors: there is none."""
+    earlier = [edition for edition in editions() if YEAR.fullmatch(edition) and edition < name]
+    if not earlier:
+        raise InputError(f"editions/ has none before {name}; name another with --from")
+    return earlier[-1]
 
 
 def price_row(edition: Edition) -> str:
