@@ -29,7 +29,7 @@ from noegletal.runner.plan import stale_package
 
 DECIDED = {"decided": "2,1 pct. fra NGLK", "date": "2026-09-01", "by": "styregruppen"}
 OPEN_TEXTS = {"skriv": "<script>alert(1)</script>", "formel": "=1+1 og 12,5 mia. kr."}
-NOTICE = f"Foreløbig: følgende er ikke afgjort endnu: {'; '.join(OPEN_TEXTS.values())}."
+NOTICE = f"Foreløbig. Der mangler endnu {'; '.join(OPEN_TEXTS.values())}."
 SECTION = {"section": {"failed": ""}, "page_marks": [], "previous": "", "following": ""}
 
 
@@ -68,7 +68,7 @@ def test_the_command_writes_it_and_says_what_is_left_to_do(small):
     assert result.returncode == 0, result.stderr
     plan = load_edition("2025")
     assert plan.title == "Lille udgave 2025" and plan.period.all == [2023, 2024, 2025]
-    assert plan.open_decisions == decision_list() and plan.provisional.startswith("Foreløbig: ")
+    assert plan.open_decisions == decision_list() and plan.provisional.startswith("Foreløbig. Der mangler endnu ")
     for said in ("pl_service 2025: 1.164719 (assumed)", "noegletal fetch --edition 2025", *decision_list()):
         assert said in result.stdout
     # From that one the next: its answers are not taken for those of the new year.
@@ -174,6 +174,24 @@ def test_an_answer_that_is_none_is_refused(small, decisions, said):
     assert said in str(refused.value) and f"editions/{NAME}.yml" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "prisindeks: {text: '', who: NN}\n",
+            "decisions.yml: prisindeks.text: String should have at least 1 character",
+        ),
+        ("prisindeks: {text: er bekræftet}\n", "decisions.yml: prisindeks.who: Field required"),
+        ("- prisindeks\n", "decisions.yml: file: Input should be a valid dictionary"),
+    ],
+)
+def test_a_list_of_decisions_that_is_none_is_refused(small, text, said):
+    small.declare_edition(decisions={"prisindeks": "open"})
+    small.declare("decisions.yml", lambda _: text)
+    with pytest.raises(InputError, match=rf"^{said}"):
+        load_edition(NAME)
+
+
 @pytest.fixture
 def hostile(small):
     """The small edition with two open decisions, one of which means harm."""
@@ -244,10 +262,10 @@ def test_a_report_follows_its_decisions(published):
     declare({"prisindeks": "open"})
     assert status()["areas"]["Hovedstaden"]["pages"] == "changed: edition"
     assert status()["decisions"]["prisindeks"] == decision_list()["prisindeks"].model_dump()
-    assert "  prisindeks: prisindekset for" in published.command_here("status").stdout
+    assert "  prisindeks: bekræftelse af prisindekset" in published.command_here("status").stdout
     assert "0 sections done, 0 failed, 2 unchanged" in published.run().stdout
     for name in ("01_a", "02_b", "index"):
-        assert "Foreløbig: følgende er ikke afgjort endnu: prisindekset" in published.page(name), name
+        assert "Foreløbig. Der mangler endnu bekræftelse af prisindekset" in published.page(name), name
     declare(dict.fromkeys(decision_list(), DECIDED))
     assert status()["decisions"] == {} and status()["areas"]["Hovedstaden"]["pages"] == "changed: edition"
     assert "0 sections done, 0 failed, 2 unchanged" in published.run().stdout

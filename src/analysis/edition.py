@@ -171,7 +171,7 @@ class Edition(_Strict):
     def provisional(self) -> str:
         """The notice of a report with open decisions, in Danish; empty when there are none."""
         texts = "; ".join(decision.text for decision in self.open_decisions.values())
-        return f"Foreløbig: følgende er ikke afgjort endnu: {texts}." if texts else ""
+        return f"Foreløbig. Der mangler endnu {texts}." if texts else ""
 
     @property
     def smallest_count(self) -> int:
