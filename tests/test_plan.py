@@ -239,7 +239,7 @@ def test_force_makes_everything_again(published):
 
 def test_status_before_the_first_build_and_report(project, tmp_path):
     found = status(project)
-    assert found == {"edition": "2025", "build": "", "areas": {}}
+    assert found == {"edition": "2025", "decisions": {}, "build": "", "areas": {}}
     project.processed = tmp_path / "nothing built"
     assert status(project)["build"] == "never built"
 

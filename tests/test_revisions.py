@@ -334,7 +334,7 @@ def test_what_is_not_known_is_one_line_and_exit_1(here, arguments, message):
 def test_another_edition_is_compared_in_the_same_prices(here):
     """A shorter edition of the same data, in the prices of another year: only its last year is missing."""
     plan = yaml.safe_load((here / "editions" / "2025.yml").read_text(encoding="utf-8"))
-    plan |= {"period": {"first": 2020, "last": 2023}, "price_level": 2023}
+    plan |= {"title": "Nøgletalsrapport 2024", "period": {"first": 2020, "last": 2023}, "price_level": 2023}
     (here / "editions" / "2024.yml").write_text(yaml.safe_dump(plan, allow_unicode=True), encoding="utf-8")
     shutil.copytree(here / "data" / "raw" / "2025", here / "data" / "raw" / "2024")
     try:

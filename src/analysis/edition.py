@@ -1,14 +1,16 @@
 """What a report year is: period, price level, tables, sections and where its files lie."""
 
+import datetime
 import os
-from functools import cached_property
+import re
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag, ValidationError, model_validator
 
-from analysis.declared import first_problem, plain, text_of
+from analysis.declared import first_problem, plain, read_declared, text_of
 from analysis.errors import DeclaredError, InputError
 
 ROOT_VARIABLE = "NOEGLETAL_ROOT"
@@ -93,6 +95,28 @@ class Printed(_Strict):
     deviations: dict[str, str] = {}
 
 
+class Decision(_Strict):
+    """Something that must be decided before a report is final, and who decides it; both in Danish."""
+
+    text: str = Field(min_length=1)
+    who: str = Field(min_length=1)
+
+
+class Decided(_Strict):
+    """What was decided, when and by whom."""
+
+    decided: str = Field(min_length=1)
+    date: datetime.date
+    by: str = Field(min_length=1)
+
+
+OPEN = "open"
+Answer = Annotated[
+    Annotated[Literal["open"], Tag(OPEN)] | Annotated[Decided, Tag("decided")],
+    Discriminator(lambda given: OPEN if isinstance(given, str) else "decided"),
+]
+
+
 class SectionPlan(_Strict):
     """A notebook of the report, what it reads, the parameters beside edition and area, and what it must publish.
 
@@ -126,6 +150,8 @@ class Edition(_Strict):
     cell_timeout_seconds: int = 300
     disclosure: Disclosure = Disclosure()
     coverage: float = Field(default=0.8, gt=0, le=1)
+    # By id of decisions.yml; without any, nothing is said to be provisional.
+    decisions: dict[str, Answer] = {}
     tables: dict[str, TableNeed]
     sections: list[SectionPlan]
 
@@ -135,6 +161,18 @@ class Edition(_Strict):
         if unknown:
             raise ValueError(f"disclosure.sources names {unknown[0]}, which is not among the tables of the edition")
         return self
+
+    @property
+    def open_decisions(self) -> dict[str, Decision]:
+        """What is not decided yet, by id; what an edition with decisions does not name is open too."""
+        answers = self.decisions
+        return {name: what for name, what in decision_list().items() if answers and answers.get(name, OPEN) == OPEN}
+
+    @property
+    def provisional(self) -> str:
+        """The notice of a report with open decisions, in Danish; empty when there are none."""
+        texts = "; ".join(decision.text for decision in self.open_decisions.values())
+        return f"Foreløbig. Der mangler endnu {texts}." if texts else ""
 
     @property
     def smallest_count(self) -> int:
@@ -183,6 +221,12 @@ def editions() -> list[str]:
     return sorted(path.stem for path in (project_root() / "editions").glob("*.yml"))
 
 
+@lru_cache
+def decision_list() -> dict[str, Decision]:
+    """What must be decided before a report is final, by id, from `data/reference/decisions.yml`."""
+    return read_declared(reference_folder() / "decisions.yml", RootModel[dict[str, Decision]]).root
+
+
 def default_edition() -> str:
     """The edition that is meant where none is named: what `editions/default.txt` says."""
     name = text_of(project_root() / "editions" / DEFAULT).strip()
@@ -196,8 +240,25 @@ def load_edition(name: str = "") -> Edition:
     name = name or default_edition()
     if name not in editions():
         raise InputError(f"edition {name!r} does not exist; editions/ has: {', '.join(editions())}")
-    path = project_root() / "editions" / f"{name}.yml"
+    folder = project_root() / "editions"
+    if (folder / f"{name}.yaml").exists():
+        raise DeclaredError(f"editions/ has {name}.yml and {name}.yaml; only the first is read: remove the other")
+    return parsed_edition(name, text_of(folder / f"{name}.yml"))
+
+
+def parsed_edition(name: str, text: str) -> Edition:
+    """The edition that a text declares, as it would be read from `editions/<name>.yml`; errors as for that file."""
+    file = f"editions/{name}.yml"
     try:
-        return Edition(name=name, **plain(text_of(path)))
+        edition = Edition(name=name, **plain(text))
     except (ValidationError, TypeError, yaml.YAMLError) as error:
-        raise DeclaredError(f"editions/{path.name} is not a valid edition: {first_problem(error)}") from error
+        raise DeclaredError(f"{file} is not a valid edition: {first_problem(error)}") from error
+    if edition.decisions and (unknown := sorted(set(edition.decisions) - set(decision_list()))):
+        known = ", ".join(decision_list())
+        raise DeclaredError(f"{file}: decisions has {unknown[0]!r}, which is not in decisions.yml; it has: {known}")
+    for other in editions():
+        # Its title alone is read: what else may be wrong with it is no trouble of this one.
+        title = re.search(r"^title: *(.*)$", text_of(project_root() / "editions" / f"{other}.yml"), re.M)
+        if other != name and title and title[1].strip().strip("\"'") == edition.title:
+            raise DeclaredError(f"{file} and editions/{other}.yml have the same title, {edition.title!r}: change one")
+    return edition

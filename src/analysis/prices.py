@@ -55,5 +55,5 @@ def _values(index: pd.DataFrame, name: str, needed: set[int]) -> pd.Series:
     """Values of an index by year, all there are, once the years needed are among them."""
     values = index.set_index("year")["value"]
     if absent := sorted(needed - set(values.index)):
-        raise DeclaredError(f"price_index.csv: index {name!r} lacks {', '.join(map(str, absent))}")
+        raise DeclaredError(f"price_index.csv: index {name!r} lacks {', '.join(map(str, absent))}; add a row for it")
     return values

@@ -28,7 +28,9 @@ BUILD_CODE = (
 SECTION_CODE = ("analysis/**/*.py", "analysis/**/*.mplstyle", "analysis/**/*.j2")
 PAGE_CODE = (*SECTION_CODE, "noegletal/review/*.py", "noegletal/publish/**/*.py", "noegletal/publish/templates/**/*")
 # What of an edition says how to run and changes no figure; a section's own plan counts with that section.
-HOW_TO_RUN = {"sections", "cell_timeout_seconds"}
+# Decisions stand on the pages of a report and in its forms.
+HOW_TO_RUN = {"sections", "cell_timeout_seconds", "decisions"}
+DECISIONS = "decisions.yml"
 
 Inputs = dict[str, str]
 
@@ -41,7 +43,7 @@ def build_inputs(edition: Edition, raw: Path) -> Inputs:
     return {
         "edition": digest(edition.model_dump(mode="json", exclude=HOW_TO_RUN | {"printed"})),
         **{f"raw/{path.name}": file_digest(path) for path in files},
-        "reference": folder_digest(reference_folder(), ("*.*", "forms/*")),
+        "reference": folder_digest(reference_folder(), ("*.*", "forms/*"), without=(DECISIONS,)),
         "code": code_digest(BUILD_CODE),
     }
 
@@ -52,9 +54,9 @@ def build_record(processed: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def package_version(processed: Path) -> str:
-    """What the data package of a build is called, so that one of other figures or made by other code is known."""
-    return digest([build_record(processed).get("inputs"), code_digest(PAGE_CODE)])
+def package_version(edition: Edition, processed: Path) -> str:
+    """What the data package of a build is called: one of other figures, open decisions or code is called otherwise."""
+    return digest([build_record(processed).get("inputs"), edition.provisional, code_digest(PAGE_CODE)])
 
 
 def common_inputs(edition: Edition) -> Inputs:
@@ -64,7 +66,7 @@ def common_inputs(edition: Edition) -> Inputs:
     return {
         "edition": digest(edition.model_dump(mode="json", exclude=without)),
         # Corrections change key figures, and those are looked at one by one.
-        "reference": folder_digest(reference_folder(), ("*.*", "forms/*"), without=("corrections.yml",)),
+        "reference": folder_digest(reference_folder(), ("*.*", "forms/*"), without=("corrections.yml", DECISIONS)),
         "library": code_digest(SECTION_CODE),
         "versions": versions_digest(),
     }

@@ -51,7 +51,7 @@ def write_datapackage(edition: Edition, processed: Path, out: Path) -> Path:
         for name, frame in vocabularies.items():
             frame.to_csv(new / f"{name}.csv", index=False, lineterminator="\n")
         sources = json.loads((processed / SOURCES).read_text(encoding="utf-8"))
-        descriptor = _descriptor(edition, table, vocabularies, sources, package_version(processed))
+        descriptor = _descriptor(edition, table, vocabularies, sources, package_version(edition, processed))
         for resource in descriptor["resources"]:
             if resource["format"] == "csv":
                 resource["bytes"] = (new / resource["path"]).stat().st_size
@@ -138,8 +138,9 @@ def _descriptor(
         "version": version,
         "description": (
             f"Nøgletal for det specialiserede socialområde, {edition.period.first}-{edition.period.last}, faste priser "
-            f"({edition.price_level}-pl). Tal med oprindelsen reconstruction er ikke Danmarks Statistiks."
-        ),
+            f"({edition.price_level}-pl). Tal med oprindelsen reconstruction er ikke Danmarks Statistiks. "
+            f"{edition.provisional}"
+        ).strip(),
         "licenses": [LICENCE],
         "sources": [_source(source) for source in sources],
         "resources": resources,

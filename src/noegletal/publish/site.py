@@ -187,7 +187,7 @@ def _content(edition: Edition, sections: dict[str, dict[str, Any]], processed: P
         notebook: [record.get(name) for name in ("inputs", "outputs", "findings", "failed")]
         for notebook, record in sections.items()
     }
-    return digest([package_version(processed), edition.model_dump(mode="json"), shown])
+    return digest([package_version(edition, processed), edition.model_dump(mode="json"), shown])
 
 
 def _forms(

@@ -176,6 +176,9 @@ def _cover(deck: Deck, edition: Edition, area_code: str, outputs: Sequence[Shown
     frame = slide.placeholders[1].text_frame
     _write(frame, lines, 20, tone=style.MUTED)
     frame.paragraphs[0].runs[0].font.size = Pt(28)
+    if edition.provisional:
+        # Above the title, where there is room for many.
+        _box(slide, (MARGIN, MARGIN, WIDTH, PLACES[PP_PLACEHOLDER.CENTER_TITLE][1] - MARGIN), [edition.provisional], 16)
     band = slide.shapes.add_shape(1, 0, 0, Inches(0.22), Inches(PAPER_HEIGHT))
     band.fill.solid()
     band.fill.fore_color.rgb = colour(style.HIGHLIGHT)

@@ -88,7 +88,7 @@ def write_workbook(
             with_labels(pd.read_parquet(processed / KEY_FIGURES, filters=[("area_code", "in", compared)]))
         )
         writer.definitions(edition)
-        writer.contents(contents, title, listed)
+        writer.contents(contents, title, edition.provisional, listed)
     path = folder / WORKBOOK
     try:
         # The library writes its parts without a date of the clock.
@@ -271,9 +271,14 @@ class _Writer:
         sheet.repeat_rows(0)
         _one_page_wide(sheet)
 
-    def contents(self, sheet: Worksheet, title: str, listed: Iterable[Listed]) -> None:
+    def contents(self, sheet: Worksheet, title: str, notice: str, listed: Iterable[Listed]) -> None:
         """Every sheet with its title as a link; the links are made here, never of what data say."""
+        widths = (12, 100, 46, 60)
         sheet.write_string(0, 0, _text(title), self._heading)
+        if notice:
+            sheet.merge_range(1, 0, 1, len(widths) - 1, "", self._wrapped)
+            sheet.write_string(1, 0, _text(notice), self._wrapped)
+            sheet.set_row(1, LINE_HEIGHT * math.ceil(len(notice) / sum(widths)))
         sheet.write_row(2, 0, ["Nr.", "Titel", "Afsnit", "Bemærkning"], self._head)
         entries = [*listed, Listed("", "", "Nøgletal for området og dem, det sammenlignes med", FIGURES, "")]
         entries.append(Listed("", "", "Definitioner af nøgletallene", DEFINITIONS, ""))
@@ -286,7 +291,7 @@ class _Writer:
                 sheet.write_string(row, 1, _text(entry.title))
             sheet.write_string(row, 2, _text(entry.section))
             sheet.write_string(row, 3, f"Vises ikke: {_text(entry.left_out)}" if entry.left_out else "", self._quiet)
-        for column, width in enumerate((12, 100, 46, 60)):
+        for column, width in enumerate(widths):
             sheet.set_column(column, column, width)
         sheet.freeze_panes(3, 0)
         sheet.hide_gridlines(2)

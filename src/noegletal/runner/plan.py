@@ -108,6 +108,7 @@ def idle_folders(
 def status_of(edition: Edition, area_codes: list[str], *, out: Path, raw: Path, processed: Path) -> dict[str, Any]:
     """What is stale and why: `build`, and by area `pages` and each section; an empty text is up to date.
 
+    `decisions`: those that are open, by id with what and who, for which the report says that it is provisional.
     Without area codes every area that has a report. While the build is stale nothing is known of the sections.
     Errors: an entry of indicators.yml that cannot be built.
     """
@@ -119,7 +120,8 @@ def status_of(edition: Edition, area_codes: list[str], *, out: Path, raw: Path, 
         from noegletal.figures.kinds import indicators
 
         indicators()
-    found: dict[str, Any] = {"edition": edition.name, "build": build, "areas": {}}
+    decisions = {name: decision.model_dump() for name, decision in edition.open_decisions.items()}
+    found: dict[str, Any] = {"edition": edition.name, "decisions": decisions, "build": build, "areas": {}}
     vintages = vintage_names(edition, raw)
     for code in [] if build else codes:
         area = plan_area(edition, code, only=[], out=out, processed=processed, vintages=vintages)
@@ -133,9 +135,12 @@ def status_of(edition: Edition, area_codes: list[str], *, out: Path, raw: Path, 
 
 def status_lines(found: dict[str, Any]) -> list[str]:
     """What `status_of` found, as lines to read."""
+    lines = ["The report says that it is provisional; not decided are"] if found["decisions"] else []
+    lines += [f"  {name}: {decision['text']} ({decision['who']})" for name, decision in found["decisions"].items()]
     if found["build"]:
-        return [f"Key figures: stale ({found['build']})", "Sections: known when the key figures are built again"]
-    lines = ["Key figures: up to date"]
+        stale = [f"Key figures: stale ({found['build']})", "Sections: known when the key figures are built again"]
+        return [*lines, *stale]
+    lines.append("Key figures: up to date")
     for name, area in found["areas"].items():
         stale = {section: why for section, why in area["sections"].items() if why}
         kept = len(area["sections"]) - len(stale)
@@ -151,7 +156,7 @@ def stale_package(edition: Edition, out: Path, processed: Path) -> bool:
     path = out / edition.name / PACKAGE
     if not path.is_file():
         return True
-    return json.loads(path.read_text(encoding="utf-8")).get("version") != package_version(processed)
+    return json.loads(path.read_text(encoding="utf-8")).get("version") != package_version(edition, processed)
 
 
 def vintage_names(edition: Edition, raw: Path) -> list[str]:
@@ -193,7 +198,7 @@ def plan_area(
     of_all |= {section.plan.notebook: section.inputs for section in sections}
     pages = {
         "build": build_record(processed)["inputs"],
-        "edition": digest(edition.model_dump(mode="json")),
+        "edition": digest([edition.model_dump(mode="json"), edition.provisional]),
         "library": code_digest(PAGE_CODE),
         "versions": common["versions"],
         "vintages": digest(vintages),

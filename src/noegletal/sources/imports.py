@@ -31,7 +31,7 @@ from noegletal.sources.fetch_plan import (
 )
 from noegletal.sources.forms import load_form
 from noegletal.sources.manual_download import Download, read_downloads
-from noegletal.sources.sidecar import Sidecar, TableSidecar, checksum
+from noegletal.sources.sidecar import Sidecar, checksum, stored_labels
 from noegletal.sources.snapshot import TIME, VALUE, ExactCodes, TableShape, read_table, table_shapes
 from noegletal.sources.vintages import changing, keep_vintage, replace_table, table_files, work_folder
 
@@ -76,7 +76,7 @@ def import_table(
         raise InputError(
             f"table {table} is not one that edition {edition.name} has from StatBank; it has {', '.join(known)}"
         )
-    download = read_downloads(paths, table, _stored_labels(raw, table))
+    download = read_downloads(paths, table, stored_labels(raw, table))
     file = _listed(paths)
     with _staging(raw, table) as staged:
         target = staged / f"{table}{PACKED}"
@@ -209,14 +209,6 @@ def _delivery_facts(form: str) -> dict[str, Any]:
 
 
 # What must be there
-
-
-def _stored_labels(raw: Path, table: str) -> dict[str, dict[str, str]]:
-    """The labels that StatBank gave when the table was last fetched, from its sidecar."""
-    try:
-        return TableSidecar.read(raw / f"{table}.yml").labels
-    except InputError:
-        return {}
 
 
 def _require_periods(file: str, rows: pd.DataFrame, edition: Edition, table: str, shape: TableShape) -> None:

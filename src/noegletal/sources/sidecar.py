@@ -70,6 +70,14 @@ class TableSidecar(Sidecar):
     request_ids: list[str] = []
 
 
+def stored_labels(raw: Path, table: str) -> dict[str, dict[str, str]]:
+    """The labels that StatBank gave by variable and code when a table was last fetched, from its sidecar."""
+    try:
+        return TableSidecar.read(raw / f"{table}.yml").labels
+    except InputError:
+        return {}
+
+
 def checksum(path: Path) -> dict[str, str | int]:
     """What a sidecar says of the bytes of its file."""
     with path.open("rb") as stream:
