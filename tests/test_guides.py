@@ -112,6 +112,15 @@ def test_links_lead_to_what_every_report_has(tmp_path):
     assert {link["href"].partition("#")[0] for link in shown["kommuner.html"].main.select("a")} >= {GUIDES[0]}
 
 
+def test_no_paragraph_that_names_an_area_has_a_number(tmp_path):
+    """Or a number of the pages could be taken for a figure that is hidden of the area."""
+    names = re.compile("|".join(areas.name(code) for code in areas.municipalities()))
+    for page in rendered(load_edition("2025"), tmp_path, "825").values():
+        texts = [words.text for words in page.main.select("p, li, dd, td") if names.search(words.text)]
+        assert texts
+        assert [text for text in texts if re.search(r"\d", text)] == []
+
+
 def test_a_report_without_them_is_not_complete(tmp_path):
     missing = missing_outputs(load_edition("2025"), tmp_path)
     assert set(GUIDES) <= set(missing)
