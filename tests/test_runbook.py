@@ -189,8 +189,3 @@ def test_every_family_of_rules_has_its_advice():
     section = RUNBOOK.partition("## When a check fails")[2].partition("## Late tables")[0]
     named = [name for row in re.findall(r"^\| ([A-Z, ]+) \|", section, re.MULTILINE) for name in row.split(", ")]
     assert sorted(named) == sorted({rule.rpartition("-")[0] for rule in rules.catalogue().rules})
-
-
-def test_it_is_the_longest_document():
-    lines = {path.name: path.read_text(encoding="utf-8").count("\n") for path in (ROOT / "docs").glob("*.md")}
-    assert max(lines, key=lines.get) == "aarshjul.md"
