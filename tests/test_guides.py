@@ -12,6 +12,7 @@ from analysis.edition import load_edition
 from noegletal import rules
 from noegletal.publish import definitions, pages
 from noegletal.publish.manifest import PAGE_TITLES, PAGES, missing_outputs
+from noegletal.sources.snapshot import table_shapes
 
 GUIDES = ("laesevejledning.html", "kommuner.html")
 AREA = "187"
@@ -79,6 +80,13 @@ def test_every_table_of_the_edition_and_every_form_is_named(tmp_path):
     assert set(rows) == set(edition.tables)
     assert {table for table, (_, origin, _) in rows.items() if origin == "Skema"} == set(edition.disclosure.sources)
     assert len(page.select("#bidrag ~ ul li:has(span.quiet)")) == len(edition.disclosure.sources)
+
+
+def test_what_holds_persons_is_named_whoever_delivers_it(tmp_path):
+    edition = load_edition("2025")
+    policies = edition.disclosure.model_copy(update={"sources": {"HERBERG": "cleared", "ANBAAR12": "persons"}})
+    page = rendered(edition.model_copy(update={"disclosure": policies}), tmp_path)["laesevejledning.html"]
+    assert f"I denne udgave gælder det: {table_shapes()['ANBAAR12'].title}." in said(page)
 
 
 def test_what_nothing_was_printed_of_does_not_speak_of_print(small, tmp_path):

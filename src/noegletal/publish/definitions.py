@@ -50,6 +50,7 @@ def _known(edition: Edition) -> list[EvidenceName]:
 def reading_context(edition: Edition, area_code: str) -> dict[str, Any]:
     """What the pages for reviewers and for municipalities take from the edition and the declared data."""
     forms = {table: load_form(form) for table in edition.tables if (form := form_of(table))}
+    titles = {table: forms[table].title if table in forms else table_shapes()[table].title for table in edition.tables}
     others = areas.compared_areas(edition, area_code)[1:]
     small = [code for code in claim_rules().few_inhabitants if code in areas.municipalities()]
     return {
@@ -64,7 +65,7 @@ def reading_context(edition: Edition, area_code: str) -> dict[str, Any]:
         "compared": danish.listed([areas.name(code) for code in others]),
         "rules": len(rules.catalogue().rules),
         "of_persons": "; ".join(
-            forms[table].title for table, policy in edition.disclosure.sources.items() if policy == "persons"
+            titles[table] for table, policy in edition.disclosure.sources.items() if policy == "persons"
         ),
         "forms": [
             {"title": form.title, "sheets": danish.listed([sheet.name for sheet in form.sheets])}
@@ -73,7 +74,7 @@ def reading_context(edition: Edition, area_code: str) -> dict[str, Any]:
         "tables": [
             {
                 "name": table,
-                "title": forms[table].title if table in forms else table_shapes()[table].title,
+                "title": titles[table],
                 "form": table in forms,
                 "years": f"{need.years.first}-{need.years.last}",
             }
