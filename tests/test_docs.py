@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 
 import pytest
 import typer
@@ -13,15 +14,8 @@ from noegletal.cli import app
 DOCUMENTS = [path for path in committed_files() if path.suffix == ".md" and path.name != "CHANGELOG.md"]
 # Folders of the repository; what a document names below one of them is there, or what some command makes.
 FOLDERS = ("adhoc", "benchmarks", "data", "docs", "editions", "notebooks", "reconstruction", "src", "tests", ".ci")
-MADE = (
-    "data/processed/",
-    "data/raw/2026/",
-    "data/vintages/",
-    "reports/",
-    "adhoc/",
-    "editions/2026.yml",
-    "commentary/2026/",
-)
+MADE = ("data/processed/", "data/raw/2026/", "data/vintages/", "reports/", "adhoc/", "editions/2026.yml",
+        "commentary/2026/", "notebooks/09_")  # fmt: skip
 # What comes with the commands that a runbook still waits for.
 AWAITED = ("commentary/", "data/released/", "editions/default.txt", "data/reference/decisions.yml")
 LATER = "```sh later"
@@ -33,6 +27,7 @@ FENCED = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"^[\w./-]+/[\w.-]*$|^[\w-]+\.(?:md|py|yml|csv|toml|lock|ipynb|j2|css|mplstyle)$")
 PLACEHOLDER = re.compile(r"[<>*{}]|\bNN_|\bname\b|\.\.\.|\bx\.ipynb|YEAR|EDITION|FILE\b")
 LINKED = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+DOCUMENT = re.compile(r"\bdocs/[\w-]+\.md\b")
 # A command in the text, in a block, or after the folder of the environment.
 NAMED = re.compile(r"^\s*(?:\.venv/bin/)?noegletal\s")
 
@@ -98,6 +93,22 @@ def test_what_a_document_names_is_there(path):
     assert wrong_paths(text, path.parent) == []
     assert wrong_commands(text) == []
     assert wrong_targets(text) == []
+
+
+def documents_not_there(root):
+    """The documents that code, data and tests send a reader to, and that are nowhere, by the file that does."""
+    files = [path for path in committed_files(root) if path.suffix in (".py", ".yml", ".toml", ".j2", ".ipynb")]
+    named = {(path.name, name) for path in files for name in DOCUMENT.findall(path.read_text(encoding="utf-8"))}
+    return [(file, name) for file, name in sorted(named) if file != "test_docs.py" and not (root / name).is_file()]
+
+
+def test_documents_that_code_sends_to_are_there(tmp_path):
+    assert documents_not_there(ROOT) == []
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "methods.md").touch()
+    (tmp_path / "rules.py").write_text("# see docs/yearly.md and docs/methods.md", encoding="utf-8")
+    assert documents_not_there(tmp_path) == [("rules.py", "docs/yearly.md")], "the check can fail"
 
 
 def test_what_is_not_there_is_found():
