@@ -28,7 +28,7 @@ def faults(notebook):
     if [cell.metadata.get("tags") for cell in code].count(["parameters"]) != 1:
         found.append("not one cell of parameters")
     if any(cell.outputs or cell.execution_count is not None for cell in code):
-        found.append("outputs: clear them, see docs/yearly-update.md")
+        found.append("outputs: clear them, see docs/aarshjul.md")
     if not notebook.cells[0].source.startswith("# "):
         found.append("no heading first")
     for cell in code:
@@ -80,6 +80,6 @@ def test_prose_with_a_number_and_a_run_notebook_are_named():
     notebook.cells.append(nbformat.v4.new_markdown_cell("Udgifterne steg 12 pct."))
     notebook.cells[2].execution_count = 1
     assert faults(notebook) == [
-        "outputs: clear them, see docs/yearly-update.md",
+        "outputs: clear them, see docs/aarshjul.md",
         "a typed figure: Udgifterne steg 12 pct.",
     ]

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -121,6 +122,23 @@ def test_checkpoints_of_jupyterlab_are_no_notebooks_of_the_project(tmp_path):
         path.write_text("{}", encoding="utf-8")
     assert notebooks_in(tmp_path) == [tmp_path / "notebooks" / "01_a.ipynb"]
     assert len(NOTEBOOKS) == len({path.stem for path in NOTEBOOKS}) > 9
+
+
+def test_a_changed_notebook_is_shown_by_its_changed_line(tmp_path):
+    asked = subprocess.run(["git", "check-attr", "diff", "--", NOTEBOOKS[0]], cwd=ROOT, capture_output=True, text=True)
+    assert asked.stdout.strip().endswith("diff: jupyternotebook")
+    notebook = json.loads(NOTEBOOKS[0].read_text(encoding="utf-8"))
+    cell = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code" and len(cell["source"]) > 2)
+    before = cell["source"][1].rstrip("\n")
+    cell["source"][1] = f"{before}  # ny linje\n"
+    changed = tmp_path / "changed.ipynb"
+    # Written in another way, which is no change of the notebook: a plain diff would show every line.
+    changed.write_text(json.dumps(notebook, indent=4, sort_keys=True), encoding="utf-8")
+    shown = subprocess.run(
+        [Path(sys.executable).with_name("nbdiff"), "--no-color", NOTEBOOKS[0], changed], capture_output=True, text=True
+    ).stdout.splitlines()
+    lines = [line for line in shown if line.startswith(("+", "-")) and not line.startswith(("+++", "---"))]
+    assert lines == [f"-{before}", f"+{before}  # ny linje"]
 
 
 def test_raw_data_is_small():

@@ -1,12 +1,17 @@
-"""What the page Definitioner says: every key figure of a report as the catalogue declares it."""
+"""What pages of explanation say: every key figure as the catalogue declares it, how to read it, where it is from."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from analysis import areas, danish
 from analysis.catalogue import Indicator, catalogue, source_line
+from analysis.claims import claim_rules
 from analysis.danish import STATUS_SYMBOLS
 from analysis.edition import Edition
 from analysis.rows import FITTED, MISSING, SUPPRESSED, EvidenceName, labels
+from noegletal import rules
+from noegletal.sources.forms import form_of, load_form
+from noegletal.sources.snapshot import table_shapes
 
 SYMBOLS = {
     STATUS_SYMBOLS[MISSING]: "Tallet mangler i kilden, eller for få af områdets kommuner har et tal.",
@@ -19,10 +24,8 @@ SYMBOLS = {
 def page_context(edition: Edition) -> dict[str, Any]:
     """The key figures that the sections of an edition read, and the symbols used."""
     caveats = catalogue().caveats
-    # Without a printed report nothing is fitted to one.
-    known = [said for name, said in labels().evidence.items() if edition.published or name != FITTED]
     return {
-        "symbols": SYMBOLS | {said.mark: said.meaning for said in known},
+        "symbols": SYMBOLS | {said.mark: said.meaning for said in _known(edition)},
         "indicators": [
             {
                 "anchor": name,
@@ -36,6 +39,49 @@ def page_context(edition: Edition) -> dict[str, Any]:
             }
             for name, entry in defined(edition).items()
         ],
+    }
+
+
+def _known(edition: Edition) -> list[EvidenceName]:
+    """The marks that an edition can bear: without a printed report nothing is fitted to one."""
+    return [said for name, said in labels().evidence.items() if edition.published or name != FITTED]
+
+
+def reading_context(edition: Edition, area_code: str) -> dict[str, Any]:
+    """What the pages for reviewers and for municipalities take from the edition and the declared data."""
+    forms = {table: load_form(form) for table in edition.tables if (form := form_of(table))}
+    titles = {table: forms[table].title if table in forms else table_shapes()[table].title for table in edition.tables}
+    others = areas.compared_areas(edition, area_code)[1:]
+    small = [code for code in claim_rules().few_inhabitants if code in areas.municipalities()]
+    return {
+        "indicators": defined(edition),
+        "caveats": catalogue().caveats,
+        "symbols": SYMBOLS,
+        "known": _known(edition),
+        "outcomes": claim_rules().outcomes,
+        "reasons": [reason.name for reason in claim_rules().reasons.values()],
+        "smallest_base": claim_rules().smallest_base,
+        "small_places": danish.listed([areas.name(code) for code in small]),
+        "compared": danish.listed([areas.name(code) for code in others]),
+        "rules": len(rules.catalogue().rules),
+        "of_persons": "; ".join(
+            titles[table] for table, policy in edition.disclosure.sources.items() if policy == "persons"
+        ),
+        "forms": [
+            {"title": form.title, "sheets": danish.listed([sheet.name for sheet in form.sheets])}
+            for form in forms.values()
+        ],
+        "tables": [
+            {
+                "name": table,
+                "title": titles[table],
+                "form": table in forms,
+                "years": f"{need.years.first}-{need.years.last}",
+            }
+            for table, need in edition.tables.items()
+        ],
+        "folder": areas.slug(area_code),
+        "shared": danish.listed([f"»{plan.title}«" for plan in edition.sections if plan.about == "kkr"]),
     }
 
 

@@ -11,6 +11,8 @@ MANIFEST = "manifest.json"
 # The pages of every report beside those of its sections, by file, as they are called in the navigation.
 PAGE_TITLES = {
     "index.html": "Oversigt",
+    "laesevejledning.html": "Sådan læser du rapporten",
+    "kommuner.html": "Til kommunerne",
     "definitioner.html": "Definitioner",
     "afstemning.html": "Afstemning",
     "datakvalitet.html": "Datakvalitet",

@@ -31,6 +31,7 @@ from noegletal.publish.manifest import (
     MANIFEST,
     OUTPUT_FACTS,
     PACKAGE,
+    PAGE_TITLES,
     PAGES,
     SectionRun,
     output_files,
@@ -150,6 +151,9 @@ def publish(
         changes_page(new / changes.PAGE, edition, area_code, since, outputs, sections=sections)
         about = definitions.page_context(edition)
         page(new / "definitioner.html", "definitioner.html.j2", title="Definitioner", **about, **context)
+        reading = definitions.reading_context(edition, area_code)
+        for name in ("laesevejledning.html", "kommuner.html"):
+            page(new / name, f"{name}.j2", title=PAGE_TITLES[name], **reading, **context)
         page(new / "soeg.html", "soeg.html.j2", title="Søg", **search.page_context(edition, sections), **context)
         page(
             new / "afstemning.html",
