@@ -203,19 +203,35 @@ def status(
         echo("\n".join(status_lines(found)))
 
 
+def _list_templates(asked: bool) -> None:
+    """Print what each template is for, and end."""
+    if asked:
+        from noegletal.runner.fork import templates
+
+        cli.show_table(
+            ["Template", "What it is for"], [(name, cli.literal(text)) for name, text in templates().items()]
+        )
+        raise Exit
+
+
 @cli.app.command()
 def new(
     title: Annotated[str, Argument(help="What the analysis is about; becomes its heading and file name.")],
-    template: Annotated[str, Option("--template", "-t", help="A notebook in notebooks/templates/.")],
     area: Annotated[str, Option("--area", "-a", help="Municipality, region, hovedstaden or hele_landet.")],
+    template: Annotated[
+        str | None, Option("--template", "-t", help="A notebook in notebooks/templates/. Default: the empty one.")
+    ] = None,
     edition: cli.NewestOption = None,
+    _list: Annotated[
+        bool, Option("--list", is_eager=True, callback=_list_templates, help="Say what each template is for.")
+    ] = False,
 ) -> None:
     """Fork a template: a dated, runnable notebook in adhoc/ with your title, area and edition filled in.
 
     Example: noegletal new "Botilbud i Ballerup" --template kommune_mod_gruppe --area Ballerup
     """
     from analysis.edition import editions, project_root
-    from noegletal.runner.fork import new_analysis
+    from noegletal.runner.fork import EMPTY, new_analysis
 
-    made = new_analysis(title, template, area, edition or editions()[-1], project_root() / "adhoc")
+    made = new_analysis(title, template or EMPTY, area, edition or editions()[-1], project_root() / "adhoc")
     cli.say(f"{cli.literal(made)} is ready: open it with `make lab`")

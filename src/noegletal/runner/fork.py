@@ -2,6 +2,7 @@
 
 import ast
 import datetime
+import difflib
 import json
 import re
 import unicodedata
@@ -18,6 +19,8 @@ from noegletal.runner.parameters import checked_parameters
 
 DANISH_LETTERS = str.maketrans({"æ": "ae", "ø": "oe", "å": "aa", "ß": "ss"})
 LONGEST_SLUG = 80
+# What an analysis starts from unless another template is named.
+EMPTY = "tom"
 
 
 def new_analysis(
@@ -50,9 +53,14 @@ def new_analysis(
     return target
 
 
-def templates() -> list[str]:
-    """The names of the templates there are."""
-    return sorted(path.stem for path in _templates_folder().glob("*.ipynb"))
+def templates() -> dict[str, str]:
+    """What each template is for, by its name: the sentence below its heading."""
+    return {path.stem: _purpose(path) for path in sorted(_templates_folder().glob("*.ipynb"))}
+
+
+def _purpose(template: Path) -> str:
+    first = nbformat.read(template, as_version=4).cells[0].source
+    return next((line for line in first.splitlines()[1:] if line), "")
 
 
 def _templates_folder() -> Path:
@@ -60,8 +68,10 @@ def _templates_folder() -> Path:
 
 
 def _template(name: str) -> Path:
-    if name not in templates():
-        raise InputError(f"template {name!r} does not exist; notebooks/templates has: {', '.join(templates())}")
+    if name not in (there := templates()):
+        near = difflib.get_close_matches(name, there, n=2, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise InputError(f"template {name!r} does not exist{hint} (there are {', '.join(there)}: see `new --list`)")
     return _templates_folder() / f"{name}.ipynb"
 
 
