@@ -3,6 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Exit, Option, echo
@@ -235,3 +236,36 @@ def new(
 
     made = new_analysis(title, template or EMPTY, area, edition or editions()[-1], project_root() / "adhoc")
     cli.say(f"{cli.literal(made)} is ready: open it with `make lab`")
+
+
+@cli.app.command()
+def adopt(
+    notebook: Annotated[Path, Argument(help="A notebook in adhoc/.")],
+    number: Annotated[str, Option("--number", "-n", help="Two digits that no section has, such as 09.")],
+    name: Annotated[str, Option("--name", help="The section's name, such as 09_botilbud. Default: the file's.")] = "",
+    edition: cli.NewestOption = None,
+    raw: cli.RawOption = None,
+    processed: cli.ProcessedOption = None,
+) -> None:
+    """Make an ad-hoc notebook a section: notebooks/<number>_<name>.ipynb and its entry in the edition file.
+
+    It must keep the rules of notebooks; every one that it breaks is named with its cell. What it reads and publishes is
+    seen by running it, and it is run once more as the section before anything is written.
+
+    Example: noegletal adopt adhoc/2026-11-30-botilbud.ipynb --number 09
+    """
+    from analysis.edition import editions, load_edition
+    from noegletal.runner.adopt import adopt as adopt_draft
+    from noegletal.runner.adopt import draft_of
+    from noegletal.runner.engine import choose
+    from warmkernel import engine
+
+    edition = edition or editions()[-1]
+    draft = draft_of(notebook, number, name, load_edition(edition))
+    _, _, built = cli.built_places(edition, raw, processed)
+    try:
+        made, plan = adopt_draft(draft, built, choose("auto"))
+    finally:
+        engine.stop()
+    cli.say(f"{cli.literal(made)} is section {plan.notebook} of editions/{edition}.yml ({', '.join(plan.outputs)})")
+    cli.say(f"Make it with `noegletal report --edition {edition} --only {plan.notebook}`")

@@ -32,7 +32,7 @@ def new_analysis(
     take edition and area, a file that is already there (it is never overwritten).
     """
     title = " ".join(title.split())
-    name = _slug(title)
+    name = slug(title)
     if not name:
         raise InputError(f"title {title!r} has no letter or digit to name a file after")
     source = _template(template)
@@ -75,7 +75,7 @@ def _template(name: str) -> Path:
     return _templates_folder() / f"{name}.ipynb"
 
 
-def _slug(title: str) -> str:
+def slug(title: str) -> str:
     """A file name of plain letters, digits and hyphens, so that no title can leave the folder."""
     folded = unicodedata.normalize("NFC", title).casefold().translate(DANISH_LETTERS)
     plain = unicodedata.normalize("NFKD", folded).encode("ascii", "ignore").decode("ascii")
@@ -98,13 +98,13 @@ def _forked(
         cell.outputs, cell.execution_count = [], None
         cell.metadata.pop("execution", None)
         if "parameters" in cell.metadata.get("tags", []):
-            cell.source = _with_defaults(cell.source, values)
+            cell.source = with_defaults(cell.source, values)
         # The heading stands once more in the cell that opens the analysis.
         cell.source = cell.source.replace(f"section.adhoc({_literal(old)}", f"section.adhoc({_literal(title)}")
     return notebook
 
 
-def _with_defaults(source: str, values: dict[str, str]) -> str:
+def with_defaults(source: str, values: dict[str, str]) -> str:
     """A parameters cell with other default values; types, order and comments stay as they are."""
     lines = source.encode("utf-8").splitlines(keepends=True)
     starts = [sum(map(len, lines[:position])) for position in range(len(lines))]
