@@ -136,6 +136,30 @@ def test_comments_of_the_edition_file_stay_where_they_are(desk):
         assert before.endswith("      - tabel_herberg_resume\n")
 
 
+def test_the_edition_of_the_repository_is_added_to_at_its_end(edition):
+    plan = edition.sections[1].model_copy(update={"notebook": "09_ny", "outputs": ["figur_ny"]})
+    text = (ROOT / "editions" / "2025.yml").read_text(encoding="utf-8")
+    added = adopt._declared(edition, plan).removeprefix(text)
+    assert yaml.safe_load(added) == [plan.model_dump(mode="json", exclude_defaults=True)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("sections:\n", "sections: []\nsektioner:\n", "has no sections one below the other; add to its"),
+        ("title: Lille udgave", "title: En anden udgave", "was changed meanwhile, or add to its sections by hand"),
+    ],
+)
+def test_an_edition_file_that_cannot_be_added_to_is_said(desk, old, new, message):
+    before = desk.edition
+    text = desk.file.read_text(encoding="utf-8")
+    assert old in text
+    desk.file.write_text(text.replace(old, new), encoding="utf-8")
+    plan = before.sections[1].model_copy(update={"notebook": "09_ny", "outputs": ["figur_ny"]})
+    with pytest.raises(InputError, match=f"editions/2024.yml {message}(.|\n)*notebook: 09_ny"):
+        adopt._declared(before, plan)
+
+
 def test_what_cannot_be_written_leaves_nothing(desk, monkeypatch):
     draft = adopt.draft_of(forked(desk), "09", "", desk.edition)
     before = everything(desk.root)

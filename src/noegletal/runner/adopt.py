@@ -229,6 +229,9 @@ def _declared(edition: Edition, plan: SectionPlan) -> str:
     entry = plan.model_dump(mode="json", exclude_defaults=True)
     written = yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, default_flow_style=None, width=116)
     (sections,) = (value for key, value in yaml.compose(text).value if key.value == "sections")
+    by_hand = f"add to its sections by hand:\n{written}"
+    if sections.flow_style or not sections.value:
+        raise InputError(f"editions/{path.name} has no sections one below the other; {by_hand}")
     last = sections.value[-1]
     column, end = last.start_mark.column, _end(last)
     lines = text.splitlines(keepends=True)
@@ -239,11 +242,9 @@ def _declared(edition: Edition, plan: SectionPlan) -> str:
     try:
         made = Edition(name=edition.name, **plain(new))
     except (ValidationError, TypeError, yaml.YAMLError) as error:
-        made, cause = None, first_problem(error)
-    else:
-        cause = "its sections stand in another way than one below the other"
+        raise InputError(f"editions/{path.name} cannot be added to ({first_problem(error)}); {by_hand}") from error
     if made != edition.model_copy(update={"sections": [*edition.sections, plan]}):
-        raise InputError(f"editions/{path.name} cannot be added to ({cause}); add to its sections by hand:\n{written}")
+        raise InputError(f"editions/{path.name} was changed meanwhile, or {by_hand}")
     return new
 
 

@@ -18,6 +18,7 @@ def note_all(path: str) -> None:
     JSON: `indicators` with the areas read of each, `facts`, `records`, and `outputs` in their order.
     """
     seen: dict[str, Any] = {"indicators": {}, "facts": {}, "records": {}, "outputs": {}}
+    Path(path).write_text(json.dumps(seen), encoding="utf-8")
 
     def read(found: Any, indicator: str, **_: Any) -> None:
         seen["indicators"].setdefault(indicator, {}).update(dict.fromkeys(found["area_code"]))
