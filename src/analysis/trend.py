@@ -139,9 +139,7 @@ def relation(across: pd.Series, upright: pd.Series) -> Relation:
     low, high = map(float, result.conf_int(alpha=0.05).loc["x"])
     places = np.linspace(both["x"].min(), both["x"].max())
     ends = result.get_prediction(sm.add_constant(places)).summary_frame(alpha=0.05)
-    line = pd.DataFrame(
-        {"x": places, "mean": ends["mean"], "low": ends["mean_ci_lower"], "high": ends["mean_ci_upper"]}
-    )
+    line = ends.rename(columns={"mean_ci_lower": "low", "mean_ci_upper": "high"}).assign(x=places)
     return Relation(result.params["x"], low, high, result.rsquared * 100, line, not low <= 0 <= high, usable=True)
 
 
