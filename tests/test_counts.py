@@ -9,8 +9,11 @@ from analysis import accounts, areas
 from analysis.catalogue import CountedTable
 from analysis.errors import InputError
 from analysis.section import Section
+from noegletal import rules
 from noegletal.facts import counts
 from noegletal.figures.build import build_edition
+from noegletal.figures.formulas import Question
+from noegletal.figures.kinds import indicators
 from noegletal.review.evidence import Evidence
 from noegletal.review.trace import asked, trace
 
@@ -264,3 +267,41 @@ def test_a_new_category_is_an_edit_of_data_files(small, monkeypatch):
         category="stoettende_indsatser",
     )  # fmt: skip
     assert rows["value"].sum() == pytest.approx(whole["value"])
+
+
+def raw_rows(folder, pattern, **codes):
+    """Rows of raw files as their source has them, without the library."""
+    rows = pd.concat([pd.read_csv(path, sep=";", dtype=str, decimal=",") for path in sorted(folder.glob(pattern))])
+    for column, wanted in codes.items():
+        rows = rows[rows[column].isin(wanted)]
+    return rows.assign(INDHOLD=rows["INDHOLD"].astype(float))
+
+
+def test_notifications_per_1000_count_notifications_and_not_children(small):
+    """The raw counts over the raw persons of 1 January, for a municipality and for the sum of several."""
+    rates = pick(small.figures, indicator="notifications_per_1000", year=2023, variant="standard")
+    for area_code in ("101", "563", "hovedstaden", "000"):
+        inside = areas.members(area_code)
+        counted = raw_rows(small.raw, "UND1.csv.gz", ADMKOM=inside, TID=["2023"])["INDHOLD"].sum()
+        ages = [str(age) for age in range(18)]
+        children = raw_rows(small.raw, "FOLK1A*.csv.gz", OMRÅDE=inside, TID=["2023K1"], ALDER=ages, KØN=["TOT"])
+        expected = counted / children["INDHOLD"].sum() * 1000
+        assert one(rates, area_code=area_code)["value"] == pytest.approx(expected)
+        notified = {"indicator": "children_notified_per_1000", "area_code": area_code, "year": 2023}
+        assert expected > 1.2 * one(small.figures, **notified)["value"]
+    found = trace(
+        Evidence(small.edition, small.raw, small.processed),
+        Question("notifications_per_1000", "hovedstaden", "boern_og_unge", "i_alt", 2023, "standard"),
+    )
+    assert found.agrees
+    assert {file["file"].split(".")[0] for file in found.files} == {"UND1", "FOLK1A"}
+
+
+def test_notifications_per_1000_lie_where_their_numerator_may_lie(small):
+    """The plausible range of a rate is declared once, of what it counts `per` the same persons."""
+    (declared,) = [entry for entry in rules.catalogue().thresholds.ranges if entry.indicator == "notifications"]
+    low, high = declared.usual["i_alt"]
+    rates = pick(small.figures, indicator="notifications_per_1000", variant="standard")
+    assert set(indicators()["notifications_per_1000"].denominators["standard"].values()) == {declared.per}
+    # Those of 1 January stand over those of 1 October, which differ by a few per cent.
+    assert rates["value"].between(low * 0.9, high * 1.1).all()

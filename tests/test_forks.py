@@ -2,12 +2,14 @@
 
 import datetime
 import os
+import re
 import shutil
 
 import nbformat
 import pandas as pd
 import pytest
-from conftest import ROOT
+from bs4 import BeautifulSoup
+from conftest import ROOT, noegletal
 from nbclient import NotebookClient
 
 from analysis import catalogue, herberg
@@ -21,7 +23,17 @@ from warmkernel.sockets import kernel_transport
 
 DAY = datetime.date(2026, 3, 9)
 SLIDERS = "herberg_hvad_nu_hvis"
-TEMPLATES = [SLIDERS, "kommune_mod_gruppe", "udvikling_over_tid"]
+# Of each template how many figures and tables it shows, and what it says of København and of hovedstaden.
+GROWTH = "væksten i København fra 2020 til 2024 er nr. ", "tallet er højere end i 2020 i "
+SHOWN = {
+    "kommune_mod_gruppe": (1, 1, (" gennemsnittet.", "ingen plads i rækken")),
+    "landkort": (1, 0, ("København er nr. ", " af 29 kommuner i hovedstaden er tallet højere end på landsplan")),
+    "sammenhaeng": (1, 0, (" i København højere end linjen", "En ret linje forklarer ")),
+    "tom": (1, 0, ("I 2024 var tallet ", "I 2024 var tallet ")),
+    "udvikling_over_tid": (2, 1, ("tilfældige udsving fra år til år", "tilfældige udsving fra år til år")),
+    "vaekst_blandt_kommunerne": (1, 1, GROWTH),
+}
+TEMPLATES = sorted([SLIDERS, *SHOWN])
 
 
 def fork(folder, title="Botilbud på Ærø", template="udvikling_over_tid", area="koebenhavn", edition="2025", today=DAY):
@@ -33,7 +45,27 @@ def cells(path, kind):
 
 
 def test_the_templates_there_are():
-    assert forks.templates() == TEMPLATES
+    assert list(forks.templates()) == TEMPLATES
+
+
+def test_each_template_says_what_it_is_for_and_the_command_lists_it():
+    result = noegletal("new", "--list")
+    assert result.returncode == 0, result.stderr
+    lines = [line.strip() for line in result.stdout.splitlines()]
+    for name, purpose in forks.templates().items():
+        assert purpose.startswith("Hv")
+        assert 40 < len(purpose) < 140
+        assert re.search(rf"^{name} +{re.escape(purpose)}$", "\n".join(lines), re.M)
+
+
+def test_without_a_template_an_analysis_is_empty(project):
+    result = noegletal("new", "Min egen", "--area", "Fanø", NOEGLETAL_ROOT=str(project))
+    assert result.returncode == 0, result.stderr
+    (made,) = (project / "adhoc").glob("*-min-egen.ipynb")
+    assert "for Fanø ud fra skabelonen `tom`" in cells(made, "markdown")[0].source
+    refused = noegletal("new", "Min egen", "--area", "Fanø", "-t", "landkrot", NOEGLETAL_ROOT=str(project))
+    assert refused.returncode == 1
+    assert "'landkrot' does not exist; did you mean landkort? (there are herberg_" in refused.stderr
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
@@ -80,7 +112,7 @@ def test_what_an_earlier_run_left_is_stripped(tmp_path, monkeypatch):
     assert all(not cell.outputs and cell.execution_count is None for cell in cells(made, "code"))
     assert not any("execution" in cell.metadata for cell in cells(made, "code"))
     assert "widgets" not in nbformat.read(made, as_version=4).metadata
-    assert forks.templates() == TEMPLATES
+    assert list(forks.templates()) == TEMPLATES
     assert cells(made, "code")[0].source == (
         '# æøå\nthreshold: int = 5\narea: str = (\n    "492"\n)  # kommune\nedition: str = "2025"'
     )
@@ -125,7 +157,7 @@ def test_a_title_with_quotes_stays_text(tmp_path):
         ({"title": "../.."}, r"title '../..' has no letter or digit"),
         (
             {"template": "udvikling"},
-            "template 'udvikling' does not exist; notebooks/templates has: herberg_hvad_nu_hvis, kommune_mod_gruppe, ",
+            r"template 'udvikling' does not exist; did you mean udvikling_over_tid\? \(there are herberg_",
         ),
         ({"template": "../01_udgifter"}, "template '../01_udgifter' does not exist"),
         ({"area": "Kjøbenhavn"}, "area 'Kjøbenhavn' is not known; nearest names: København"),
@@ -186,7 +218,8 @@ def project(tmp_path_factory):
     root = tmp_path_factory.mktemp("project")
     (root / "data").mkdir()
     (root / "data" / "reference").symlink_to(ROOT / "data" / "reference")
-    (root / "editions").symlink_to(ROOT / "editions")
+    for name in ("editions", "notebooks"):
+        (root / name).symlink_to(ROOT / name)
     return root
 
 
@@ -211,27 +244,25 @@ def run_fork(project, processed, template, area):
 
 
 @pytest.mark.parametrize("area", ["koebenhavn", pytest.param("hovedstaden", marks=pytest.mark.long)])
-@pytest.mark.parametrize("template", [name for name in TEMPLATES if name != SLIDERS])
+@pytest.mark.parametrize("template", list(SHOWN))
 def test_a_fork_runs_from_the_adhoc_folder(project, measured, template, area):
     notebook = run_fork(project, measured, template, area)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert {output.output_type for output in outputs} == {"display_data"}, "no warnings and no stray results"
     shown = "".join(output.data["text/html"] for output in outputs)
-    figures, tables = {"udvikling_over_tid": (2, 1), "kommune_mod_gruppe": (1, 1)}[template]
+    figures, tables, verdicts = SHOWN[template]
     assert shown.count('<img alt="') == figures
     # Each figure has its numbers folded beside it.
     assert shown.count("<table") == tables + figures
-    assert {"koebenhavn": "København", "hovedstaden": "Hovedstaden"}[area] in shown
+    # Whatever has rows can be taken along.
+    assert shown.count('href="data:text/csv;base64,') >= figures + tables
+    assert {"koebenhavn": "København", "hovedstaden": "Hovedstaden"}[area].casefold() in shown.casefold()
     for part in ('class="definitions"', 'class="caveats"', 'class="provenance"', "Prøve"):
         assert part in shown
     for stray in (" nan", "None", "uden opgjort ændring"):
         assert stray not in shown
-    said = "".join(output.data["text/html"] for output in outputs if 'class="finding"' in output.data["text/html"])
-    verdict = {
-        "udvikling_over_tid": "tilfældige udsving fra år til år",
-        "kommune_mod_gruppe": {"koebenhavn": " gennemsnittet.", "hovedstaden": "ingen plads i rækken"}[area],
-    }
-    assert verdict[template] in said
+    found = " ".join(part.text for part in BeautifulSoup(shown, "lxml").select("figcaption, p.finding"))
+    assert verdicts[area == "hovedstaden"] in found.replace("\u00a0", " ")
     assert not (project / "published").exists(), "an analysis outside the report stores nothing"
 
 

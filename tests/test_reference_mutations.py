@@ -5,6 +5,7 @@ import sys
 import pytest
 from conftest import ROOT, write_raw
 
+from analysis import areas
 from analysis.edition import load_edition
 from analysis.errors import InputError
 from analysis.herberg.rules import rules as shelter_rules
@@ -194,6 +195,13 @@ MUTATIONS = {
         ("\n269,", "\n265,", "area_code '265' stands twice, first in areas.csv line"),
         ("000,Hele landet,country", "000,Hele landet,outside", "one area must be the country, with the code 000"),
     ],
+    "tiles.csv": [
+        ("101,7,16,Kbh", "101,7,15,Kbh", "tiles.csv line 3: row '7', column '15' stands twice, first in .* line 2"),
+        ("101,7,16,Kbh", "101,7,16,København", "line 2: short 'København' must be 2 to 4 letters"),
+        ("101,7,16,Kbh", "101,-7,16,Kbh", "line 2: row '-7' must be a whole number"),
+        ("101,7,16,Kbh", "411,7,16,Kbh", "tiles.csv: 101 has no tile"),
+        (",short\n", ",kort\n", "tiles.csv line 1 has no column short"),
+    ],
 }
 
 
@@ -237,6 +245,20 @@ def read_everything():
     shelter_rules()
     corrections.load_corrections()
     deflators(edition)
+
+
+def test_the_tiles_lie_as_the_country_does():
+    """By what every map shows: regions from north to south, islands off the coast, neighbours side by side."""
+    tiles = areas.tiles()
+    assert list(tiles.index) == list(areas.municipalities())
+    place = {areas.name(code): (tile.row, tile.column) for code, tile in tiles.iterrows()}
+    middle = {code: tiles.loc[list(areas.members(code)), ["row", "column"]].mean() for code in areas.regions()}
+    assert middle["081"]["row"] < middle["082"]["row"] < middle["083"]["row"]
+    assert middle["083"]["column"] < middle["085"]["column"] < middle["084"]["column"]
+    assert max(place.values(), key=lambda at: at[1])[1] == place["Bornholm"][1] == place["København"][1]
+    for one, other in [("København", "Frederiksberg"), ("Fanø", "Esbjerg"), ("Tårnby", "Dragør"), ("Odense", "Nyborg"),
+                       ("Aarhus", "Skanderborg"), ("Lolland", "Guldborgsund"), ("Struer", "Holstebro")]:  # fmt: skip
+        assert sum(abs(a - b) for a, b in zip(place[one], place[other], strict=True)) == 1, (one, other)
 
 
 def test_the_reference_data_of_the_repository_is_consistent():

@@ -355,3 +355,41 @@ def test_a_funnel_leaves_out_areas_without_figures_and_says_so():
     whole = trend.funnel(counts.fillna({"value": 400.0}), people, per=1000)._replace(outside=names[5:])
     assert sentences.far_from_average(whole).startswith("1 af 6 kommuner ligger længere fra gennemsnittet")
     assert trend.funnel(counts.assign(value=math.nan), people, per=1000) is None
+
+
+def spread_over(count, slope, scatter, seed=1):
+    generator = np.random.default_rng(seed)
+    names = [f"{place:03}" for place in range(count)]
+    across = pd.Series(generator.uniform(1, 9, count), names)
+    return across, 3 + slope * across + generator.normal(0, scatter, count)
+
+
+def test_a_line_through_municipalities_gives_back_what_made_them():
+    exact = trend.relation(*spread_over(20, 2, 0))
+    assert (exact.slope, exact.low, exact.high, exact.explained) == pytest.approx((2, 2, 2, 100))
+    assert (exact.line["mean"] - 3 - 2 * exact.line["x"]).abs().max() < 1e-9
+    across, upright = spread_over(98, -1.5, 1)
+    found = trend.relation(across, upright)
+    assert found.usable and found.beyond_chance
+    assert found.low < -1.5 < found.high < 0
+    assert found.explained == pytest.approx(across.corr(upright) ** 2 * 100)
+    assert ((found.line["low"] < found.line["mean"]) & (found.line["mean"] < found.line["high"])).all()
+    turned = trend.relation(across, upright.sample(frac=1, random_state=2))
+    assert turned.slope == pytest.approx(found.slope), "by area, however the rows stand"
+
+
+def test_figures_that_have_nothing_to_do_with_each_other_are_seldom_found_together():
+    found = [trend.relation(*spread_over(30, 0, 1, seed)).beyond_chance for seed in range(200)]
+    assert sum(found) / len(found) < 0.08
+
+
+def test_a_line_through_too_few_municipalities_or_none_that_differ_is_not_drawn():
+    across, upright = spread_over(20, 2, 1)
+    some = across.where(across.index < f"{trend.FEWEST_AREAS:03}")
+    assert trend.relation(some, upright).usable
+    few = across.where(across.index < f"{trend.FEWEST_AREAS - 1:03}")
+    alike, one_other = across * 0, across.mask(across.index > "000", 5.0)
+    for spoilt in (few, alike, one_other, across * np.nan):
+        found = trend.relation(spoilt, upright)
+        assert not found.usable and not found.beyond_chance
+        assert math.isnan(found.slope) and found.line.empty

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 COUNTRY = "000"
 COLUMNS = ("area_code", "name", "type", "region_code", "landsdel_code", "groups", "slug", "locative")
+TILE_COLUMNS = ("area_code", "row", "column", "short")
 
 
 @lru_cache
@@ -34,6 +35,18 @@ def area_table() -> "pd.DataFrame":
     import pandas as pd
 
     return pd.DataFrame(list(_areas().values()), dtype=str)
+
+
+@lru_cache
+def tiles() -> "pd.DataFrame":
+    """Where each municipality lies on a map of tiles, all of one size, by area_code: row (from north), column, short.
+
+    A schematic of `data/reference/tiles.csv`: neighbours as far as a grid allows, distances and sizes not at all.
+    """
+    import pandas as pd
+
+    table = pd.DataFrame(read_rows(reference_folder() / "tiles.csv", TILE_COLUMNS)).set_index("area_code")
+    return table.loc[list(municipalities())].astype({"row": int, "column": int})
 
 
 @lru_cache
@@ -197,5 +210,6 @@ def areas_within(edition: Edition, area_code: str, scopes: list[Scope]) -> list[
         "peers": peers(edition, area_code),
         "kkr": [own_kkr, *members(own_kkr)],
         "regions": list(regions()),
+        "municipalities": list(municipalities()),
     }
     return list(dict.fromkeys([area_code, *(code for scope in scopes for code in added[scope])]))

@@ -69,7 +69,7 @@ class Disclosure(_Strict):
 
 
 # Whose key figures a section reads beside those of its own area; see areas.areas_within.
-Scope = Literal["compared", "peers", "kkr", "regions"]
+Scope = Literal["compared", "peers", "kkr", "regions", "municipalities"]
 
 
 class Reads(_Strict):

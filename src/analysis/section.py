@@ -439,7 +439,12 @@ class Section:
         data: pd.DataFrame, known: str,
     ) -> None:  # fmt: skip
         is_figure, traced = output.startswith("figur"), "indicator" in data.columns
-        label, download = number or title, f"data/{output}.csv" if self._linked else ""
+        label, download = number or title, f"data/{output}.csv"
+        if not self._linked:
+            # No file lies beside it: the numbers are in the link.
+            csv = base64.b64encode(tables.spreadsheet_csv(_as_published(data))).decode("ascii")
+            download = Markup(f"data:text/csv;base64,{csv}")  # noqa: S704
+            downloads = {"data (CSV)": download}
         _display(
             "output",
             anchor=_anchor(output),
@@ -472,14 +477,10 @@ class Section:
     def _store(self, output: str, data: pd.DataFrame, **facts: object) -> None:
         """Keep an output's figures and facts: those given, and the weakest origin of its rows and how many they are."""
         self._declared(output)
-        if "origin" in data.columns:
-            data = data.assign(evidence=evidence(data))
-        data = data.drop(columns=["coverage", "printed", "base", *measures.BESIDE], errors="ignore")
         origin = weakest(data["origin"]) if "origin" in data.columns else ""
         self._store_facts(output, origin=origin, rows=len(data), **facts)
         if self._publish:
-            if "label" not in data.columns and {"area_code", "population_group", "category"} <= set(data.columns):
-                data = tables.with_labels(data)
+            data = _as_published(data)
             self._write(f"data/{output}.csv", tables.spreadsheet_csv(data))
             self._write(f"data/{output}.parquet", tables.coded(data))
 
@@ -538,6 +539,15 @@ def _several(values: str | int | Sequence[str | int] | None) -> list[str | int] 
 
 def _display(part: str, **facts: object) -> None:
     display(HTML(str(tables.markup(part, **facts))))
+
+
+def _as_published(data: pd.DataFrame) -> pd.DataFrame:
+    """The rows of an output as their file has them: with labels and evidence, without what only computes."""
+    if "origin" in data.columns:
+        data = data.assign(evidence=evidence(data))
+    data = data.drop(columns=["coverage", "printed", "base", *measures.BESIDE], errors="ignore")
+    named = "label" in data.columns or not {"area_code", "population_group", "category"} <= set(data.columns)
+    return data if named else tables.with_labels(data)
 
 
 def _anchor(output: str) -> str:

@@ -30,6 +30,10 @@ OVERDISPERSED = 1.5
 # A trend below this, in pct. per year, is the rounding of the machine and not a change.
 NO_CHANGE = 1e-9
 WINSORISED = 0.1
+# Municipalities that a line is laid through at least.
+FEWEST_AREAS = 8
+# With all but one alike, the line goes through that one whatever its figure is.
+FEWEST_VALUES = 3
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,40 @@ def count_trend(rows: pd.DataFrame, population: pd.DataFrame) -> Trend:
     if not result.converged or not np.isfinite(result.bse).all():
         return _not_judged(kind, series, "tallene er for få til en beregning")
     return _judged(kind, series, result)
+
+
+class Relation(NamedTuple):
+    """A straight line through municipalities: what one more along the axis goes with, `low` to `high` 95 pct.
+
+    `line`: x, mean, low, high along the axis. `explained`: pct. of the differences upright. When not `usable` there are
+    too few municipalities, or they do not differ; the figures are nan then, and the line has no rows.
+    """
+
+    slope: float
+    low: float
+    high: float
+    explained: float
+    line: pd.DataFrame
+    beyond_chance: bool = False
+    usable: bool = False
+
+
+def relation(across: pd.Series, upright: pd.Series) -> Relation:
+    """Least squares of one figure on another, both by area; areas without one of them are left out.
+
+    It says that figures go together, neither why nor anything of the persons behind them.
+    """
+    both = pd.DataFrame({"x": across, "y": upright}).dropna()
+    none = Relation(*[math.nan] * 4, pd.DataFrame(columns=["x", "mean", "low", "high"], dtype=float))
+    if len(both) < FEWEST_AREAS or both.nunique().min() < FEWEST_VALUES:
+        return none
+    # HC3: small municipalities scatter more than large ones.
+    result = sm.OLS(both["y"], sm.add_constant(both["x"])).fit(cov_type="HC3", use_t=True)
+    low, high = map(float, result.conf_int(alpha=0.05).loc["x"])
+    places = np.linspace(both["x"].min(), both["x"].max())
+    ends = result.get_prediction(sm.add_constant(places)).summary_frame(alpha=0.05)
+    line = ends.rename(columns={"mean_ci_lower": "low", "mean_ci_upper": "high"}).assign(x=places)
+    return Relation(result.params["x"], low, high, result.rsquared * 100, line, not low <= 0 <= high, usable=True)
 
 
 def wording(trend: Trend, subject: str) -> str:

@@ -3,6 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Exit, Option, echo
@@ -207,20 +208,70 @@ def status(
         echo("\n".join(status_lines(found)))
 
 
+def _list_templates(asked: bool) -> None:
+    """Print what each template is for, and end."""
+    if asked:
+        from noegletal.runner.fork import templates
+
+        cli.show_table(
+            ["Template", "What it is for"], [(name, cli.literal(text)) for name, text in templates().items()]
+        )
+        raise Exit
+
+
 @cli.app.command()
 def new(
     title: Annotated[str, Argument(help="What the analysis is about; becomes its heading and file name.")],
-    template: Annotated[str, Option("--template", "-t", help="A notebook in notebooks/templates/.")],
     area: Annotated[str, Option("--area", "-a", help="Municipality, region, hovedstaden or hele_landet.")],
+    template: Annotated[
+        str | None, Option("--template", "-t", help="A notebook in notebooks/templates/. Default: the empty one.")
+    ] = None,
     edition: cli.EditionOption = "",
+    _list: Annotated[
+        bool, Option("--list", is_eager=True, callback=_list_templates, help="Say what each template is for.")
+    ] = False,
 ) -> None:
     """Fork a template: a dated, runnable notebook in adhoc/ with your title, area and edition filled in.
 
     Example: noegletal new "Botilbud i Ballerup" --template kommune_mod_gruppe --area Ballerup
     """
     from analysis.edition import load_edition, project_root
-    from noegletal.runner.fork import new_analysis
+    from noegletal.runner.fork import EMPTY, new_analysis
 
     plan = load_edition(edition)
-    made = new_analysis(title, template, area, plan.name, project_root() / "adhoc")
+    made = new_analysis(title, template or EMPTY, area, plan.name, project_root() / "adhoc")
     cli.say(f"{cli.literal(made)} ({cli.named(plan)}) is ready: open it with `make lab`")
+
+
+@cli.app.command()
+def adopt(
+    notebook: Annotated[Path, Argument(help="A notebook in adhoc/.")],
+    number: Annotated[str, Option("--number", "-n", help="Two digits that no section has, such as 09.")],
+    name: Annotated[str, Option("--name", help="The section's name, such as 09_botilbud. Default: the file's.")] = "",
+    edition: cli.EditionOption = "",
+    raw: cli.RawOption = None,
+    processed: cli.ProcessedOption = None,
+) -> None:
+    """Make an ad-hoc notebook a section: notebooks/<number>_<name>.ipynb and its entry in the edition file.
+
+    It must keep the rules of notebooks; every one that it breaks is named with its cell. What it reads and publishes is
+    seen by running it, and it is run once more as the section before anything is written.
+
+    Example: noegletal adopt adhoc/2026-11-30-botilbud.ipynb --number 09
+    """
+    from analysis.edition import load_edition
+    from noegletal.runner.adopt import adopt as adopt_draft
+    from noegletal.runner.adopt import draft_of
+    from noegletal.runner.engine import choose
+    from warmkernel import engine
+
+    draft = draft_of(notebook, number, name, load_edition(edition))
+    plan, _, built = cli.built_places(edition, raw, processed)
+    try:
+        made, section = adopt_draft(draft, built, choose("auto"))
+    finally:
+        engine.stop()
+    cli.say(
+        f"{cli.literal(made)} is section {section.notebook} of editions/{plan.name}.yml ({', '.join(section.outputs)})"
+    )
+    cli.say(f"Make it with `noegletal report --edition {plan.name} --only {section.notebook}`")

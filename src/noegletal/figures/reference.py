@@ -62,17 +62,24 @@ CELLS = {
         "valid_from": YEAR,
         "valid_to": YEAR,
     },
+    "tiles.csv": {
+        "row": ("[0-9]{1,2}", "a whole number from 0"),
+        "column": ("[0-9]{1,2}", "a whole number from 0"),
+        "short": (r"\S{2,4}", "2 to 4 letters, for which a tile has room"),
+    },
 }
 COLUMNS_OF = {
     "areas.csv": areas.COLUMNS,
     "categories.csv": accounts.CATEGORY_COLUMNS,
     "accounts.csv": accounts.RULE_COLUMNS,
+    "tiles.csv": areas.TILE_COLUMNS,
 }
 # What no two lines of a file may have in common.
 UNIQUE = {
     "areas.csv": (("area_code",), ("name",), ("slug",)),
     "categories.csv": (("population_group", "category"),),
     "accounts.csv": (("function", "grouping", "category", "variant", "valid_from"),),
+    "tiles.csv": (("area_code",), ("row", "column"), ("short",)),
 }
 DANISH_LETTERS = str.maketrans({"æ": "ae", "ø": "oe", "å": "aa"})
 FIXED_PRICES = "faste priser"
@@ -83,7 +90,11 @@ LATEST_PRICES = 2
 def require_consistent(edition: Edition, delivered: Iterable[str] = ()) -> None:
     """Refuse reference data, or an edition, of which a part does not fit another; `delivered` are the raw tables."""
     plan = chain(_labels(), _bands(), _tables(), _index(), _indicators(), _quality(), _edition(edition, delivered))
-    for rule, problems in (("REF-01", chain(_areas(), _categories())), ("KONT-01", _accounts()), ("REF-01", plan)):
+    for rule, problems in (
+        ("REF-01", chain(_areas(), _tiles(), _categories())),
+        ("KONT-01", _accounts()),
+        ("REF-01", plan),
+    ):
         for problem in problems:
             raise DeclaredError(problem, rule=rule)
 
@@ -144,6 +155,12 @@ def _areas() -> Iterator[str]:
             "areas.csv: codes and names of municipalities are not those quality.yml has the checksum of; undo what "
             f"was changed or, if the official ones are others now, write official_municipalities: {checksum} there"
         )
+
+
+def _tiles() -> Iterator[str]:
+    yield from _cells("tiles.csv")
+    placed = {row["area_code"] for _, row in _rows("tiles.csv")}
+    yield from (f"tiles.csv: {code} has no tile" for code in areas.municipalities() if code not in placed)
 
 
 def _categories() -> Iterator[str]:

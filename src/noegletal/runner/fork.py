@@ -2,6 +2,7 @@
 
 import ast
 import datetime
+import difflib
 import json
 import re
 import unicodedata
@@ -18,6 +19,8 @@ from noegletal.runner.parameters import checked_parameters
 
 DANISH_LETTERS = str.maketrans({"æ": "ae", "ø": "oe", "å": "aa", "ß": "ss"})
 LONGEST_SLUG = 80
+# What an analysis starts from unless another template is named.
+EMPTY = "tom"
 
 
 def new_analysis(
@@ -29,7 +32,7 @@ def new_analysis(
     take edition and area, a file that is already there (it is never overwritten).
     """
     title = " ".join(title.split())
-    name = _slug(title)
+    name = slug(title)
     if not name:
         raise InputError(f"title {title!r} has no letter or digit to name a file after")
     source = _template(template)
@@ -50,9 +53,14 @@ def new_analysis(
     return target
 
 
-def templates() -> list[str]:
-    """The names of the templates there are."""
-    return sorted(path.stem for path in _templates_folder().glob("*.ipynb"))
+def templates() -> dict[str, str]:
+    """What each template is for, by its name: the sentence below its heading."""
+    return {path.stem: _purpose(path) for path in sorted(_templates_folder().glob("*.ipynb"))}
+
+
+def _purpose(template: Path) -> str:
+    first = nbformat.read(template, as_version=4).cells[0].source
+    return next((line for line in first.splitlines()[1:] if line), "")
 
 
 def _templates_folder() -> Path:
@@ -60,12 +68,14 @@ def _templates_folder() -> Path:
 
 
 def _template(name: str) -> Path:
-    if name not in templates():
-        raise InputError(f"template {name!r} does not exist; notebooks/templates has: {', '.join(templates())}")
+    if name not in (there := templates()):
+        near = difflib.get_close_matches(name, there, n=2, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise InputError(f"template {name!r} does not exist{hint} (there are {', '.join(there)}: see `new --list`)")
     return _templates_folder() / f"{name}.ipynb"
 
 
-def _slug(title: str) -> str:
+def slug(title: str) -> str:
     """A file name of plain letters, digits and hyphens, so that no title can leave the folder."""
     folded = unicodedata.normalize("NFC", title).casefold().translate(DANISH_LETTERS)
     plain = unicodedata.normalize("NFKD", folded).encode("ascii", "ignore").decode("ascii")
@@ -88,13 +98,13 @@ def _forked(
         cell.outputs, cell.execution_count = [], None
         cell.metadata.pop("execution", None)
         if "parameters" in cell.metadata.get("tags", []):
-            cell.source = _with_defaults(cell.source, values)
+            cell.source = with_defaults(cell.source, values)
         # The heading stands once more in the cell that opens the analysis.
         cell.source = cell.source.replace(f"section.adhoc({_literal(old)}", f"section.adhoc({_literal(title)}")
     return notebook
 
 
-def _with_defaults(source: str, values: dict[str, str]) -> str:
+def with_defaults(source: str, values: dict[str, str]) -> str:
     """A parameters cell with other default values; types, order and comments stay as they are."""
     lines = source.encode("utf-8").splitlines(keepends=True)
     starts = [sum(map(len, lines[:position])) for position in range(len(lines))]
