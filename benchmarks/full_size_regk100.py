@@ -104,13 +104,13 @@ def _pandas(raw: Path, _target: Path, _rows: int) -> Callable[[], object]:
 
 def _read_table(raw: Path, _target: Path, _rows: int) -> Callable[[], object]:
     """The rows that facts.expenditure asks for, bytes verified and every value checked."""
-    from analysis import accounts
     from analysis.edition import load_edition
+    from noegletal import account_rules
     from noegletal.facts.expenditure import NET_OPERATING
     from noegletal.sources.snapshot import TIME, read_table
 
     years = frozenset(map(str, load_edition(EDITION).period.all))
-    select = NET_OPERATING | {"FUNKTION": frozenset(accounts.functions()), TIME: years}
+    select = NET_OPERATING | {"FUNKTION": frozenset(account_rules.functions()), TIME: years}
     return lambda: read_table(raw, TABLE, select)
 
 

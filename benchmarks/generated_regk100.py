@@ -11,9 +11,9 @@ import pyarrow as pa
 import yaml
 from pyarrow import csv
 
-from analysis import accounts
 from analysis.areas import area_table
 from analysis.edition import raw_folder
+from noegletal import account_rules
 from noegletal.sources.snapshot import TIME, VALUE, table_shapes
 
 EDITION = "2025"
@@ -90,7 +90,7 @@ def _areas() -> list[str]:
 def _made_up_accounts(pieces: int) -> Iterator[list[tuple[str, ...]]]:
     """Accounts (all variables but area and year), none of which a key figure uses, so many at a time."""
     chance = np.random.default_rng(SEED + 1)
-    own = sorted(accounts.functions())
+    own = sorted(account_rules.functions())
     others = [f"{main}{part:02d}{item:02d}" for main in range(7) for part in range(22, 40) for item in range(1, 10)]
     others = [code for code in others if code not in own]
     functions = sorted([*own, *others[: FUNCTIONS - len(own)]])

@@ -10,6 +10,7 @@ from small_edition import MUNICIPALITIES, NAME, forget
 from analysis import accounts, areas
 from analysis.edition import load_edition, raw_folder
 from analysis.errors import InputError
+from noegletal import account_rules
 from noegletal.account_plan import lines, reviewed
 from noegletal.editions import new_edition
 from noegletal.figures.reference import require_consistent
@@ -107,7 +108,7 @@ def test_the_lines_can_be_pasted_and_then_nothing_is_left_to_decide(begun):
     assert proposed.count("\n") == 2
     begun.declare("accounts.csv", lambda text: text + proposed)
     require_consistent(begun.edition)
-    rules = accounts.rules_of_year(int(NEXT))
+    rules = account_rules.rules_of_year(int(NEXT))
     added = rules[(rules["function"] == FUNCTION) & rules["grouping"].isin(["031", "032"])]
     assert added["category"].tolist() == ["aflastning", accounts.OUTSIDE]
     assert added["label"].tolist() == ["Aflastning i plejefamilier", ""]
@@ -118,7 +119,7 @@ def test_the_lines_can_be_pasted_and_then_nothing_is_left_to_decide(begun):
     with pytest.raises(
         InputError, match=r"accounts\.csv lines 14, .*: function 52821 grouping 006 belongs to more than"
     ):
-        accounts.rules_of_year(int(NEXT))
+        account_rules.rules_of_year(int(NEXT))
 
 
 def test_the_lines_have_the_separator_of_the_file(begun):

@@ -6,11 +6,11 @@ from conftest import noegletal_process, write_raw
 from small_edition import small_copy
 
 from analysis import accounts, areas
-from analysis.catalogue import CountedTable
 from analysis.errors import InputError
 from analysis.section import Section
 from noegletal import rules
 from noegletal.facts import counts
+from noegletal.facts.counts import CountedTable
 from noegletal.figures.build import build_edition
 from noegletal.figures.formulas import Question
 from noegletal.figures.kinds import indicators

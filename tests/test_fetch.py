@@ -32,10 +32,10 @@ from test_folders import elsewhere_held, interrupted, killed, steps
 from test_pdf import poppler
 from typer.testing import CliRunner
 
-from analysis import accounts, areas, danish
+from analysis import areas, danish
 from analysis.edition import TableNeed, Years, editions, load_edition
 from analysis.errors import InputError
-from noegletal import rules
+from noegletal import account_rules, rules
 from noegletal.cli import app
 from noegletal.figures.build import build_edition
 from noegletal.figures.kinds import GivenRate, indicators
@@ -373,7 +373,7 @@ def planned_cause(bank, edition, table):
 
 ACCOUNTS = {
     "OMRÅDE": areas.municipalities(),
-    "FUNKTION": sorted(accounts.functions()),
+    "FUNKTION": sorted(account_rules.functions()),
     "DRANST": ["1", "2"],
     "EJER": list("01234"),
     "GRUPPERING": ["1", "200"],
@@ -947,7 +947,9 @@ def as_statbank(folder, name):
     here = sorted({row.split(";")[0] for row in lines})
     labels = {table_shapes()[name].area: named_areas(here)}
     if name == "REGK31":
-        labels["FUNKTION"] = {code: f"{accounts.printed_number(code)} Funktion" for code in accounts.functions()}
+        labels["FUNKTION"] = {
+            code: f"{account_rules.printed_number(code)} Funktion" for code in account_rules.functions()
+        }
     # The first of two rows of a key, which is the genuine one.
     unique = {row.rpartition(";")[0]: row for row in reversed(lines)}
     return table_from_csv([header, *unique.values()], table=name, labels=labels)

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from analysis import areas
 from analysis.errors import InputError
+from noegletal import account_rules
 from noegletal.cli import app
 from noegletal.facts.builders import BUILDERS
 from noegletal.sources.blank_forms import write_form
@@ -843,10 +844,9 @@ def test_ages_must_add_up_to_the_total(tmp_path, edition):
 
 
 def accounts_table(owners):
-    from analysis import accounts
 
     rows = itertools.product(
-        areas.municipalities()[:3], sorted(accounts.functions()), "1", owners, ["1"], ["TOT"], ["LOBM"]
+        areas.municipalities()[:3], sorted(account_rules.functions()), "1", owners, ["1"], ["TOT"], ["LOBM"]
     )
     keys = list(table_shapes()["REGK100"].variables)
     frame = pd.DataFrame(list(rows), columns=keys)

@@ -11,6 +11,7 @@ from analysis import accounts, areas, measures
 from analysis.catalogue import catalogue
 from analysis.errors import InputError
 from analysis.rows import COLUMNS, KEYS, ORIGINS, STATUSES
+from noegletal import account_rules
 from noegletal.facts import expenditure, population
 from noegletal.facts.sums import added, rates
 from noegletal.figures.build import build_if_stale
@@ -67,7 +68,7 @@ def test_parts_add_up_to_their_sums(key_figures, area_code, year):
 def test_scope_and_outside_close_each_function_to_its_total(key_figures, processed):
     facts = pd.read_parquet(processed / "facts" / "expenditure.parquet")
     for group in ("boern_og_unge", "voksne"):
-        functions = set(pick(accounts.account_rules(), population_group=group)["function"])
+        functions = set(pick(account_rules.account_rules(), population_group=group)["function"])
         whole = facts[facts["function"].isin(functions) & (facts["area_code"] == "101") & (facts["year"] == 2022)]
         rows = pick(key_figures, indicator="expenditure_current", area_code="101", year=2022, variant="standard")
         rows = pick(rows, population_group=group)

@@ -13,13 +13,13 @@ from conftest import ROOT, write_raw
 from raw_mutations import MUTATIONS, Mutation, mutated
 from typer.testing import CliRunner
 
-from analysis import accounts, areas, danish
-from analysis.catalogue import CountedTable
+from analysis import areas, danish
 from analysis.edition import TableNeed, Years, load_edition
 from analysis.errors import InputError
-from noegletal import rules
+from noegletal import account_rules, rules
 from noegletal.cli import app
 from noegletal.facts import checks, counts, diagnoses, expenditure, functions, population, rates
+from noegletal.facts.counts import CountedTable
 from noegletal.figures import plausibility
 from noegletal.figures.build import build_edition
 from noegletal.publish.manifest import PAGES
@@ -514,7 +514,7 @@ def other_root(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "data" / "reference", root / "data" / "reference")
     shutil.copytree(ROOT / "editions", root / "editions")
     monkeypatch.setenv("NOEGLETAL_ROOT", str(root))
-    cached = (accounts.account_rules, accounts.rules_of_year)
+    cached = (account_rules.account_rules, account_rules.rules_of_year)
     for function in cached:
         function.cache_clear()
     yield root / "data" / "reference"

@@ -12,6 +12,7 @@ from analysis.declared import read_declared, read_rows
 from analysis.edition import Edition, load_edition
 from analysis.errors import InputError
 from analysis.prices import deflators, price_index
+from noegletal import account_rules
 from noegletal.facts.checks import unknown_groupings
 from noegletal.facts.expenditure import categorised
 
@@ -97,16 +98,16 @@ def test_danish_order():
 
 def test_every_account_belongs_to_one_category_a_year():
     for year in range(2018, 2025):
-        assert len(accounts.rules_of_year(year)) > 80
+        assert len(account_rules.rules_of_year(year)) > 80
 
 
 def test_overlapping_accounts_are_refused(monkeypatch):
-    rules = accounts.account_rules().copy()
+    rules = account_rules.account_rules().copy()
     rules.loc[rules["variant"] == "printed_mapping", "variant"] = ""
     monkeypatch.setattr(accounts, "account_rules", lambda: rules)
-    accounts.rules_of_year.cache_clear()
+    account_rules.rules_of_year.cache_clear()
     with pytest.raises(InputError, match=r"accounts\.csv lines \d+, \d+: function 52822 grouping 004"):
-        accounts.rules_of_year(2024)
+        account_rules.rules_of_year(2024)
 
 
 def test_the_printed_reading_counts_grouping_004_twice():
@@ -126,7 +127,7 @@ def test_a_new_grouping_is_outside_and_named():
 
 
 def test_the_mapping_is_the_printed_one():
-    rules = accounts.account_rules()
+    rules = account_rules.account_rules()
     listed = rules.groupby("category").apply(lambda rows: set(zip(rows["function"], rows["grouping"], strict=True)))
     assert listed["aflastning"] == {("52821", "005"), ("52821", "006")}
     assert listed["opholdssteder"] == {("52820", "003"), ("52820", "092")}

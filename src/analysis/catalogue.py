@@ -33,26 +33,6 @@ class AgeBand(_Declared):
     population_group: str
 
 
-class Break(_Declared):
-    """A year in which what a category counts was widened or narrowed."""
-
-    category: str
-    year: int
-    text: str
-
-
-class CountedTable(_Declared):
-    """How a table's codes become counts: which variable holds the codes, and which codes make which category."""
-
-    table: str
-    level: Literal["municipality", "region"]
-    population_group: str
-    variable: str
-    categories: dict[str, list[str]]
-    select: dict[str, str] = {}
-    breaks: list[Break] = []
-
-
 class Indicator(BaseModel):
     """What is said of a key figure, whatever its kind; the other fields of its entry say how its kind makes it.
 

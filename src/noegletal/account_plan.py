@@ -15,6 +15,7 @@ from analysis import accounts, areas
 from analysis.declared import SEPARATORS, text_of
 from analysis.edition import Edition, reference_folder
 from analysis.errors import InputError
+from noegletal import account_rules
 from noegletal.facts import expenditure
 from noegletal.sources.sidecar import stored_labels
 from noegletal.sources.snapshot import TIME, raw_files
@@ -59,8 +60,8 @@ def reviewed(plan: Edition, earlier: Edition, raw: Path, earlier_raw: Path) -> l
         raise InputError(f"{raw} has no {table} yet: `noegletal fetch --edition {plan.name}` first, then review")
     year, last = plan.period.last, earlier.period.last
     now, then = (_amounts(raw, plan, of_year) for of_year in (year, last))
-    rules = accounts.rules_of_year(year)
-    whole = set(rules.loc[rules["grouping"] == accounts.ANY_GROUPING, "function"])
+    rules = account_rules.rules_of_year(year)
+    whole = set(rules.loc[rules["grouping"] == account_rules.ANY_GROUPING, "function"])
     names, names_then = (names_of_source(folder) for folder in (raw, earlier_raw))
     ruled = set(rules[ACCOUNT].itertuples(index=False, name=None))
     changes = []
@@ -124,7 +125,7 @@ def _kind(
 
 def _proposal(function: str, grouping: str, called: str, year: int) -> tuple[str, str]:
     """The category of the rule that a grouping has or had, else of the most similar label, else outside; and why."""
-    rules = accounts.account_rules()
+    rules = account_rules.account_rules()
     rules = rules[(rules["function"] == function) & (rules["variant"] == "")]
     own = rules[rules["grouping"] == grouping].sort_values("valid_from")
     if len(own):
@@ -137,7 +138,7 @@ def _proposal(function: str, grouping: str, called: str, year: int) -> tuple[str
 
 
 def _row(function: str, grouping: str, category: str, called: str, year: int, why: str) -> dict[str, str]:
-    rules = accounts.account_rules()
+    rules = account_rules.account_rules()
     return {
         "function": function,
         "grouping": grouping,
@@ -152,7 +153,7 @@ def _row(function: str, grouping: str, category: str, called: str, year: int, wh
 
 def closed_first(changes: Iterable[Change], year: int) -> Iterator[str]:
     """Which rules in force in a year have to be closed by hand: those of what is gone or called otherwise."""
-    rules = accounts.rules_of_year(year)
+    rules = account_rules.rules_of_year(year)
     for change in changes:
         held = rules[(rules["function"] == change.function) & (rules["grouping"] == change.grouping)]
         if change.kind != "new" and len(held):

@@ -57,10 +57,10 @@ def review(
 
     Example: noegletal edition review 2026 --from 2025
     """
-    from analysis.accounts import printed_number
     from analysis.danish import number
     from analysis.edition import load_edition, raw_folder
     from noegletal.account_plan import closed_first, lines, names_of_source, reviewed
+    from noegletal.account_rules import printed_number
     from noegletal.editions import earlier_edition
 
     plan, _, _ = cli.places(name, raw, None)

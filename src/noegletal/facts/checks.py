@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import pandas as pd
 
-from analysis import accounts, areas
+from analysis import areas
 from analysis.danish import listed, number
+from noegletal import account_rules
 from noegletal.rules import Finding, Identity, Size, UnitShift, catalogue, found, of_largest
 from noegletal.sources.snapshot import TIME
 
@@ -32,7 +33,7 @@ def unmapped_groupings(expenditure: pd.DataFrame) -> list[Finding]:
         found(
             "REGK-01",
             "REGK100",
-            f"Funktion {accounts.printed_number(function)} gruppering {grouping} er ny i kontoplanen "
+            f"Funktion {account_rules.printed_number(function)} gruppering {grouping} er ny i kontoplanen "
             f"({row.first}-{row.last}, {_thousands(row.amount)} t.kr. i alt) og er talt med uden for rapportens "
             "afgrænsning; tilføj den i accounts.csv.",
         )
@@ -45,9 +46,9 @@ def absent_functions(expenditure: pd.DataFrame) -> list[Finding]:
     present = expenditure.groupby("year")["function"].agg(set)
     findings = []
     for year, seen in present.items():
-        absent = sorted(accounts.functions() - seen)
+        absent = sorted(account_rules.functions() - seen)
         if absent:
-            functions = ", ".join(accounts.printed_number(function) for function in absent)
+            functions = ", ".join(account_rules.printed_number(function) for function in absent)
             text = f"Ingen kommune har beløb på funktion {functions} i {year}; de tæller som 0."
             findings.append(found("REGK-03", "REGK100", text))
     return findings
@@ -281,7 +282,7 @@ def function_totals(expenditure: pd.DataFrame, control: pd.DataFrame) -> list[Fi
         found(
             rules[row.Index],
             "REGK100",
-            f"{areas.name(row.area_code)} {row.year}, funktion {accounts.printed_number(row.function)}: "
+            f"{areas.name(row.area_code)} {row.year}, funktion {account_rules.printed_number(row.function)}: "
             f"grupperingerne giver {_thousands(row.added)} t.kr., REGK31 har {_thousands(row.value)} t.kr. "
             f"(forskel {_thousands(row.difference)} t.kr.).",
         )
@@ -474,7 +475,8 @@ def _largest_accounts(amounts: pd.Series) -> str:
     """The largest amounts (kr.) by year, area and function, with their size."""
     return of_largest(
         [
-            f"{areas.name(area_code)} {year} funktion {accounts.printed_number(function)} ({_thousands(amount)} t.kr.)"
+            f"{areas.name(area_code)} {year} funktion {account_rules.printed_number(function)} "
+            f"({_thousands(amount)} t.kr.)"
             for (year, area_code, function), amount in amounts.sort_values(key=abs, ascending=False).items()
         ]
     )
@@ -489,8 +491,8 @@ def unknown_groupings(expenditure: pd.DataFrame) -> pd.DataFrame:
     seen = expenditure[["year", "function", "grouping"]].drop_duplicates()
     unknown = []
     for year, rows in seen.groupby("year"):
-        rules = accounts.rules_of_year(int(year))
-        anything = rules.loc[rules["grouping"] == accounts.ANY_GROUPING, "function"]
+        rules = account_rules.rules_of_year(int(year))
+        anything = rules.loc[rules["grouping"] == account_rules.ANY_GROUPING, "function"]
         pairs = pd.MultiIndex.from_frame(rules[["function", "grouping"]])
         known = rows["function"].isin(anything) | pd.MultiIndex.from_frame(rows[["function", "grouping"]]).isin(pairs)
         unknown.append(rows[~known])

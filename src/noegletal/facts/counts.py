@@ -2,12 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import pandera.pandas as pa
+from pydantic import BaseModel, ConfigDict
 
 from analysis import accounts, areas
-from analysis.catalogue import Break, CountedTable
 from analysis.danish import listed
 from analysis.edition import Edition
 from analysis.errors import InputError
@@ -17,6 +18,31 @@ from noegletal.facts.lineage import Cells, Lineage, chosen
 from noegletal.facts.sums import added
 from noegletal.rules import Finding
 from noegletal.sources.snapshot import TIME, refuse_rows, require_years, table_shapes
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Break(_Declared):
+    """A year in which what a category counts was widened or narrowed."""
+
+    category: str
+    year: int
+    text: str
+
+
+class CountedTable(_Declared):
+    """How a table's codes become counts: which variable holds the codes, and which codes make which category."""
+
+    table: str
+    level: Literal["municipality", "region"]
+    population_group: str
+    variable: str
+    categories: dict[str, list[str]]
+    select: dict[str, str] = {}
+    breaks: list[Break] = []
+
 
 # A municipality that never reaches this in a year may really have none in another; a larger one has not delivered.
 PLAUSIBLE_ZERO = 25

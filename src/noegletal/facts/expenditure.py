@@ -9,7 +9,7 @@ from analysis import accounts, areas
 from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.rows import ORIGINS
-from noegletal import rules
+from noegletal import account_rules, rules
 from noegletal.facts import checks, functions
 from noegletal.facts.functions import NET_OPERATING, THOUSAND
 from noegletal.facts.lineage import Cells, Lineage
@@ -41,7 +41,7 @@ def lineage() -> Lineage:
     """From which raw rows expenditure is made: what the functions of accounts.csv cost."""
     return Lineage(
         table="REGK100",
-        select=NET_OPERATING | {"FUNKTION": frozenset(accounts.functions())},
+        select=NET_OPERATING | {"FUNKTION": frozenset(account_rules.functions())},
         columns={"year": TIME, "area_code": "OMRÅDE", "function": "FUNKTION", "grouping": "GRUPPERING"},
         factor=THOUSAND,
         unit="t.kr.",
@@ -72,7 +72,7 @@ def build(raw: Path, edition: Edition) -> tuple[pd.DataFrame, list[Finding]]:
     findings += checks.unmapped_groupings(facts)
     findings += checks.absent_functions(facts)
     held = set(facts["function"])
-    valid = {year: held & set(accounts.rules_of_year(year)["function"]) for year in edition.period.all}
+    valid = {year: held & set(account_rules.rules_of_year(year)["function"]) for year in edition.period.all}
     findings += checks.codes_gone("REGK100", facts.assign(code=facts["function"]), valid, "funktion")
     findings += checks.gaps("REGK100", facts.assign(code=facts["function"]), "funktion")
     accounted = facts.assign(code=facts["function"] + " gruppering " + facts["grouping"])
@@ -131,7 +131,7 @@ def _control(raw: Path, edition: Edition) -> pd.DataFrame:
     columns = ["year", "area_code", "function", "value", "tolerance"]
     if functions.TABLE not in edition.tables or not raw_files(raw, functions.TABLE):
         return pd.DataFrame(columns=columns)
-    source = functions.lineage(accounts.functions())
+    source = functions.lineage(account_rules.functions())
     totals = source.facts(source.read(raw, edition))
     totals = totals[totals["area_code"].isin(areas.municipalities())]
     people, _ = read_corrected(raw, "FOLK1A", edition, {"KØN": frozenset({"TOT"}), "ALDER": frozenset({"IALT"})})
@@ -154,11 +154,11 @@ def categorised(expenditure: pd.DataFrame, variant: str = accounts.STANDARD) -> 
     """
     parts = []
     for year, rows in expenditure.groupby("year"):
-        rules = accounts.rules_of_year(int(year))
+        rules = account_rules.rules_of_year(int(year))
         rules = rules[rules["variant"].isin(["", variant])]
         target = rules[["function", "grouping", "population_group", "category"]]
-        whole = target[target["grouping"] == accounts.ANY_GROUPING].drop(columns="grouping")
-        single = target[target["grouping"] != accounts.ANY_GROUPING]
+        whole = target[target["grouping"] == account_rules.ANY_GROUPING].drop(columns="grouping")
+        single = target[target["grouping"] != account_rules.ANY_GROUPING]
         by_function = rows.merge(whole, on="function")
         rest = rows[~rows["function"].isin(whole["function"])]
         by_grouping = rest.merge(single, on=["function", "grouping"], how="left")

@@ -6,10 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pandera.pandas as pa
 
-from analysis import accounts, areas
+from analysis import areas
 from analysis.edition import Edition
 from analysis.errors import InputError
 from analysis.rows import FINAL, MISSING, ORIGINS, weakest
+from noegletal import account_rules
 from noegletal.facts import checks
 from noegletal.facts.lineage import Cells, Lineage
 from noegletal.rules import Finding
@@ -54,7 +55,7 @@ def cells(name: str, functions: Mapping[str, str]) -> Cells:
 
 def categorised(facts: pd.DataFrame, functions: Mapping[str, str]) -> pd.DataFrame:
     """Amounts of functions with their category, and the population group that accounts.csv gives the function to."""
-    groups = accounts.account_rules().drop_duplicates("function").set_index("function")["population_group"]
+    groups = account_rules.account_rules().drop_duplicates("function").set_index("function")["population_group"]
     category = {function: category for category, function in functions.items()}
     return facts.assign(population_group=facts["function"].map(groups), category=facts["function"].map(category))
 

@@ -11,13 +11,15 @@ import pandera.pandas as pa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from analysis import accounts, areas, danish
-from analysis.catalogue import DECLARED_IN, Catalogue, CountedTable, Indicator, catalogue
+from analysis.catalogue import DECLARED_IN, Catalogue, Indicator, catalogue
 from analysis.declared import read_declared
 from analysis.edition import Edition, reference_folder
 from analysis.errors import DeclaredError, InputError
 from analysis.prices import STATUS_NAMES as PRICE_STATUS_NAMES
 from analysis.rows import CELL_KEYS, COLUMNS, EVIDENCE, KEYS, ORIGINS, PANEL, STATUSES, UNITS, labels, weakest
+from noegletal import account_rules
 from noegletal.facts import counts, diagnoses, expenditure, functions, population, rates
+from noegletal.facts.counts import CountedTable
 from noegletal.facts.rates import PER
 from noegletal.facts.sums import rates as rates_of
 from noegletal.facts.sums import whole_areas, with_summed_areas
@@ -433,7 +435,7 @@ class UnitCost(Kind):
 
     def _counted_functions(self, category: str) -> frozenset[str]:
         """The functions of a category that have recipients in the source."""
-        return frozenset(accounts.functions_of(category) - set(self.leave_out[category]))
+        return frozenset(account_rules.functions_of(category) - set(self.leave_out[category]))
 
     def operands(self, question: Question, tables: Tables) -> Formula:
         """Expenditure over the recipients of the first source that counts the category."""
@@ -442,7 +444,7 @@ class UnitCost(Kind):
         above = indicators()[self.numerator].figure(question, tables, only)
         counting = (indicators()[name] for name in self.denominators)
         recipients = next(one for one in counting if one.counting(question.population_group, question.category))
-        functions = danish.listed([accounts.printed_number(function) for function in left_out])
+        functions = danish.listed([account_rules.printed_number(function) for function in left_out])
         note = f"Uden funktion {functions}, som ikke har modtagere i kilden." if left_out else ""
         return Formula("quotient", (above, recipients.figure(question, tables)), note=note, positive=True)
 

@@ -11,14 +11,15 @@ from itertools import chain
 from typing import get_args
 
 from analysis import accounts, areas
-from analysis.catalogue import CountedTable, catalogue
+from analysis.catalogue import catalogue
 from analysis.declared import read_rows
 from analysis.edition import Edition, reference_folder
 from analysis.errors import DeclaredError
 from analysis.prices import price_index
 from analysis.rows import COLUMNS, ORIGINS, STATUSES, Severity, labels
-from noegletal import rules
+from noegletal import account_rules, rules
 from noegletal.facts import expenditure, functions, population
+from noegletal.facts.counts import CountedTable
 from noegletal.figures.kinds import (
     Amount,
     Count,
@@ -71,7 +72,7 @@ CELLS = {
 COLUMNS_OF = {
     "areas.csv": areas.COLUMNS,
     "categories.csv": accounts.CATEGORY_COLUMNS,
-    "accounts.csv": accounts.RULE_COLUMNS,
+    "accounts.csv": account_rules.RULE_COLUMNS,
     "tiles.csv": areas.TILE_COLUMNS,
 }
 # What no two lines of a file may have in common.
@@ -216,7 +217,7 @@ def _labels() -> Iterator[str]:
         "origins": (said.origins, ORIGINS),
         "statuses": (said.statuses, STATUSES),
         "severities": (said.severities, get_args(Severity)),
-        "variants": (said.variants, [*accounts.variants(), *chain(*rates)]),
+        "variants": (said.variants, [*account_rules.variants(), *chain(*rates)]),
         "columns.key_figures": (said.columns.key_figures, COLUMNS),
     }
     for part, (named, codes) in needed.items():
@@ -301,7 +302,7 @@ def _indicator(entry: Kind) -> Iterator[str]:
             yield f".share: {entry.share!r} is not in per cent"
         case UnitCost():
             for category, functions in entry.leave_out.items():
-                if not set(functions) < accounts.functions_of(category):
+                if not set(functions) < account_rules.functions_of(category):
                     yield f".leave_out.{category}: {', '.join(functions)} must be some of the functions of the category"
         case Delivered() if not form_of(entry.table):
             yield f".table: {entry.table!r} is not the table of a form"
@@ -402,7 +403,7 @@ def _quality() -> Iterator[str]:
                 yield f"quality.yml: thresholds of {jump.rule} name {name!r}, which is not an indicator"
     for code in sorted(rules.catalogue().expected_areas - set(areas.names())):
         yield f"quality.yml: expected_areas {code!r} is not an area of areas.csv"
-    if limits.unauthorised.grouping not in set(accounts.account_rules()["grouping"]):
+    if limits.unauthorised.grouping not in set(account_rules.account_rules()["grouping"]):
         yield f"quality.yml: thresholds.unauthorised.grouping {limits.unauthorised.grouping!r} is not in accounts.csv"
 
 

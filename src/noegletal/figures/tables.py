@@ -13,6 +13,7 @@ from analysis.catalogue import catalogue
 from analysis.edition import Edition
 from analysis.prices import deflators
 from analysis.rows import CELL_KEYS, weakest
+from noegletal import account_rules
 from noegletal.facts import population
 from noegletal.facts.expenditure import categorised
 from noegletal.facts.sums import added, rates, whole_areas
@@ -168,13 +169,13 @@ def _first_day(quarter: str) -> datetime.date:
 def _amounts(edition: Edition, expenditure: pd.DataFrame) -> pd.DataFrame:
     """Municipal expenditure by category with subtotals and totals, in every reading of the account plan."""
     parts = []
-    for variant in accounts.variants():
+    for variant in account_rules.variants():
         leaves = categorised(expenditure, variant)
         keys = ["area_code", "population_group", "category", "year"]
         rows = _with_delivered_zeros(added(leaves, keys), expenditure, edition)
         rows = _with_totals(rows)
         if variant != accounts.STANDARD:
-            touched = set(accounts.account_rules().query("variant == @variant")["population_group"])
+            touched = set(account_rules.account_rules().query("variant == @variant")["population_group"])
             rows = rows[rows["population_group"].isin({*touched, accounts.ALL_GROUPS})]
         parts.append(rows.assign(variant=variant))
     return pd.concat(parts, ignore_index=True)
@@ -184,7 +185,7 @@ def _with_delivered_zeros(rows: pd.DataFrame, expenditure: pd.DataFrame, edition
     """A row per municipality, year and category that exists: zero where accounts were delivered, else missing."""
     existing = pd.concat(
         [
-            accounts.rules_of_year(year)[["population_group", "category", "function"]].assign(year=year)
+            account_rules.rules_of_year(year)[["population_group", "category", "function"]].assign(year=year)
             for year in edition.period.all
         ]
     )

@@ -12,6 +12,7 @@ from analysis import accounts, measures
 from analysis.danish import money_unit, rounded
 from analysis.rows import CELL_KEYS, CHANGE, GROWTH, INDEX, KEYS, LEVEL, MEASURE, SHARE, SINCE
 from analysis.tables import read_coded
+from noegletal import account_rules
 from noegletal.figures.kinds import indicators
 from noegletal.review.revisions import Revisions
 
@@ -161,7 +162,7 @@ def _measured(table: pd.DataFrame, rows: pd.DataFrame, measure: str, since: obje
         return measures.index(table, int(since))
     if measure == SHARE:
         pairs = set(zip(rows["population_group"], rows["category"], strict=True))
-        wholes = {tuple(accounts.siblings(*pair)) for pair in pairs if pair in accounts.labels()}
+        wholes = {tuple(account_rules.siblings(*pair)) for pair in pairs if pair in accounts.labels()}
         return pd.concat([table.head(0), *(measures.share(table, list(whole)) for whole in sorted(wholes))])
     return table.head(0)
 

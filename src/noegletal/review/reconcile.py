@@ -12,11 +12,12 @@ from typing import Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, RootModel
 
-from analysis import accounts, areas, measures
+from analysis import areas, measures
 from analysis.danish import listed, number, rounded
 from analysis.declared import read_declared
 from analysis.edition import KEY_FIGURES, Edition, reference_folder
 from analysis.rows import EVIDENCE, FITTED, GENUINE, PANEL, Evidence, weakest
+from noegletal import account_rules
 from noegletal.figures.freshness import PAGE_CODE, build_record, code_digest, digest, folder_digest
 from noegletal.figures.printed import Declared, declarations, published
 
@@ -155,7 +156,7 @@ def _computed(row: pd.Series, declared: Declared, read: Callable[..., pd.DataFra
     rows = of_row(read(*asked))
     if set(rows["year"]) != {first, last}:
         return None, f"{indicator} findes ikke for {row['area']}, {row['category']}, {first}-{last}"
-    parts = tuple(accounts.siblings(group, category)) if measure.derive == "share" else ()
+    parts = tuple(account_rules.siblings(group, category)) if measure.derive == "share" else ()
     rows = of_row(read(*asked, measure.derive, parts))
     # A missing one comes out at either end: it may be the extreme.
     highest = extreme == "max"

@@ -58,7 +58,7 @@ def draft_of(source: Path, number: str, name: str, edition: Edition) -> Draft:
     number or section that is taken, every rule of notebooks that is broken, with its cell.
     """
     section = _section_name(source, number, name, edition)
-    usual = {"edition": edition.name, "area": areas.slug(edition.home_area)}
+    usual = {"edition": "", "area": areas.slug(edition.home_area)}
     checked_parameters(source, usual)
     before = nbformat.read(source, as_version=4)
     after = copy.deepcopy(before)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis import accounts, areas
+from analysis import areas
 from analysis.catalogue import catalogue
 from analysis.edition import Edition
 from analysis.errors import InputError
+from noegletal import account_rules
 from noegletal.sources import statbank
 from noegletal.sources.forms import form_of
 from noegletal.sources.snapshot import PERIOD_PATTERN, TIME, ExactCodes, TableShape, table_shapes
@@ -167,7 +168,7 @@ def _chosen(
     elif asked == AGES:
         found = _ages(own, place)
     else:
-        named = {ALL: [], FUNCTIONS: sorted(accounts.functions())}
+        named = {ALL: [], FUNCTIONS: sorted(account_rules.functions())}
         codes = named[asked] if isinstance(asked, str) else list(asked if isinstance(asked, tuple) else asked.exactly)
         found = statbank.matched(own, list(dict.fromkeys([*codes, *used])), place)
     written = {code: spelled for spelled, code in found.items()}

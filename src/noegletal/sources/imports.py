@@ -15,9 +15,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import accounts, areas
+from analysis import areas
 from analysis.edition import Edition
 from analysis.errors import InputError
+from noegletal import account_rules
 from noegletal.rules import Finding
 from noegletal.sources.deliveries import WORKBOOK, read_form
 from noegletal.sources.fetch_plan import (
@@ -230,7 +231,9 @@ def _require_codes(file: str, rows: pd.DataFrame, table: str, shape: TableShape)
         there = set(rows[variable])
         asked = shape.fetch[variable]
         exactly = set(asked.exactly) if isinstance(asked, ExactCodes) else None
-        needed = exactly or (accounts.functions() if asked == FUNCTIONS else set(asked if type(asked) is tuple else ()))
+        needed = exactly or (
+            account_rules.functions() if asked == FUNCTIONS else set(asked if type(asked) is tuple else ())
+        )
         absent = sorted((needed | {*used.get(variable, [])}) - there)
         if absent:
             names = shape.labels.get(variable, {})
