@@ -300,7 +300,9 @@ def test_command_prints_tables_json_and_a_page(here, report, tmp_path):
         "indicator", "area_code", "population_group", "category", "year", "variant", "kind", "unit", "value_before",
         "value_after", "change", "change_pct", "status_before", "status_after", "origin_before", "origin_after",
     }  # fmt: skip
-    assert answer["years"] == [{"indicator": "notifications", "new": [], "gone": [2024]}]
+    assert answer["years"] == [
+        {"indicator": name, "new": [], "gone": [2024]} for name in ("notifications", "notifications_per_1000")
+    ]
     assert answer["reports"] == ["København"]
     assert [(row["indicator"], row["area_code"]) for row in answer["changes"]] == [("expenditure", "101")] * 3
 
