@@ -10,7 +10,7 @@ from analysis.errors import InputError
 from analysis.section import Section
 from noegletal import rules
 from noegletal.facts import counts
-from noegletal.facts.counts import CountedTable
+from noegletal.facts.counts import Break, CountedTable
 from noegletal.figures.build import build_edition
 from noegletal.figures.formulas import Question
 from noegletal.figures.kinds import indicators
@@ -87,6 +87,16 @@ def test_a_service_that_begins_later_is_a_break(edition, tmp_path):
     assert "Databrud" in value(facts, "101", "bostoette", 2021)["note"]
     assert value(facts, "101", "botilbud", 2021)["note"] == ""
     assert any(finding.rule == "BRUD-01" and "SEL § 82 a" in finding.text for finding in findings)
+
+
+def test_a_break_before_the_first_year_is_none_of_the_edition(edition, tmp_path):
+    early, first = (Break(category="bostoette", year=year, text=f"fra {year}") for year in (2019, 2020))
+    plan = HAND.model_copy(update={"breaks": [early, first]})
+    facts, findings = counts.build(hand05(tmp_path), edition, plan)
+    told = [finding.text for finding in findings if finding.rule == "BRUD-01"]
+    assert [text for text in told if "fra 2019" in text] == []
+    assert any("fra 2020" in text for text in told), "one within the first year divides it from the next"
+    assert not facts["note"].str.contains("fra 2019").any()
 
 
 @pytest.mark.parametrize(

@@ -264,6 +264,7 @@ def test_a_new_grouping_is_reported_and_counted_outside(spoiled, small_root):
     named = [finding for finding in findings if finding.rule == "REGK-01"]
     assert len(named) == 1
     assert "5.28.21 gruppering 077" in named[0].text
+    assert " (2024, " in named[0].text, "a year is written as one"
     assert "5.000 t.kr." in named[0].text
     choice = {"indicator": "expenditure", "area_code": "101", "population_group": "boern_og_unge", "year": 2024}
     for category, more in (("uden_for_afgraensning", 5e6), ("i_alt", 0)):

@@ -104,7 +104,7 @@ def test_every_account_belongs_to_one_category_a_year():
 def test_overlapping_accounts_are_refused(monkeypatch):
     rules = account_rules.account_rules().copy()
     rules.loc[rules["variant"] == "printed_mapping", "variant"] = ""
-    monkeypatch.setattr(accounts, "account_rules", lambda: rules)
+    monkeypatch.setattr(account_rules, "account_rules", lambda: rules)
     account_rules.rules_of_year.cache_clear()
     with pytest.raises(InputError, match=r"accounts\.csv lines \d+, \d+: function 52822 grouping 004"):
         account_rules.rules_of_year(2024)

@@ -34,11 +34,15 @@ def unmapped_groupings(expenditure: pd.DataFrame) -> list[Finding]:
             "REGK-01",
             "REGK100",
             f"Funktion {account_rules.printed_number(function)} gruppering {grouping} er ny i kontoplanen "
-            f"({row.first}-{row.last}, {_thousands(row.amount)} t.kr. i alt) og er talt med uden for rapportens "
+            f"({_span(first, last)}, {_thousands(amount)} t.kr. i alt) og er talt med uden for rapportens "
             "afgrænsning; tilføj den i accounts.csv.",
         )
-        for (function, grouping), row in sized.iterrows()
+        for (function, grouping), amount, first, last in sized.itertuples(name=None)
     ]
+
+
+def _span(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}-{last}"
 
 
 def absent_functions(expenditure: pd.DataFrame) -> list[Finding]:

@@ -124,7 +124,8 @@ def build(raw: Path, edition: Edition, counted: CountedTable) -> tuple[pd.DataFr
     findings += checks.foreign_areas(table, rows[area])
     findings += checks.unit_shift(table, "count", facts)
     findings += checks.codes_gone(table, cells, _expected(cells, counted, years), counted.variable)
-    breaks = [*counted.breaks, *_new_codes(cells, counted, years)]
+    # One in the first year may lie within it; of those before it the series shows nothing.
+    breaks = [one for one in (*counted.breaks, *_new_codes(cells, counted, years)) if one.year >= years[0]]
     findings += [
         checks.series_break(table, accounts.label(counted.population_group, found.category), found.year, found.text)
         for found in breaks
