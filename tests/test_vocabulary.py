@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 from pydantic import BaseModel
 
-from analysis import accounts, areas, prices
+from analysis import areas, prices
 from analysis.declared import read_declared, read_rows
 from analysis.edition import Edition, load_edition
 from analysis.errors import InputError
