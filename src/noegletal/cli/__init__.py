@@ -133,4 +133,4 @@ def main() -> None:
 
 
 # Each adds its commands to `app`, in the order of the help.
-from noegletal.cli import build, report, data, review, years  # noqa: E402, F401, I001
+from noegletal.cli import build, report, data, review, years, releases  # noqa: E402, F401, I001

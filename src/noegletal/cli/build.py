@@ -21,12 +21,16 @@ def build(edition: cli.EditionOption = "", raw: cli.RawOption = None, processed:
     Example: noegletal build
     """
     from noegletal.figures.build import build_edition
+    from noegletal.review import released
     from noegletal.rules import by_severity
 
     plan, source, target = cli.places(edition, raw, processed)
     table, findings = build_edition(plan, source, target)
     cli.show_findings(by_severity(findings), SHOWN_FINDINGS)
     cli.say(f"{len(table):,} key figures of {cli.named(plan)}, from {source}, written to {target}")
+    if (differs := released.compared(plan, source, target)) and len(differs.figures):
+        of = ", ".join(differs.files) or "the code"
+        cli.say(f"{len(differs.figures):,} sums are others than those released (changed: {of}): see `noegletal digest`")
 
 
 @cli.app.command()

@@ -23,6 +23,7 @@ SOURCE = Path(__file__).parents[2]
 BUILD_CODE = (
     "analysis/*.py",
     "noegletal/rules.py",
+    "noegletal/account_rules.py",
     *(f"noegletal/{room}/*.py" for room in ("sources", "facts", "figures")),
 )
 SECTION_CODE = ("analysis/**/*.py", "analysis/**/*.mplstyle", "analysis/**/*.j2")
@@ -117,14 +118,17 @@ def _slices(path: Path, _changed: int) -> dict[str, Any]:
 
 
 def file_digest(path: Path) -> str:
-    """The checksum of a file; of one that is not there or cannot be read, an empty text."""
-    if not path.is_file():
-        return ""
+    """The short checksum of a file; of one that is not there or cannot be read, an empty text."""
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+        return whole_digest(path)[:16] if path.is_file() else ""
     except OSError:
         return ""
+
+
+def whole_digest(path: Path) -> str:
+    """The whole checksum of a file, as `sha256sum` prints it."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def notebook_digest(path: Path) -> str:
