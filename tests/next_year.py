@@ -16,9 +16,9 @@ from noegletal.sources.fetch_plan import fetched_tables
 from noegletal.sources.snapshot import table_shapes
 
 YEAR = str(int(NAME) + 1)
-FUNCTION, NEW, RENAMED = "52821", "031", "006"
+FUNCTION, NEW, RENAMED = "52821", "731", "006"
 NAMES = {"003": "003 Familiebehandling", RENAMED: "006 Aflastning i plejefamilie"}
-NEW_NAMES = NAMES | {NEW: "031 Aflastning i plejefamilier", RENAMED: "006 Aflastningsfamilier"}
+NEW_NAMES = NAMES | {NEW: "731 Aflastning i plejefamilier", RENAMED: "006 Aflastningsfamilier"}
 # Thousands of kroner: of the new grouping in each municipality, and what is added to an account of the year before.
 AMOUNT, ADDED = 1_500, 30_000
 REVISED = {"REGK100": f"400;{FUNCTION};1;1;6;TOT;LOBM;{NAME};", "REGK31": f"400;{FUNCTION};1;TOT;LOBM;{NAME};"}
