@@ -1,6 +1,8 @@
 """The house: who may import whom, how large its rooms are, and what a change in one of them makes stale."""
 
+import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from noegletal.runner.plan import plan_area, stale_build, vintage_names
 
 SRC = ROOT / "src"
 LIBRARY_LINES, MODULES = 5_000, 16
+YEAR = re.compile(r"20[1-9][0-9](K[1-4]|M[01][0-9])?")
 # One line too many in a module of each room, and the contract that it breaks.
 FORBIDDEN = {
     "analysis/danish.py": ("import noegletal.rules", "What notebooks import"),
@@ -83,6 +86,35 @@ def test_a_large_library_and_a_crowded_room_are_found(copied):
     for number in range(MODULES):
         (copied / "noegletal" / "facts" / f"more_{number}.py").touch()
     assert "facts" in crowded(copied)
+
+
+def years_in_code(source):
+    """Years of reports that a module holds: as a number, or as a text that something is compared or looked up by.
+
+    Bounds of what can be a year lie before them, and a year in a sentence is an example.
+    """
+    found = []
+    for path in sorted(source.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        decide = [node for node in ast.walk(tree) if isinstance(node, ast.Compare | ast.Subscript | ast.Dict)]
+        keys = [part for node in decide for part in (node.keys if isinstance(node, ast.Dict) else ast.walk(node))]
+        texts = {id(part): part for part in keys if isinstance(part, ast.Constant) and isinstance(part.value, str)}
+        numbers = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and type(node.value) is int]
+        constants = [*texts.values(), *numbers]
+        found += [f"{path.stem}: {constant.value}" for constant in constants if YEAR.fullmatch(str(constant.value))]
+    return found
+
+
+def test_no_module_holds_a_year():
+    assert years_in_code(SRC) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["LAST = 2025", "old = __name__ == '2024'", "first = {}['2030K4']", "by = {'2024': 1}"]
+)
+def test_a_year_in_a_module_is_found(tmp_path, line):
+    (tmp_path / "room.py").write_text(f'"""What changed in 2024."""\nBOUND = 2000\n{line}\n', encoding="utf-8")
+    assert len(years_in_code(tmp_path)) == 1
 
 
 # What a change makes stale: key figures, sections, pages.

@@ -273,7 +273,7 @@ def test_a_chain_that_disagrees_is_an_error(processed, tmp_path):
     changed = (table["indicator"] == "placements") & (table["area_code"] == "101")
     table["value"] = table["value"].mask(changed, table["value"] + 1)
     table.to_parquet(out / "key_figures.parquet", index=False)
-    result = run("placements", "101", "anbringelser", 2024, "--processed", out)
+    result = run("placements", "101", "anbringelser", 2024, "--edition", "2025", "--processed", out)
     assert isinstance(result.exception, InputError)
     assert "the raw rows give" in str(result.exception)
 

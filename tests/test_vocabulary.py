@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from analysis import areas, prices
 from analysis.declared import read_declared, read_rows
-from analysis.edition import Edition, load_edition
+from analysis.edition import Edition, editions, load_edition
 from analysis.errors import InputError
 from analysis.prices import deflators, price_index
 from noegletal import account_rules
@@ -97,7 +97,7 @@ def test_danish_order():
 
 
 def test_every_account_belongs_to_one_category_a_year():
-    for year in range(2018, 2025):
+    for year in {year for name in editions() for need in load_edition(name).tables.values() for year in need.years.all}:
         assert len(account_rules.rules_of_year(year)) > 80
 
 
@@ -126,15 +126,36 @@ def test_a_new_grouping_is_outside_and_named():
     assert unknown_groupings(rows)[["function", "grouping"]].values.tolist() == [["52821", "077"]]
 
 
-def test_the_mapping_is_the_printed_one():
-    rules = account_rules.account_rules()
-    listed = rules.groupby("category").apply(lambda rows: set(zip(rows["function"], rows["grouping"], strict=True)))
+def mapping_of(year):
+    """Functions and groupings of each category in a year, every reading together."""
+    rules = account_rules.rules_of_year(year)
+    return rules.groupby("category").apply(lambda rows: set(zip(rows["function"], rows["grouping"], strict=True)))
+
+
+def assert_printed(listed):
     assert listed["aflastning"] == {("52821", "005"), ("52821", "006")}
     assert listed["opholdssteder"] == {("52820", "003"), ("52820", "092")}
     assert listed["doegninstitution"] == {("52823", code) for code in ("001", "002", "092", "200", "999")}
     assert listed["bostoette"] == {("53838", "*")} | {("53839", f"{code:03d}") for code in (3, 4, 5, 11, 12, 13)}
     assert listed["krisecentre"] == {("53842", "002")}
     assert listed["herberger"] == {("53842", "001")}
+
+
+def test_the_mapping_of_the_printed_years_is_the_printed_one(edition):
+    for year in edition.period.all:
+        assert_printed(mapping_of(year))
+
+
+def test_a_rule_of_a_later_year_leaves_the_printed_years_as_they_are(small, edition):
+    """What docs/aarshjul.md asks for; one that reaches back is found."""
+    later = edition.period.last + 1
+    row = "52821,731,boern_og_unge,aflastning,,{},,,,,\n"
+    small.declare("accounts.csv", lambda text: text + row.format(later))
+    assert_printed(mapping_of(edition.period.last))
+    assert ("52821", "731") in mapping_of(later)["aflastning"]
+    small.declare("accounts.csv", lambda text: text.replace(row.format(later), row.format(edition.period.last)))
+    with pytest.raises(AssertionError):
+        assert_printed(mapping_of(edition.period.last))
 
 
 def test_price_index_of_the_edition(edition):

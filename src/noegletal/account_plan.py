@@ -18,7 +18,7 @@ from analysis.errors import InputError
 from noegletal import account_rules
 from noegletal.facts import expenditure
 from noegletal.sources.sidecar import stored_labels
-from noegletal.sources.snapshot import TIME, raw_files
+from noegletal.sources.snapshot import TIME, raw_files, table_shapes
 
 FILE = "accounts.csv"
 VARIABLE = "GRUPPERING"
@@ -86,7 +86,10 @@ def names_of_source(raw: Path) -> dict[str, str]:
 
     Empty where the table was not fetched.
     """
-    labels = stored_labels(raw, expenditure.lineage().table).get(VARIABLE, {})
+    table = expenditure.lineage().table
+    # StatBank writes 3 where this project has 003.
+    width = table_shapes()[table].padding[VARIABLE]
+    labels = {code.zfill(width): text for code, text in stored_labels(raw, table).get(VARIABLE, {}).items()}
     texts = {code: re.sub(rf"^0*{re.escape(code.lstrip('0'))}\b[\s.:-]*", "", text) for code, text in labels.items()}
     return {code: text.strip() for code, text in texts.items() if re.search(r"[^\W\d_]", text)}
 

@@ -56,8 +56,10 @@ def affected_outputs(
     published = list(_published(folder, sections))
     # Some tables are of several key figures, or of what no key figure is; what they lack fits nothing below.
     columns = [*KEYS, "unit", "value", MEASURE, SINCE]
+    texts = dict.fromkeys(TEXTS, object)
+    blank = dict.fromkeys(TEXTS, "") | {"year": 0}
     rows = [
-        frame.reindex(columns=columns).fillna(dict.fromkeys(TEXTS, "") | {"year": 0}).assign(output=output["output"])
+        frame.reindex(columns=columns).astype(texts).fillna(blank).assign(output=output["output"])
         for _, output, frame in published
         if "indicator" in frame.columns
     ]
