@@ -11,7 +11,8 @@ from types import MappingProxyType
 from small_edition import NAME, YEARS
 from statbank_server import nglk, table_from_csv
 
-from analysis import accounts, areas
+from analysis import areas
+from noegletal import account_rules
 from noegletal.sources.fetch_plan import fetched_tables
 from noegletal.sources.snapshot import table_shapes
 
@@ -72,7 +73,9 @@ def published(small, change, groupings, renamed=MappingProxyType({})):
         names_here = {code: areas.name(code.zfill(3)) for code in here}
         labels = {shape.area: names_here | {code: text for code, text in renamed.items() if code in here}}
         if "FUNKTION" in shape.variables:
-            labels["FUNKTION"] = {code: f"{accounts.printed_number(code)} Funktion" for code in accounts.functions()}
+            labels["FUNKTION"] = {
+                code: f"{account_rules.printed_number(code)} Funktion" for code in account_rules.functions()
+            }
         if "GRUPPERING" in shape.variables:
             # As StatBank spells them: 3, not 003.
             labels["GRUPPERING"] = {code.lstrip("0"): label for code, label in groupings.items()}

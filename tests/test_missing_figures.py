@@ -52,7 +52,7 @@ FACTOR = 20
 class Built:
     """A built edition in which some key figures are missing, or are others."""
 
-    def __init__(self, folder, processed, key_figures, everywhere):
+    def __init__(self, folder, processed, key_figures, everywhere=False):
         # No other areas are looked at by what is asked here, and each notebook reads the whole table.
         beside = [*areas.members("hovedstaden"), *areas.members(areas.region("563"))]
         looked_at = [*areas.aggregates(), *(areas.municipalities() if everywhere else beside)]

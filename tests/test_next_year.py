@@ -126,7 +126,7 @@ def test_a_new_year_begins_with_what_is_out(new_year):
     assert not list(new_year.raw.glob(f"{LATE_TABLE}.*"))
     new_year.accept_the_absent()
     built = new_year.build()
-    code = f"Funktion 5.28.21 gruppering {NEW} er ny i kontoplanen ({YEAR}-{YEAR}, "
+    code = f"Funktion 5.28.21 gruppering {NEW} er ny i kontoplanen ({YEAR}, "
     amount = f"{AMOUNT * (len(MUNICIPALITIES) - 1) // 1000}.000 t.kr. i alt)"
     assert code + amount in built
     assert f"DAEK-02 {LATE_TABLE}: {LATE_TABLE} findes ikke" in built

@@ -60,7 +60,12 @@ def test_what_was_declared_is_released(declared):
     ("file", "before", "after", "indicator"),
     [
         ("price_index.csv", None, None, "expenditure"),
-        ("accounts.csv", ",botilbud,", ",assistance,", "unit_cost"),
+        (
+            "accounts.csv",
+            "52822,005,boern_og_unge,netvaerksfamilier,",
+            "52822,005,boern_og_unge,opholdssteder,",
+            "expenditure",
+        ),
     ],
 )
 def test_a_typo_that_no_range_catches_is_found(declared, file, before, after, indicator):

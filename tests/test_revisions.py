@@ -312,7 +312,7 @@ def test_nothing_differs_from_a_copy(here, tmp_path):
     shutil.copytree(here / "data" / "raw" / "2025", tmp_path / "copy")
     code, out, err = asked("diff", "nu", tmp_path / "copy", "-e", "2025")
     assert (code, err) == (0, "")
-    assert out.strip() == "No differences between nu and copy (edition 2025)"
+    assert out.strip() == "No differences between nu and copy (edition 2025, prices of 2024)"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from kernel_runs import wait_for
 from analysis import areas, charts, tables
 from analysis import section as report
 from analysis.danish import number
-from analysis.edition import load_edition
+from analysis.edition import PUBLISH_VARIABLE, load_edition
 from noegletal.publish import definitions, pages, search, section_pages
 from noegletal.publish.manifest import PAGES
 
@@ -429,6 +429,8 @@ def hostile(request, tmp_path, monkeypatch):
     monkeypatch.setattr(report, "display", lambda shown: pieces.append(shown.data))
     monkeypatch.setattr(areas, "name", lambda code: name)
     monkeypatch.setattr(report, "load_edition", lambda _: edition)
+    # As the runner makes it: with links, downloads and how to refer to it.
+    monkeypatch.setenv(PUBLISH_VARIABLE, str(tmp_path / "made"))
     section = report.Section("01_udgifter", "2025", "101")
     data = pd.DataFrame({"indicator": "expenditure", "value": [1.0, -1.0], "unit": "kr", "status": "final"})
     data = data.assign(area=[name, name + "2"], area_code="101", year=2024, note=name, origin="delivery")
