@@ -217,7 +217,7 @@ def test_a_correction_moves_the_key_figure_and_shows_in_the_chain(project, editi
     assert {"children_supported_share", "children_supported"} == set(moved["indicator"])
     assert set(moved["area_code"]) == {"101", "hovedstaden", "084", "000"}
     evidence = Evidence(edition, raw, processed)
-    found = trace(evidence, asked(evidence, "children_supported_share", "København", "i_alt", 2024))
+    found = trace(evidence, asked(evidence.key_figures, "children_supported_share", "København", "i_alt", 2024))
     assert found.agrees
     (shown,) = trace_record(found)["chain"]["rows"]
     assert (shown["value"], shown["line"]) == (row["value"] + 1, row["line"])

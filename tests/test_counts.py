@@ -222,7 +222,7 @@ def test_counts_alone_give_the_rate_that_they_replace(small, tmp_path):
     assert set(rates["year"]) == set(edition.period.all)
     evidence = Evidence(edition, raw, out)
     for area_code in ("101", "hovedstaden", "000"):
-        question = asked(evidence, "children_notified_per_1000", area_code, "i_alt", 2023)
+        question = asked(evidence.key_figures, "children_notified_per_1000", area_code, "i_alt", 2023)
         found = trace(evidence, question)
         assert found.agrees and found.chain.value > 0
     assert "UND2.csv.gz" in {file["file"] for file in found.files}

@@ -92,7 +92,7 @@ def test_a_new_kind_is_one_class_and_an_entry(new_kind, small):
     table.to_parquet(processed / KEY_FIGURES, index=False)
     evidence = Evidence(edition, small.raw, processed)
     for area in ("101", "hovedstaden"):
-        found = trace(evidence, asked(evidence, "notified_again_share", area, "underretninger_2", 2024))
+        found = trace(evidence, asked(evidence.key_figures, "notified_again_share", area, "underretninger_2", 2024))
         assert found.agrees
         assert {file["file"] for file in found.files} == {"UND2.csv.gz"}
         assert found.rows == 2 * len(areas.members(area))

@@ -93,7 +93,8 @@ def test_a_single_question_reads_only_its_rows_and_gives_the_same_chain(edition,
 
 def test_a_delivered_cell_is_named_by_sheet_and_row(evidence):
     found = trace(
-        evidence, asked(evidence, "diagnosis_share", "hovedstaden", "mindst_en_f_diagnose", 2024, group="voksne")
+        evidence,
+        asked(evidence.key_figures, "diagnosis_share", "hovedstaden", "mindst_en_f_diagnose", 2024, group="voksne"),
     )
     (row,) = step_record(found.chain)["rows"]
     assert (row["file"], row["sheet"]) == ("KOMPONENT.xlsx", "F-diagnose")
@@ -138,20 +139,20 @@ def test_a_spoiled_raw_value_moves_the_sum_and_is_said(raw, edition, processed):
 )
 def test_wrong_questions_are_one_error(evidence, arguments, message):
     with pytest.raises(InputError) as caught:
-        asked(evidence, *arguments)
+        asked(evidence.key_figures, *arguments)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_wrong_group_and_variant(evidence):
     with pytest.raises(InputError, match="--group can be voksne"):
-        asked(evidence, "expenditure", "101", "botilbud", 2024, group="boern_og_unge")
+        asked(evidence.key_figures, "expenditure", "101", "botilbud", 2024, group="boern_og_unge")
     with pytest.raises(InputError, match="variant of 'expenditure' 'printed' is not known; nearest: printed_mapping"):
-        asked(evidence, "expenditure", "101", "anbringelser", 2024, variant="printed")
+        asked(evidence.key_figures, "expenditure", "101", "anbringelser", 2024, variant="printed")
 
 
 def test_danish_names_are_understood(evidence):
-    found = asked(evidence, "udgifter i faste priser", "Høje-Taastrup", "Botilbud", 2024)
+    found = asked(evidence.key_figures, "udgifter i faste priser", "Høje-Taastrup", "Botilbud", 2024)
     assert (found.indicator, found.area_code, found.category) == ("expenditure", "169", "botilbud")
 
 
@@ -159,7 +160,7 @@ def test_the_command_of_a_figure_asks_for_it(evidence):
     wanted = Question("expenditure", "169", "boern_og_unge", "anbringelser", 2024, "printed_mapping")
     words = command(wanted, "2025").split()
     assert words[:2] == ["noegletal", "trace"]
-    found = asked(evidence, *words[2:5], int(words[5]), group=words[9], variant=words[11])
+    found = asked(evidence.key_figures, *words[2:5], int(words[5]), group=words[9], variant=words[11])
     assert found == wanted
 
 
@@ -220,14 +221,16 @@ def row_codes(step):
 
 
 def test_a_model_names_facts_and_files(evidence):
-    record = trace_record(trace(evidence, asked(evidence, "shelter_need", "hovedstaden", "herberger", 2024)))
+    record = trace_record(
+        trace(evidence, asked(evidence.key_figures, "shelter_need", "hovedstaden", "herberger", 2024))
+    )
     assert record["chain"] is None
     assert {"HERBERG.xlsx", "HERBERG_OPHOLD.xlsx"} <= {file["file"] for file in record["files"]}
     assert "facts/shelter_places.parquet" in record["explanation"]
 
 
 def test_truncation_counts_what_is_left_out(evidence):
-    found = trace(evidence, asked(evidence, "expenditure", "hovedstaden", "botilbud", 2024)).chain
+    found = trace(evidence, asked(evidence.key_figures, "expenditure", "hovedstaden", "botilbud", 2024)).chain
     record, whole = step_record(found, 3), step_record(found)
     assert (len(record["steps"]), record["more_steps"]) == (min(3, len(found.steps)), max(0, len(found.steps) - 3))
     assert (len(whole["steps"]), whole["more_steps"]) == (len(found.steps), 0)
@@ -322,7 +325,7 @@ def test_the_page_names_files_rows_and_commands(report, evidence):
     assert len(commands) == 10
     for text in (commands[0], commands[-1]):
         words = text.split()
-        assert trace(evidence, asked(evidence, *words[2:5], int(words[5]), group=words[9])).agrees
+        assert trace(evidence, asked(evidence.key_figures, *words[2:5], int(words[5]), group=words[9])).agrees
     assert "Rækkerne giver ikke" not in page.text
     assert "også dem for 2020, som der sammenlignes med" in page.find(id="figur-04").text
     shares = page.find(id="figur-06").text

@@ -69,6 +69,44 @@ def _show_differences(plan: "Edition", found: "Differences") -> None:
 
 
 @cli.app.command()
+def commentary(
+    accept: Annotated[
+        str, Option(help="The section whose text fits the figures of today, such as 01_udgifter: they become its own.")
+    ] = "",
+    edition: cli.EditionOption = "",
+    raw: cli.RawOption = None,
+    processed: cli.ProcessedOption = None,
+) -> None:
+    """List what the working group wrote beside the sections, and the figures that it quotes: then and now.
+
+    Each is a file commentary/<edition>/<section>.md; commentary/README.md shows one. Exits with 1 while a figure is
+    another than when the text was written: change the text, or --accept it.
+
+    Example: noegletal commentary --accept 01_udgifter
+    """
+    from noegletal import commentary as written
+
+    plan, _, target = cli.built_places(edition, raw, processed)
+    if accept:
+        path = written.accept(written.commentaries(plan, target), accept)
+        cli.say(f"{cli.literal(path)} is of the figures of today ({cli.named(plan)})")
+    found = written.commentaries(plan, target)
+    if not found:
+        cli.say(f"Nothing is written on {cli.named(plan)}: commentary/README.md says how")
+    for one in found.values():
+        cli.say(f"[bold]{one.section}[/], {cli.literal(one.head.by)}, {one.head.date}")
+        states = {**dict.fromkeys(one.not_accepted, "not accepted yet"), **dict.fromkeys(one.changed, "changed")}
+        rows = [(quote, one.head.seen.get(quote), now, states.get(quote)) for quote, now in one.quoted.items()]
+        cli.show_table(["quoted", "then", "now", ""], [[cell and cli.literal(cell) for cell in row] for row in rows])
+        for advice in one.recommendations:
+            cli.say(f"  {cli.literal(advice.text)} [dim]{advice.status}, since {advice.since}[/]")
+    for text in written.warnings(found):
+        cli.complain(f"Warning: {text}")
+    if any(one.changed for one in found.values()):
+        raise Exit(1)
+
+
+@cli.app.command()
 def release(
     edition: cli.EditionOption = "",
     area: Annotated[

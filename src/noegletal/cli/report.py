@@ -88,9 +88,12 @@ def report(
         return
     request |= {"workers": workers or os.cpu_count() or 1, "scheduler": scheduler, "force": force}
     reports, comparisons = _run_with_progress(plan, codes, engine=engine, **request)
+    from noegletal.commentary import commentaries, warnings
     from noegletal.review.reconcile import deviations_gone, undeclared_deviations
 
     _show_reports(reports)
+    for text in warnings(commentaries(plan, target)) if plan.home_area in codes else ():
+        cli.complain(f"Warning: {text}")
     for text in deviations_gone(plan, comparisons):
         cli.complain(f"Warning: {text}")
     if not all(made.complete for made in reports):

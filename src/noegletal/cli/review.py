@@ -107,7 +107,7 @@ def trace_figure(
 
     plan, source, target = cli.built_places(edition, raw, processed)
     evidence = Evidence(plan, source, target)
-    found = trace(evidence, asked(evidence, indicator, area, category, year, group=group, variant=variant))
+    found = trace(evidence, asked(evidence.key_figures, indicator, area, category, year, group=group, variant=variant))
     if as_json:
         cli.say_json(trace_record(found), allow_nan=False)
     else:

@@ -27,7 +27,13 @@ BUILD_CODE = (
     *(f"noegletal/{room}/*.py" for room in ("sources", "facts", "figures")),
 )
 SECTION_CODE = ("analysis/**/*.py", "analysis/**/*.mplstyle", "analysis/**/*.j2")
-PAGE_CODE = (*SECTION_CODE, "noegletal/review/*.py", "noegletal/publish/**/*.py", "noegletal/publish/templates/**/*")
+PAGE_CODE = (
+    *SECTION_CODE,
+    "noegletal/commentary.py",
+    "noegletal/review/*.py",
+    "noegletal/publish/**/*.py",
+    "noegletal/publish/templates/**/*",
+)
 # What of an edition says how to run and changes no figure; a section's own plan counts with that section.
 # Decisions stand on the pages of a report and in its forms.
 HOW_TO_RUN = {"sections", "cell_timeout_seconds", "decisions"}

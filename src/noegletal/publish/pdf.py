@@ -20,12 +20,14 @@ from analysis.catalogue import catalogue
 from analysis.edition import SOURCES, Edition
 from analysis.errors import InputError
 from analysis.tables import read_coded
+from noegletal.commentary import Commentary, commentaries
 from noegletal.publish.definitions import marks
 from noegletal.publish.manifest import FORMATS
 from noegletal.publish.pages import TEMPLATES, environment
 
 PDF = FORMATS["pdf"]
 TEMPLATE, STYLE = "rapport.html.j2", "pdf.css"
+SAID = "vurdering.html.j2"
 # The typeface of the charts, which comes with the library that draws them: the same on every machine.
 TYPEFACES = {
     ("Rapport", "normal"): "DejaVuSans.ttf",
@@ -130,6 +132,7 @@ def _composed(
     sources = json.loads((processed / SOURCES).read_text(encoding="utf-8"))
     retrieved = max((source["retrieved"] for source in sources), default="")
     outputs = [output for record in sections.values() for output in record.get("outputs", [])]
+    said = commentaries(edition, processed, area_code)
     return (
         environment()
         .get_template(TEMPLATE)
@@ -137,7 +140,7 @@ def _composed(
             edition=edition,
             area=areas.name(area_code),
             chapters=[
-                _chapter(folder, plan.notebook, plan.title, sections.get(plan.notebook, {}))
+                _chapter(folder, plan.notebook, plan.title, sections.get(plan.notebook, {}), said.get(plan.notebook))
                 for plan in edition.sections
             ],
             marks=marks(outputs),
@@ -146,7 +149,9 @@ def _composed(
     )
 
 
-def _chapter(folder: Path, notebook: str, title: str, record: dict[str, Any]) -> dict[str, Any]:
+def _chapter(
+    folder: Path, notebook: str, title: str, record: dict[str, Any], said: Commentary | None
+) -> dict[str, Any]:
     """A section as the template wants it; one that is not there has no parts, and a notice that says why."""
     executed = folder / "notebooks" / f"{notebook}.ipynb"
     failed, made = record.get("failed", ""), record.get("made", "")
@@ -162,8 +167,15 @@ def _chapter(folder: Path, notebook: str, title: str, record: dict[str, Any]) ->
         "anchor": f"afsnit-{notebook}",
         "title": title,
         "notice": danish.sentence(notice) if notice else "",
-        "parts": list(_parts(executed)) if there else [],
+        "parts": [*_parts(executed), *_said(said)] if there else [],
     }
+
+
+def _said(commentary: Commentary | None) -> list[Markup]:
+    """The assessment of the working group on a section, if it wrote one."""
+    if commentary is None:
+        return []
+    return [Markup(environment().get_template(SAID).render(commentary=commentary))]  # noqa: S704
 
 
 def _parts(executed: Path) -> Iterator[Markup]:

@@ -13,6 +13,7 @@ from nbconvert import HTMLExporter
 from nbconvert.filters import Highlight2HTML
 from pygments.formatters import HtmlFormatter
 
+from noegletal.commentary import Commentary
 from noegletal.publish.pages import TEMPLATES, page
 
 # Around what came out of the notebook. The frame around it is made anew in every run, so that also the page of a
@@ -106,10 +107,10 @@ def kept_body(path: Path) -> str:
     return text.partition(START)[2].rpartition(END)[0].strip()
 
 
-def write(path: Path, shown: str, **context: Any) -> None:
-    """Write a section's page: what its notebook shows, in the frame of the report."""
+def write(path: Path, shown: str, *, commentary: Commentary | None = None, **context: Any) -> None:
+    """Write a section's page: what its notebook shows, and what the working group wrote, in the frame of the report."""
     body = Markup(f"{START}\n{shown}\n{END}")  # noqa: S704
-    page(path, "afsnit.html.j2", body=body, code_style=_code_style(), **context)
+    page(path, "afsnit.html.j2", body=body, code_style=_code_style(), commentary=commentary, **context)
 
 
 @lru_cache

@@ -19,6 +19,7 @@ from analysis.claims import CLAIMS, KINDS, claim_rules
 from analysis.edition import FINDINGS, KEY_FIGURES, SOURCES, Edition, SectionPlan, load_edition, project_root
 from analysis.rows import EXAMPLE, labels
 from noegletal import rules as quality_rules
+from noegletal.commentary import Commentary, commentaries
 from noegletal.figures.assessment import recorded
 from noegletal.figures.freshness import Inputs, digest, package_version
 from noegletal.figures.printed import declarations, printed_elsewhere, published
@@ -128,9 +129,10 @@ def publish(
             "made": now,
             "marks": definitions.marks(_outputs(sections)),
         }
+        said = commentaries(edition, processed, area_code)
         formats = press(new, edition, area_code, sections, processed)
-        forms = _forms(new, formats, manifest, _content(edition, sections, processed), now)
-        _frame_sections(new, context)
+        forms = _forms(new, formats, manifest, _content(edition, sections, processed, said), now)
+        _frame_sections(new, context, said)
         found = recorded(processed)
         findings = [finding for finding in found if finding.origin != "reconstruction"]
         severities = _by_severity(findings)
@@ -185,13 +187,16 @@ def publish(
     return formats
 
 
-def _content(edition: Edition, sections: dict[str, dict[str, Any]], processed: Path) -> str:
+def _content(
+    edition: Edition, sections: dict[str, dict[str, Any]], processed: Path, said: dict[str, Commentary]
+) -> str:
     """The checksum of what every form of a report is made from; the same when the same figures are made again."""
     shown = {
         notebook: [record.get(name) for name in ("inputs", "outputs", "findings", "failed")]
         for notebook, record in sections.items()
     }
-    return digest([package_version(edition, processed), edition.model_dump(mode="json"), shown])
+    written = {name: [one.html, one.head.model_dump(mode="json")] for name, one in said.items()}
+    return digest([package_version(edition, processed), edition.model_dump(mode="json"), shown, written])
 
 
 def _forms(
@@ -289,7 +294,7 @@ def _stays(name: str, shown: set[str], sections: dict[str, dict[str, Any]]) -> b
     return place not in (*PAGES, MANIFEST) and not path.match("[0-9][0-9]_*.html")
 
 
-def _frame_sections(folder: Path, context: dict[str, Any]) -> None:
+def _frame_sections(folder: Path, context: dict[str, Any], said: dict[str, Commentary]) -> None:
     """Give the page of every section that was ever made its frame of today: navigation, neighbours, from when it is."""
     sections = context["sections"]
     made = [notebook for notebook, section in sections.items() if "made" in section]
@@ -305,6 +310,7 @@ def _frame_sections(folder: Path, context: dict[str, Any]) -> None:
             title=section["title"],
             section=section,
             page_marks=definitions.marks(section.get("outputs", [])),
+            commentary=said.get(notebook),
             previous=made[position - 1] if position else "",
             following=made[position + 1] if position + 1 < len(made) else "",
             **context,

@@ -83,7 +83,7 @@ def trace(evidence: Evidence, question: Question) -> Trace:
 
 
 def asked(
-    evidence: Evidence,
+    figures: pd.DataFrame,
     indicator: str,
     area: str,
     category: str,
@@ -92,7 +92,7 @@ def asked(
     group: str | None = None,
     variant: str = accounts.STANDARD,
 ) -> Question:
-    """The question that a person means; indicators and categories by code or Danish name, areas as everywhere.
+    """The question on key figures that a person means; indicators and categories by code or Danish name, as areas are.
 
     Errors: what is not there, with the nearest names; a category of several population groups without `group`.
     """
@@ -102,7 +102,7 @@ def asked(
     area_code = areas.find_area(area)
     if known[name].modelled:
         return Question(name, area_code, known[name].population_group, known[name].category, year, variant)
-    table = evidence.key_figures[evidence.key_figures["indicator"] == name]
+    table = figures[figures["indicator"] == name]
     if table.empty:
         sources = ", ".join(known[name].sources)
         raise InputError(f"{name!r} has no key figures in this edition: was {sources} delivered?")

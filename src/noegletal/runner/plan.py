@@ -22,6 +22,7 @@ from noegletal.figures.freshness import (
     code_digest,
     common_inputs,
     digest,
+    folder_digest,
     package_version,
     section_inputs,
 )
@@ -181,6 +182,8 @@ def plan_area(
     `formats`: what must be there beside the pages; without it what was asked for last time.
     """
     folder = out / edition.name / areas.slug(area_code)
+    # What the working group writes stands in the report of its own area alone.
+    own = area_code == edition.home_area
     manifest = read_manifest(folder)
     published = manifest.get("sections", {})
     common = common_inputs(edition)
@@ -202,6 +205,7 @@ def plan_area(
         "library": code_digest(PAGE_CODE),
         "versions": common["versions"],
         "vintages": digest(vintages),
+        "commentary": folder_digest(project_root() / "commentary", ("*/*.md",)) if own else "",
         "sections": digest(of_all),
     }
     wanted = manifest.get("formats", {}) if formats is None else formats

@@ -12,6 +12,7 @@ from pathlib import Path
 from analysis.areas import name as area_name
 from analysis.edition import Edition
 from analysis.errors import InputError
+from noegletal.commentary import commentaries
 from noegletal.figures.build import build_if_stale
 from noegletal.figures.slices import Slices
 from noegletal.folders import explained, failed_folder, staging_folder, sweep
@@ -76,6 +77,8 @@ def run_report(
     with _runner(edition, scheduler, workers, engine) as run_jobs:
         on_step("Key figures")
         build_if_stale(edition, raw, processed)
+        if edition.home_area in area_codes:
+            commentaries(edition, processed)
         vintages = vintage_names(edition, raw)
         areas = [
             plan_area(
