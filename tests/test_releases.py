@@ -8,10 +8,13 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT, noegletal
+from small_edition import NAME
 
 from analysis.edition import load_edition, project_root, raw_folder
 from analysis.errors import InputError
+from noegletal.publish.datapackage import write_datapackage
 from noegletal.review import released
+from noegletal.runner import release
 from noegletal.runner.release import CONTENTS, MADE_FROM, REPORTS, REVISED
 
 # --- the digest
@@ -130,6 +133,21 @@ def test_a_spoiled_digest_is_one_error(declared, spoil, said):
     done = digest(declared)
     assert done.returncode == 1
     assert said in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_digest_that_a_merge_left_in_two_is_declared_anew(declared):
+    table = released.folder() / f"{declared.name}.csv"
+    sound = table.read_text("utf-8")
+    first, second, *others = sound.splitlines()
+    one, another = second.split(","), second.split(",")
+    one[4], another[-1] = "abc", "00000000"
+    marked = [first, "<<<<<<< HEAD", ",".join(one), "=======", ",".join(another), ">>>>>>> other", *others]
+    table.write_text("\n".join(marked) + "\n", "utf-8")
+    done = digest(declared)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Take the change back, or declare it")
+    assert digest(declared, "--reason", "Flettet").returncode == 0
+    assert table.read_text("utf-8") == sound
 
 
 def test_a_reason_is_needed_and_used_up(declared):
@@ -277,6 +295,48 @@ def test_what_is_stale_deviates_or_lacks_is_not_released(made):
     made.project.edition.write_text(yaml.safe_dump(edition | {"coverage": 0.7}), "utf-8")
     assert "the key figures are stale" in made("release").stderr
     assert list(made.folder.iterdir()) == kept, "nothing half-written"
+
+
+@pytest.fixture
+def freeze(small, tmp_path, monkeypatch):
+    """Freezes a report that is a page, as if it were whole and up to date: what of a release is not about reports."""
+    report = tmp_path / "out" / small.name / "hovedstaden"
+    report.mkdir(parents=True)
+    (report / "index.html").write_text("en side", "utf-8")
+    write_datapackage(small.edition, small.processed, tmp_path / "out")
+    monkeypatch.setattr(release, "_reports", lambda *given, **places: {"hovedstaden": report})
+    places = {"out": tmp_path / "out", "raw": small.raw, "processed": small.processed}
+    return lambda: release.freeze(small.edition, [], **places, releases=tmp_path / "releases").folder
+
+
+def test_a_release_without_its_contents_is_found_and_never_overwritten(freeze):
+    first, second = freeze(), freeze()
+    page = second / REPORTS / "hovedstaden" / "index.html"
+    touched(page, "en anden side")
+    (second / CONTENTS).unlink()
+    with pytest.raises(InputError, match=f"{second.name} was touched: {CONTENTS} is missing"):
+        release.checked("", first.parent)
+    with pytest.raises(InputError, match=f"{second.name} was touched: {CONTENTS} is missing"):
+        freeze()
+    assert page.read_text("utf-8") == "en anden side"
+    assert sorted(path.name for path in first.parent.iterdir()) == [first.name, second.name]
+    assert release.checked(first.name, first.parent).name == first.name
+
+
+def test_a_release_whose_folder_is_gone_is_missed_and_its_number_is_not_used_again(freeze):
+    first, second = freeze(), freeze()
+    shutil.rmtree(second)
+    with pytest.raises(InputError, match=f"release {second.name} is listed in .* and is not in"):
+        release.checked("", first.parent)
+    third = freeze()
+    assert [path.name.rpartition("-")[2] for path in (first, second, third)] == ["1", "2", "3"]
+    assert release.checked("", first.parent).name == third.name
+
+
+def test_a_release_says_what_was_revised_in_its_contents(freeze):
+    said = [json.loads((freeze() / CONTENTS).read_text("utf-8"))["revised"] for _ in range(2)]
+    assert said[0].startswith("It is the first release")
+    assert said[1] == f"Since {NAME}-1: no key figure differs ({REVISED})"
 
 
 def test_without_a_release_there_is_nothing_to_prove(small, tmp_path):

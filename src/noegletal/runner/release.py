@@ -45,6 +45,7 @@ class Contents(BaseModel):
     before: str
     provisional: str
     areas: list[str]
+    revised: str
     files: dict[str, str]
 
 
@@ -74,10 +75,8 @@ def releases_folder() -> Path:
 
 
 def kept_releases(folder: Path) -> list[str]:
-    """The names of the releases in a folder, the oldest first."""
-    made = [path.parent for path in folder.glob(f"*/{CONTENTS}")]
-    dated = sorted((_number(path.name), path.name) for path in made)
-    return [name for _, name in sorted(dated, key=lambda one: (_contents(folder / one[1]).date, one[0]))]
+    """The names of the releases in a folder, the oldest first. Errors: one without its list of contents."""
+    return sorted(_there(folder), key=lambda name: (_contents(folder / name).date, _number(name)))
 
 
 def freeze(
@@ -89,9 +88,11 @@ def freeze(
     deviate undeclared.
     """
     reports = _reports(edition, area_codes, out=out, raw=raw, processed=processed)
-    earlier = [name for name in kept_releases(releases) if name.rpartition("-")[0] == edition.name]
-    folder = releases / f"{edition.name}-{_number(earlier[-1]) + 1 if earlier else 1}"
-    before = (kept_releases(releases) or [""])[-1]
+    kept = kept_releases(releases)
+    before = kept[-1] if kept else ""
+    # A number is used once, also where the folder of a listed release is gone or lies on another machine.
+    used = [_number(name) for name in (*kept, *_listed()) if name.rpartition("-")[0] == edition.name]
+    folder = releases / f"{edition.name}-{max(used, default=0) + 1}"
     with replaced(folder) as new:
         for path in reports.values():
             _copied(path, new / REPORTS / path.name)
@@ -107,6 +108,7 @@ def freeze(
             before=before,
             provisional=edition.provisional,
             areas=[areas.name(code) for code in reports],
+            revised=revised,
             files={name: whole_digest(new / name) for name in _names(new)},
         )
         (new / CONTENTS).write_text(contents.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -122,10 +124,14 @@ def checked(name: str, releases: Path) -> Proof:
 
     Errors: a release that is not there; files that are others, missing or added; a list of contents that was edited.
     """
-    there = kept_releases(releases)
+    there = _there(releases)
     if not there:
         raise InputError(f"{releases} holds no release: make one with `noegletal release`")
-    name = name or there[-1]
+    if not name:
+        name = kept_releases(releases)[-1]
+        later = [one for one in _listed() if one.rpartition("-")[0] == name.rpartition("-")[0]]
+        if gone := [one for one in later if _number(one) > _number(name)]:
+            raise InputError(f"release {gone[-1]} is listed in data/released/{LISTED} and is not in {releases}")
     if name not in there:
         raise InputError(f"there is no release {name!r}; there are: {', '.join(there)}")
     folder = releases / name
@@ -223,13 +229,22 @@ def _names(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
+def _there(folder: Path) -> list[str]:
+    """The folders that are releases by their names, also those that somebody has taken the list of contents from."""
+    return sorted(path.name for path in folder.glob("[!.]*-*") if path.is_dir() and _number(path.name))
+
+
 def _number(name: str) -> int:
     last = name.rpartition("-")[2]
-    return int(last) if last.isdigit() else 0
+    return int(last) if last.isdecimal() else 0
 
 
 def _contents(folder: Path) -> Contents:
     path = folder / CONTENTS
+    if not path.is_file():
+        raise InputError(
+            f"release {folder.name} was touched: {CONTENTS} is missing; take it from a copy, or move the folder away"
+        )
     try:
         return Contents.model_validate_json(path.read_bytes())
     except ValidationError as error:
