@@ -18,12 +18,12 @@ NEXT = str(int(NAME) + 1)
 FUNCTION = "52821"
 # StatBank's names of groupings: one that changes, and one that says no more than its code.
 THEN = {"003": "003 Familiebehandling", "006": "006 Aflastning i plejefamilie", "012": "012", "005": "005 Aflastning"}
-NOW = THEN | {"006": "006 Aflastningsfamilier", "012": "012 Ny tekst", "031": "031 Aflastning i plejefamilier"}
+NOW = THEN | {"006": "006 Aflastningsfamilier", "012": "012 Ny tekst", "731": "731 Aflastning i plejefamilier"}
 AMOUNT = 1500
 
 
 def next_year(lines):
-    """The rows of the last year once more as those of the next; 52821: 031 and 032 are new, 005 is gone, 006 there."""
+    """The rows of the last year once more as those of the next; 52821: 731 and 732 are new, 005 is gone, 006 there."""
     columns = lines[0].split(";")
     function, grouping, time = (columns.index(name) for name in ("FUNKTION", "GRUPPERING", "TID"))
     rows = [line.split(";") for line in lines[1:]]
@@ -34,7 +34,7 @@ def next_year(lines):
         copied.append([*row[:time], NEXT, *row[time + 1 :]])
     like = next(row for row in copied if row[function] == FUNCTION and row[grouping].zfill(3) == "003")
     for area in MUNICIPALITIES:
-        for code in ("031", "032"):
+        for code in ("731", "732"):
             made = list(like)
             made[columns.index("OMRÅDE")], made[grouping], made[-1] = area, code, str(AMOUNT)
             copied.append(made)
@@ -66,16 +66,16 @@ def found(begun):
 def test_what_is_new_gone_and_renamed_is_found_with_its_amount_and_a_proposal(begun):
     changes = found(begun)
     own = {key for key in changes if key[1] == FUNCTION}
-    assert own == {("new", FUNCTION, "031"), ("new", FUNCTION, "032"), ("vanished", FUNCTION, "005"),
+    assert own == {("new", FUNCTION, "731"), ("new", FUNCTION, "732"), ("vanished", FUNCTION, "005"),
                    ("renamed", FUNCTION, "006")}  # fmt: skip
     assert {key[0] for key in set(changes) - own} <= {"renamed"}, "the names of other functions' 006"
     assert "53845" not in {key[1] for key in changes}
     home = len(set(areas.members("hovedstaden")) & set(MUNICIPALITIES))
-    new = changes["new", FUNCTION, "031"]
+    new = changes["new", FUNCTION, "731"]
     assert (new.amount, new.amount_home) == (AMOUNT * 1000 * len(MUNICIPALITIES), AMOUNT * 1000 * home)
     assert (new.category, new.label, new.before) == ("aflastning", "Aflastning i plejefamilier", "")
     assert new.why.startswith("navnet ligner Aflastning i plejefamilie i linje ")
-    unnamed = changes["new", FUNCTION, "032"]
+    unnamed = changes["new", FUNCTION, "732"]
     assert (unnamed.category, unnamed.why) == (accounts.OUTSIDE, "intet navn at gå efter")
     renamed = changes["renamed", FUNCTION, "006"]
     assert (renamed.before, renamed.label) == ("Aflastning i plejefamilie", "Aflastningsfamilier")
@@ -89,8 +89,8 @@ def test_what_is_new_gone_and_renamed_is_found_with_its_amount_and_a_proposal(be
 
 
 def test_a_name_that_is_nothing_like_the_others_is_proposed_outside(begun):
-    rewrite_raw(raw_folder(NEXT), "REGK100", lambda lines: lines, labels={"GRUPPERING": NOW | {"032": "Xyzzy"}})
-    unlike = found(begun)["new", FUNCTION, "032"]
+    rewrite_raw(raw_folder(NEXT), "REGK100", lambda lines: lines, labels={"GRUPPERING": NOW | {"732": "Xyzzy"}})
+    unlike = found(begun)["new", FUNCTION, "732"]
     assert (unlike.category, unlike.why, unlike.label) == (accounts.OUTSIDE, "intet navn ligner", "Xyzzy")
 
 
@@ -108,7 +108,7 @@ def test_the_lines_can_be_pasted_and_then_nothing_is_left_to_decide(begun):
     begun.declare("accounts.csv", lambda text: text + proposed)
     require_consistent(begun.edition)
     rules = accounts.rules_of_year(int(NEXT))
-    added = rules[(rules["function"] == FUNCTION) & rules["grouping"].isin(["031", "032"])]
+    added = rules[(rules["function"] == FUNCTION) & rules["grouping"].isin(["731", "732"])]
     assert added["category"].tolist() == ["aflastning", accounts.OUTSIDE]
     assert added["label"].tolist() == ["Aflastning i plejefamilier", ""]
     assert not lines([change for change in found(begun).values() if change.kind == "new"])
@@ -126,7 +126,7 @@ def test_the_lines_have_the_separator_of_the_file(begun):
     path = begun.reference / "accounts.csv"
     pd.read_csv(path, dtype=str, keep_default_na=False).to_csv(path, sep=";", index=False)
     forget()
-    assert f"\n{FUNCTION};031;boern_og_unge;aflastning;;{NEXT};;;Aflastning i" in "\n" + lines(found(begun).values())
+    assert f"\n{FUNCTION};731;boern_og_unge;aflastning;;{NEXT};;;Aflastning i" in "\n" + lines(found(begun).values())
 
 
 def test_the_command_shows_it_and_changes_nothing(begun):
@@ -135,7 +135,7 @@ def test_the_command_shows_it_and_changes_nothing(begun):
     assert result.returncode == 0, result.stderr
     assert f"Groupings in {NEXT}, against {NAME}" in result.stdout
     assert (
-        f"{FUNCTION},031,boern_og_unge,aflastning,,{NEXT},,,Aflastning i plejefamilier,REGK100 {NEXT}," in result.stdout
+        f"{FUNCTION},731,boern_og_unge,aflastning,,{NEXT},,,Aflastning i plejefamilier,REGK100 {NEXT}," in result.stdout
     )
     closed = [line for line in result.stdout.splitlines() if line.startswith("accounts.csv line ")]
     assert closed and all(f"close it with valid_to {NAME} if" in line for line in closed)

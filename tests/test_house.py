@@ -7,8 +7,9 @@ import sys
 
 import pytest
 from conftest import ROOT
+from small_edition import looking_at
 
-from analysis.edition import ROOT_VARIABLE, load_edition, raw_folder
+from analysis.edition import load_edition, raw_folder
 from noegletal.figures import freshness
 from noegletal.runner.plan import plan_area, stale_build, vintage_names
 
@@ -98,8 +99,7 @@ def stale(copied, edition, processed, template, monkeypatch):
         freshness.code_digest.cache_clear()
         raw = raw_folder("2025")
         build = stale_build(edition, raw, processed)
-        with monkeypatch.context() as patch:
-            patch.setenv(ROOT_VARIABLE, str(template.root))
+        with looking_at(template.root):
             small = load_edition("2025")
             area = plan_area(
                 small, "hovedstaden", only=[], out=template.out, processed=template.processed,
