@@ -17,7 +17,7 @@ from analysis.edition import Edition, reference_folder
 from analysis.errors import InputError
 from noegletal.facts import expenditure
 from noegletal.sources.sidecar import stored_labels
-from noegletal.sources.snapshot import TIME, raw_files
+from noegletal.sources.snapshot import TIME, raw_files, table_shapes
 
 FILE = "accounts.csv"
 VARIABLE = "GRUPPERING"
@@ -83,9 +83,11 @@ def reviewed(plan: Edition, earlier: Edition, raw: Path, earlier_raw: Path) -> l
 def names_of_source(raw: Path) -> dict[str, str]:
     """What the source calls each grouping, without the code in front; a name that says no more than its code is none.
 
-    Empty where the table was not fetched.
+    By codes as accounts.csv has them, which StatBank writes without zeros. Empty where the table was not fetched.
     """
-    labels = stored_labels(raw, expenditure.lineage().table).get(VARIABLE, {})
+    table = expenditure.lineage().table
+    width = table_shapes()[table].padding[VARIABLE]
+    labels = {code.zfill(width): text for code, text in stored_labels(raw, table).get(VARIABLE, {}).items()}
     texts = {code: re.sub(rf"^0*{re.escape(code.lstrip('0'))}\b[\s.:-]*", "", text) for code, text in labels.items()}
     return {code: text.strip() for code, text in texts.items() if re.search(r"[^\W\d_]", text)}
 

@@ -30,7 +30,7 @@ app = typer.Typer(
 
 EditionOption = Annotated[str, typer.Option("--edition", "-e", help="Report year, a file in editions/ such as 2025.")]
 NewestOption = Annotated[
-    str | None, typer.Option("--edition", "-e", help="Report year. Default: the newest in editions/.")
+    str | None, typer.Option("--edition", "-e", help="Report year. Default: the newest with raw tables.")
 ]
 RawOption = Annotated[
     Path | None, typer.Option(help="Folder with the raw tables and sidecars. Default: data/raw/<edition>.")
@@ -49,6 +49,14 @@ def places(edition: str, raw: Path | None, processed: Path | None) -> tuple["Edi
     from analysis.edition import load_edition, processed_folder, raw_folder
 
     return load_edition(edition), raw or raw_folder(edition), processed or processed_folder(edition)
+
+
+def newest_edition() -> str:
+    """The newest edition that has raw tables: one that is only begun has nothing to show yet."""
+    from analysis.edition import editions, raw_folder
+
+    names = editions()
+    return next((name for name in reversed(names) if raw_folder(name).is_dir()), names[-1])
 
 
 def built_places(edition: str, raw: Path | None, processed: Path | None) -> tuple["Edition", Path, Path]:

@@ -214,8 +214,8 @@ def new(
 
     Example: noegletal new "Botilbud i Ballerup" --template kommune_mod_gruppe --area Ballerup
     """
-    from analysis.edition import editions, project_root
+    from analysis.edition import project_root
     from noegletal.runner.fork import new_analysis
 
-    made = new_analysis(title, template, area, edition or editions()[-1], project_root() / "adhoc")
+    made = new_analysis(title, template, area, edition or cli.newest_edition(), project_root() / "adhoc")
     cli.say(f"{cli.literal(made)} is ready: open it with `make lab`")

@@ -102,11 +102,10 @@ def trace_figure(
 
     Example: noegletal trace expenditure København botilbud 2024
     """
-    from analysis.edition import editions
     from noegletal.review.evidence import Evidence
     from noegletal.review.trace import asked, trace, trace_record
 
-    evidence = Evidence(*cli.built_places(edition or editions()[-1], raw, processed))
+    evidence = Evidence(*cli.built_places(edition or cli.newest_edition(), raw, processed))
     found = trace(evidence, asked(evidence, indicator, area, category, year, group=group, variant=variant))
     if as_json:
         cli.say_json(trace_record(found), allow_nan=False)
@@ -188,14 +187,14 @@ def diff(
     Example: noegletal diff 2026-11-20 nu --area København
     """
     from analysis.areas import find_area, name, slug
-    from analysis.edition import editions, load_edition, project_root
+    from analysis.edition import load_edition, project_root
     from noegletal.publish.manifest import published_sections
     from noegletal.publish.site import changes_page
     from noegletal.review.affected import affected_outputs, sections_to_rerun
     from noegletal.review.revisions import chosen, compare_vintages, known_indicators, record
     from noegletal.review.vintage_figures import find_vintage
 
-    plan = load_edition(edition or editions()[-1])
+    plan = load_edition(edition or cli.newest_edition())
     codes = [find_area(text) for text in area or []]
     names = known_indicators(indicator or [])
     revisions = compare_vintages(plan, find_vintage(before, plan), find_vintage(after, plan))

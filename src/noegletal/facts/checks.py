@@ -32,11 +32,11 @@ def unmapped_groupings(expenditure: pd.DataFrame) -> list[Finding]:
         found(
             "REGK-01",
             "REGK100",
-            f"Funktion {accounts.printed_number(function)} gruppering {grouping} er ny i kontoplanen "
+            f"Funktion {accounts.printed_number(row.Index[0])} gruppering {row.Index[1]} er ny i kontoplanen "
             f"({row.first}-{row.last}, {_thousands(row.amount)} t.kr. i alt) og er talt med uden for rapportens "
             "afgrænsning; tilføj den i accounts.csv.",
         )
-        for (function, grouping), row in sized.iterrows()
+        for row in sized.itertuples()
     ]
 
 
