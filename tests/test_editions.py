@@ -14,9 +14,10 @@ from small_edition import NAME, forget, looking_at
 from test_pdf import texts_of_pages
 
 from analysis.danish import held
-from analysis.edition import decision_list, editions, load_edition
+from analysis.edition import decision_list, editions, load_edition, raw_folder
 from analysis.errors import InputError
 from analysis.prices import deflators
+from noegletal import cli
 from noegletal.editions import new_edition, price_row
 from noegletal.figures.freshness import build_inputs, common_inputs
 from noegletal.publish import section_pages
@@ -80,6 +81,17 @@ def test_the_command_writes_it_and_says_what_is_left_to_do(small):
     new_edition("2026", "2025")
     assert list(load_edition("2026").open_decisions) == list(decision_list())
     assert editions() == [NAME, "2025", "2026"]
+
+
+def test_an_edition_that_is_only_begun_is_not_what_is_shown_unless_asked_for(small):
+    new_edition("2025", NAME)
+    traced = ("trace", "expenditure", "hovedstaden", "aflastning", NAME)
+    assert cli.newest_edition() == NAME
+    assert noegletal(*traced, NOEGLETAL_ROOT=small.root).returncode == 0
+    raw_folder("2025").mkdir()
+    assert cli.newest_edition() == "2025"
+    refused = noegletal(*traced, NOEGLETAL_ROOT=small.root)
+    assert refused.returncode == 1 and "data/raw/2025" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,14 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+import yaml
 from conftest import noegletal
 from small_edition import NAME, looking_at
-from statbank_server import StatBank, nglk
+from statbank_server import StatBank, a_day_later, nglk
 from test_fetch import HASTE, as_statbank
 
 from analysis.edition import load_edition
+from noegletal.publish.manifest import FORMATS, PACKAGE
 from noegletal.sources import statbank
 from noegletal.sources.snapshot import table_shapes
 
@@ -122,10 +124,18 @@ class NextYear:
     def run(self, *arguments, code=0):
         """What a command says on output and errors, which ends as it should and never with a traceback."""
         options = [] if arguments[0] == "edition" else ["--edition", EDITION]
-        result = noegletal(*arguments, *options, NOEGLETAL_ROOT=str(self.root), COLUMNS="400")
+        result = noegletal(*arguments, *options, NOEGLETAL_ROOT=str(self.root))
         said = result.stdout + result.stderr
         assert result.returncode == code and "Traceback" not in said, said
         return said
+
+    def declared(self):
+        return yaml.safe_load(self.file.read_text("utf-8"))
+
+    def declare(self, **entries):
+        """Give entries of the new edition other values, as somebody does by hand."""
+        text = yaml.safe_dump(self.declared() | entries, allow_unicode=True, sort_keys=False)
+        self.file.write_text(text, "utf-8")
 
     def figures(self, **choice):
         rows = pd.read_parquet(self.root / "data" / "processed" / EDITION / "key_figures.parquet")
@@ -225,3 +235,67 @@ def test_when_the_network_is_gone_half_way_the_next_fetch_goes_on(new, monkeypat
         new.run("fetch", "--url", bank.url)
     assert there.isdisjoint(asked.table for asked in bank.requests if asked.path.startswith("/data"))
     assert {path.name.split(".")[0] for path in new.raw.glob("*.yml")} == set(new.every)
+
+
+def pages(new):
+    """What the pages of the report say, by name."""
+    return {path.stem: " ".join(path.read_text("utf-8").split()) for path in new.report.glob("*.html")}
+
+
+def rows(new, output):
+    return pd.read_parquet(new.report / "data" / f"{output}.parquet")
+
+
+def arrived(new, bank, table):
+    """What the pages say when a late table, or the late part of one, is published, fetched and reported on."""
+    bank.tables[table] = a_day_later(new.every[table])
+    said = new.run("fetch", "--url", bank.url, "--table", table)
+    assert "changed" in said and "The raw folder as it was is kept in" in said
+    assert "2 sections done, 0 failed" in new.run("report", "--format", "site")
+    assert f">{table}<" in pages(new)["aendringer"], "what differs from the data before is on its page"
+    return pages(new)
+
+
+@pytest.mark.long
+@pytest.mark.needs("pango")
+def test_what_is_late_arrives_one_by_one_and_every_form_follows(new, monkeypatch):
+    # The preloader of the kernels stays for the next report.
+    monkeypatch.setattr("warmkernel.engine.stop", lambda: None)
+    provisional, absent = "Foreløbig. Der mangler endnu", f"Vallensbæk mangler i {YEAR}; summer er af de andre kommuner"
+    not_there, no_figures = (
+        f"{LATE_TABLE} findes ikke i mappen med rådata",
+        "Der er ingen tal for modtagere i krisecentre",
+    )
+    with StatBank(new.begun()) as bank:
+        begin(new, bank)
+        new.declare(sections=[plan for plan in new.declared()["sections"] if plan["notebook"] in SECTIONS])
+        assert "2 sections done, 0 failed" in new.run("report")
+        assert [file for file in FORMATS.values() if not (new.report / file).is_file()] == []
+        assert (new.report.parent / PACKAGE).is_file()
+        said = pages(new)
+        assert [name for name, text in said.items() if provisional not in text] == []
+        assert absent in said["datakvalitet"] and not_there in said["datakvalitet"]
+        assert f"gruppering {NEW} er ny i kontoplanen" in said["datakvalitet"].replace("\u00a0", " ")
+        assert "uden Vallensbæk" in said[SECTIONS[1]] and no_figures in said[SECTIONS[1]]
+        assert "krisecentre" not in set(rows(new, "figur_27")["category"])
+        assert ".csv.gz: .<" not in said[SECTIONS[0]], "of a file with nothing to say nothing is said"
+        assert "nothing changed since it was made" in new.run("report")
+
+        said = arrived(new, bank, LATE_IN)
+        assert absent not in said["datakvalitet"] and not_there in said["datakvalitet"]
+        assert "uden Vallensbæk" not in said[SECTIONS[1]] and no_figures in said[SECTIONS[1]]
+
+        said = arrived(new, bank, LATE_TABLE)
+        assert not_there not in said["datakvalitet"] and no_figures not in said[SECTIONS[1]]
+        shelters = rows(new, "figur_27").query("category == 'krisecentre'")
+        assert YEAR in set(shelters["year"]) and shelters["value"].notna().all()
+        assert set(rows(new, "tabel_prisindeks")["status"]) == {"assumed"}
+
+        arrived(new, bank, "NGLK")
+        index = rows(new, "tabel_prisindeks").set_index("year")["status"]
+        assert index[YEAR] == index[LAST] == "published" and index[YEAR + 1] == "assumed"
+    new.declare(decisions=dict.fromkeys(new.declared()["decisions"], DECIDED))
+    assert "0 sections done, 0 failed, 2 unchanged" in new.run("report")
+    assert [name for name, text in pages(new).items() if provisional in text] == []
+    assert "nothing changed since it was made" in new.run("report"), "every form is of these pages"
+    assert "Nothing to check" in new.run("check")

@@ -56,7 +56,10 @@ def affected_outputs(
     # Some tables are of several key figures, or of what no key figure is; what they lack fits nothing below.
     columns = [*KEYS, "unit", "value", MEASURE, SINCE]
     rows = [
-        frame.reindex(columns=columns).fillna(dict.fromkeys(TEXTS, "") | {"year": 0}).assign(output=output["output"])
+        frame.reindex(columns=columns)
+        .astype(dict.fromkeys(TEXTS, "str"))
+        .fillna(dict.fromkeys(TEXTS, "") | {"year": 0})
+        .assign(output=output["output"])
         for _, output, frame in published
         if "indicator" in frame.columns
     ]
