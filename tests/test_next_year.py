@@ -17,7 +17,9 @@ from small_edition import NAME, looking_at
 from statbank_server import StatBank, a_day_later, nglk
 from test_fetch import HASTE, as_statbank
 
+from analysis import accounts, section
 from analysis.edition import load_edition
+from analysis.errors import InputError
 from noegletal.publish.manifest import FORMATS, PACKAGE
 from noegletal.sources import statbank
 from noegletal.sources.snapshot import table_shapes
@@ -208,6 +210,22 @@ def test_a_new_year_goes_from_its_edition_file_to_what_differs(new):
     assert {row["area_code"] for row in revised} == {"101", "hovedstaden", "084", "000"}
     assert {row["category"] for row in revised} >= {"familiebehandling", "i_alt"}
     assert "Nothing to check" in new.run("check")
+
+
+def test_a_category_of_the_new_year_leaves_the_edition_before_as_it_was(small):
+    new_category = "boern_og_unge,nyt_tilbud,stoettende_indsatser,Nyt tilbud,#117799,expenditure\n"
+    small.declare("categories.csv", lambda text: text + new_category)
+    small.declare("accounts.csv", lambda text: text + RULE.replace("aflastning", "nyt_tilbud", 1))
+    before = small.figures
+    pd.testing.assert_frame_equal(small.build().figures, before)
+    group, parts = "boern_og_unge", accounts.children("boern_og_unge", "stoettende_indsatser")
+    assert "nyt_tilbud" in parts and accounts.of_other_years(small.edition.period.all) == {"nyt_tilbud"}
+    afsnit = section.Section("02_boern_og_unge", small.name, "hovedstaden")
+    read = afsnit.read("expenditure", group=group, category=parts)
+    assert set(read["category"]) == {*parts} - {"nyt_tilbud"}
+    for asked in (["nyt_tilbud"], [*parts, "misbrugstilbud"]):
+        with pytest.raises(InputError, match=f"hold no category {asked[-1]}"):
+            afsnit.read("expenditure", group=group, category=asked)
 
 
 def test_when_the_network_is_gone_half_way_the_next_fetch_goes_on(new, monkeypatch):

@@ -1,5 +1,6 @@
 """The account plan: which category a function and grouping belongs to, and how categories add up."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import pandas as pd
@@ -69,6 +70,11 @@ def rules_of_year(year: int) -> pd.DataFrame:
                 rule="KONT-01",
             )
     return valid
+
+
+def of_other_years(years: Sequence[int]) -> set[str]:
+    """The categories of accounts that no rule of these years has: they begin later, or have ended."""
+    return set(account_rules()["category"]).difference(*(rules_of_year(year)["category"] for year in years))
 
 
 def variants() -> list[str]:

@@ -163,7 +163,9 @@ class Section:
                 continue
             chosen = table[table[column].isin(values)]
             present = set(chosen[column].unique())
-            absent = [str(value) for value in values if value not in present]
+            # A category that only other years have is in the account plan, and in no row of this edition.
+            elsewhere = accounts.of_other_years(self.edition.period.all) if column == "category" and present else set()
+            absent = [str(value) for value in values if value not in present | elsewhere]
             if absent:
                 there = table[column].unique()
                 known = f"; they hold {', '.join(map(str, there))}" if len(there) <= MOST_SAID else ""
