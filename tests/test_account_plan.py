@@ -74,7 +74,7 @@ def test_what_is_new_gone_and_renamed_is_found_with_its_amount_and_a_proposal(be
     new = changes["new", FUNCTION, "731"]
     assert (new.amount, new.amount_home) == (AMOUNT * 1000 * len(MUNICIPALITIES), AMOUNT * 1000 * home)
     assert (new.category, new.label, new.before) == ("aflastning", "Aflastning i plejefamilier", "")
-    assert new.why.startswith("navnet ligner Aflastning i plejefamilie i linje ")
+    assert new.why.startswith("navnet ligner Aflastning i plejefamilie")
     unnamed = changes["new", FUNCTION, "732"]
     assert (unnamed.category, unnamed.why) == (accounts.OUTSIDE, "intet navn at gå efter")
     renamed = changes["renamed", FUNCTION, "006"]
