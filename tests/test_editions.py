@@ -82,6 +82,13 @@ def test_the_command_writes_it_and_says_what_is_left_to_do(small):
     assert editions() == [NAME, "2025", "2026"]
 
 
+def test_an_edition_that_is_only_begun_is_not_what_is_shown_unless_asked_for(small):
+    new_edition("2025", NAME)
+    done = noegletal("trace", "expenditure", "hovedstaden", "aflastning", NAME, NOEGLETAL_ROOT=small.root)
+    assert done.returncode == 0, done.stderr
+    assert f"edition {NAME}" in done.stdout, "the default edition is that of editions/default.txt"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

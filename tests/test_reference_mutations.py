@@ -63,7 +63,7 @@ MUTATIONS = {
     "indicators.yml": [
         ("    prices: fixed\n", "    prices: fixed\n    prices: current\n", "key 'prices' stands twice"),
         ("numerator: recipients\n", "numerator: recipients\n    scale: 100\n", "recipients_per_1000.*scale"),
-        ("unit: kr_pr_indbygger", "unit: pr_1000", "expenditure_per_capita.unit: 'pr_1000' is not what"),
+        ("unit: kr_pr_indbygger", "unit: pr_1000", "indicators\\.\\w+\\.unit: 'pr_1000' is not what"),
         ("    unit: pr_1000\n", "    unit: kr_pr_indbygger\n", "recipients_per_1000.unit: .* is not what"),
         ("    unit: kr\n", "    unit: pct\n", "expenditure_current.amount.unit: Input should be 'kr'"),
         ("    name: Enhedspris\n    unit: kr\n", "    name: Enhedspris\n    unit: pct\n", "unit_cost.unit"),
@@ -86,7 +86,11 @@ MUTATIONS = {
         ("voksne: 18-66}\n", "voksne: 0-17}\n", "denominators.standard: '0-17' is not an age band of 'voksne'"),
         ("      standard: {boern", "      standart: {boern", "labels.yml: variants lacks 'standart'"),
         ("age_0_17: {boern", "age_0_71: {boern", "labels.yml: variants lacks 'age_0_71'"),
-        ("numerator: expenditure\n", "numerator: expenditure_current\n", "per_capita.source_line: 'faste priser'"),
+        (
+            "numerator: expenditure\n",
+            "numerator: expenditure_current\n",
+            "indicators\\.\\w+\\.source_line: 'faste priser'",
+        ),
         ("    prices: fixed\n", "    prices: current\n", "indicators.expenditure.current: an amount in fixed prices"),
         ("current: expenditure_current", "current: expenditure_now", "current: 'expenditure_now' is not an indicator"),
         ("{funktion_52821:", "{funktion_52812:", "functions: 'funktion_52812' is not in categories.csv"),

@@ -160,12 +160,21 @@ class Section:
         }
         for column, values in wanted.items():
             if values is not None:
+                if column == "category":
+                    values = self._of_these_years(values, set(table[column]))
                 table = table[table[column].isin([_held(table, column, value, indicator) for value in values])]
         order = {pair: place for place, pair in enumerate(accounts.labels())}
         pairs = zip(table["population_group"], table["category"], strict=True)
         places = np.array([order.get(pair, len(order)) for pair in pairs])
         table = table.take(places.argsort(kind="stable")).drop(columns="evidence")
         return measures.with_panel(tables.with_labels(table), self._panels)
+
+    def _of_these_years(self, asked: Sequence[str], held: set[str]) -> list[str]:
+        """The categories asked for without parts of the same whole that no figure of the edition has but other years."""
+        parents = dict(accounts.categories()[["category", "parent"]].itertuples(index=False, name=None))
+        wholes = {parents.get(one) for one in asked if one in held} - {""}
+        later = {one for one in asked if parents.get(one) in wholes} - set(self.key_figures["category"])
+        return [one for one in asked if one not in later]
 
     def indicators(self) -> pd.DataFrame:
         """The key figures that can be read here: indicator, name, unit, first and last year."""

@@ -84,7 +84,7 @@ def reviewed(plan: Edition, earlier: Edition, raw: Path, earlier_raw: Path) -> l
 def names_of_source(raw: Path) -> dict[str, str]:
     """What the source calls each grouping, without the code in front; a name that says no more than its code is none.
 
-    Empty where the table was not fetched.
+    By codes as accounts.csv has them, which StatBank writes without zeros. Empty where the table was not fetched.
     """
     table = expenditure.lineage().table
     # StatBank writes 3 where this project has 003.

@@ -43,6 +43,7 @@ def fetch(
 
     Example: noegletal fetch --table REGK100
     """
+    from analysis.edition import editions, raw_folder
     from noegletal.sources.fetch import fetch_edition, plan_edition
     from noegletal.sources.fetch_plan import tables_not_fetched
     from noegletal.sources.statbank import BASE_URL
@@ -65,9 +66,11 @@ def fetch(
         raise Exit(1 if failed else 0)
     try:
         with _table_progress() as on_progress:
+            earlier = [raw_folder(name) for name in editions() if name < plan.name]
             outcomes, kept = fetch_edition(
-                plan, source, vintages_folder(plan.name, raw), **asked_for, force=force, on_progress=on_progress
-            )
+                plan, source, vintages_folder(plan.name, raw), earlier[-1] if earlier else None, **asked_for,
+                force=force, on_progress=on_progress,
+            )  # fmt: skip
     except KeyboardInterrupt:
         cli.complain("Stopped. What has come is kept; run the command again to go on.")
         raise Exit(cli.STOPPED) from None

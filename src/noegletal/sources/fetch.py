@@ -28,7 +28,7 @@ from analysis.errors import InputError
 from noegletal.sources import statbank
 from noegletal.sources.fetch_checks import absent_areas, label_warnings, require_not_shrunk, sum_warnings
 from noegletal.sources.fetch_plan import Plan, fetched_tables, listed_periods, plan_table
-from noegletal.sources.sidecar import Sidecar, TableSidecar, checksum
+from noegletal.sources.sidecar import Sidecar, TableSidecar, checksum, stored_labels
 from noegletal.sources.snapshot import TIME, VALUE, raw_files, read_table, verified
 from noegletal.sources.statbank import (
     BASE_URL,
@@ -70,6 +70,7 @@ class _Run:
     link: Connection
     edition: Edition
     raw: Path
+    earlier: Path | None
     limit: int
     force: bool
     keep: Callable[[], Path | None]
@@ -88,6 +89,7 @@ def fetch_edition(
     edition: Edition,
     raw: Path,
     vintages: Path,
+    earlier: Path | None = None,
     *,
     tables: Sequence[str] = (),
     url: str = BASE_URL,
@@ -99,7 +101,9 @@ def fetch_edition(
     """Fetch the tables of an edition, or those named, into `raw`; an outcome per table, and the vintage that was kept.
 
     A table whose stamp and query are those of the file there is not downloaded. `force` downloads it all the same, and
-    accepts one that has shrunk. `on_progress` is told the table, requests answered, requests in all and bytes so far.
+    accepts one that has shrunk. Codes and labels are compared with those of the last fetch, and of a table that was
+    not fetched before with those in `earlier`, the raw folder of the edition before. `on_progress` is told the table,
+    requests answered, requests in all and bytes so far.
     Errors: a table that is not the edition's, a folder that cannot be written to, an address that is none. What goes
     wrong with one table is in its outcome.
     """
@@ -107,7 +111,7 @@ def fetch_edition(
     with changing(raw), statbank.connection(url, patience) as link:
         # Once, before the first replacement: what a run has half done is no vintage.
         keep = cache(partial(keep_vintage, raw, vintages))
-        run = _Run(link, edition, raw, limit, force, keep, on_progress or (lambda *_: None))
+        run = _Run(link, edition, raw, earlier, limit, force, keep, on_progress or (lambda *_: None))
         done, failed = _each(names, partial(_fetched, run))
         kept = keep() if any(outcome.status == "changed" for outcome in done) else None
     return sorted([*done, *failed], key=lambda outcome: names.index(outcome.table)), kept
@@ -120,7 +124,9 @@ def _each(names: list[str], act: Callable[[str], Result]) -> tuple[list[Result],
         try:
             done.append(act(table))
         except UnreachableError as error:
-            failed += [Outcome(name, "failed", cause=str(error)) for name in names[position:]]
+            left = f"not asked for, as StatBank did not answer for {table}"
+            failed.append(Outcome(table, "failed", cause=str(error)))
+            failed += [Outcome(name, "failed", cause=left) for name in names[position + 1 :]]
             break
         except InputError as error:
             failed.append(Outcome(table, "failed", cause=str(error)))
@@ -135,12 +141,15 @@ def _fetched(run: _Run, table: str) -> Outcome:
     if run.force:
         shutil.rmtree(work, ignore_errors=True)
     record = _record(run.raw, table)
+    known = stored_labels(run.raw, table)
+    if not known and run.earlier:
+        known = stored_labels(run.earlier, table)
     for _ in range(UPDATES):
         plan = plan_table(run.link, run.edition, table, run.limit)
         stamp = (_data_address(run.link), plan.info.updated, plan.whole.body)
         if not run.force and record and stamp == (record.url, record.updated, record.query):
             shutil.rmtree(work, ignore_errors=True)
-            return _unchanged(plan, record, label_warnings(plan, record))
+            return _unchanged(plan, record, label_warnings(plan, known))
         parts = _downloaded(run, plan, work / PARTS)
         if statbank.table_info(run.link, table) == plan.info:
             break
@@ -156,7 +165,7 @@ def _fetched(run: _Run, table: str) -> Outcome:
         # Parts that do not make a sound table together would only do the same again.
         shutil.rmtree(work)
         raise
-    warnings += label_warnings(plan, record)
+    warnings += label_warnings(plan, known)
     if record and record.query == plan.whole.body and _same_content(run.raw / staged.name, staged):
         shutil.rmtree(work)
         return _unchanged(plan, record, warnings)

@@ -72,10 +72,10 @@ def sum_warnings(plan: Plan, rows: pd.DataFrame) -> list[str]:
     ]
 
 
-def label_warnings(plan: Plan, record: TableSidecar | None) -> list[str]:
-    """What the codes of a table meant when it was last fetched, against what they mean now."""
+def label_warnings(plan: Plan, labels: dict[str, dict[str, str]]) -> list[str]:
+    """What the codes of a table meant when it was last fetched, by variable and code, against what they mean now."""
     warnings = []
-    for variable, before in (record.labels if record else {}).items():
+    for variable, before in labels.items():
         now = plan.labels.get(variable, {})
         changed = [
             f"{code} {before[code]!r} is now {now[code]!r}" for code in now if before.get(code, now[code]) != now[code]
