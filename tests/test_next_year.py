@@ -167,7 +167,7 @@ def begin(new, bank):
 def test_a_new_year_goes_from_its_edition_file_to_what_differs(new):
     with StatBank(new.begun()) as bank:
         said = begin(new, bank)
-    assert f"Funktion 5.28.21 gruppering {NEW} er ny i kontoplanen ({YEAR}-{YEAR}, " in said
+    assert f"Funktion 5.28.21 gruppering {NEW} er ny i kontoplanen ({YEAR}, " in said
     assert f"DAEK-02 {LATE_TABLE}: {LATE_TABLE} findes ikke i mappen med rådata" in said
     assert "NGLK" not in said, "the declared index stands instead of it"
     # What is late is missing, or is said of the others, and no other figure is.

@@ -170,7 +170,7 @@ class Section:
         return measures.with_panel(tables.with_labels(table), self._panels)
 
     def _of_these_years(self, asked: Sequence[str], held: set[str]) -> list[str]:
-        """The categories asked for without parts of the same whole that no figure of the edition has but other years."""
+        """The categories asked for without parts of a whole that no figure of the edition has, as other years do."""
         parents = dict(accounts.categories()[["category", "parent"]].itertuples(index=False, name=None))
         wholes = {parents.get(one) for one in asked if one in held} - {""}
         later = {one for one in asked if parents.get(one) in wholes} - set(self.key_figures["category"])
