@@ -11,7 +11,7 @@ from conftest import ROOT, noegletal
 from small_edition import NAME
 
 from analysis.edition import load_edition, project_root, raw_folder
-from analysis.errors import InputError
+from analysis.errors import DeclaredError, InputError
 from noegletal.publish.datapackage import write_datapackage
 from noegletal.review import released
 from noegletal.runner import release
@@ -99,10 +99,12 @@ def test_a_typo_that_no_range_catches_is_found(declared, file, before, after, in
 def test_a_status_is_part_of_a_figure_and_noise_of_a_machine_is_not(small):
     figures = small.figures
     known = released.digested(figures)
-    noisy = figures.assign(value=figures["value"] * (1 + 2e-16))
-    assert released.digested(noisy.sample(frac=1, random_state=1)).equals(known) or (
-        (released.digested(noisy)["digest"] != known["digest"]).sum() == 0
-    )
+    # On the middle between two figures of seven digits, as sums of decimals are.
+    middle = figures.assign(value=figures["value"].where(figures["value"].isna(), 11608.835))
+    for exact in (figures, middle):
+        for noise in (1 + 1e-14, 1 - 1e-14):
+            noisy = exact.assign(value=exact["value"] * noise).sample(frac=1, random_state=1)
+            assert released.digested(noisy)["digest"].equals(released.digested(exact)["digest"])
     other = figures.copy()
     place = other.index[other["indicator"] == "recipients"][0]
     other.loc[place, ["value", "status"]] = [float("nan"), "suppressed"]
@@ -241,6 +243,14 @@ def test_a_folder_that_was_touched_is_found(made):
     kept = pdf.read_bytes()
     pdf.unlink()
     assert f"missing: {REPORTS}/hovedstaden/rapport.pdf" in made("verify").stderr
+    aside = pdf.with_name("andet.pdf")
+    aside.write_bytes(kept)
+    pdf.symlink_to(aside)
+    said = made("verify").stderr
+    assert f"altered: {REPORTS}/hovedstaden/rapport.pdf" in said and "added: rapporter/hovedstaden/andet.pdf" in said
+    aside.unlink()
+    assert f"altered: {REPORTS}/hovedstaden/rapport.pdf" in made("verify").stderr, "also one that leads nowhere"
+    pdf.unlink()
     pdf.write_bytes(kept)
     # Who edits a file and the list of contents too is found by the line in the repository.
     contents = json.loads((folder / CONTENTS).read_text("utf-8"))
@@ -337,6 +347,14 @@ def test_a_release_says_what_was_revised_in_its_contents(freeze):
     said = [json.loads((freeze() / CONTENTS).read_text("utf-8"))["revised"] for _ in range(2)]
     assert said[0].startswith("It is the first release")
     assert said[1] == f"Since {NAME}-1: no key figure differs ({REVISED})"
+
+
+@pytest.mark.parametrize("text", ["<<<<<<< HEAD\n2024-1: a\n", "- a\n", "2024-1: null\n", "2024-1: a\n2024-1: b\n"])
+def test_a_spoiled_list_of_releases_is_one_error(freeze, text):
+    first = freeze()
+    (project_root() / "data" / "released" / release.LISTED).write_text(text, "utf-8")
+    with pytest.raises(DeclaredError, match=f"^{release.LISTED}: "):
+        release.checked("", first.parent)
 
 
 def test_without_a_release_there_is_nothing_to_prove(small, tmp_path):

@@ -24,6 +24,8 @@ KEYS = ["indicator", "area_code", "year"]
 COLUMNS = [*KEYS, "figures", "sum", "digest"]
 # What another machine adds up in another order must not be another figure; a typo in a price index changes more.
 FIGURE, SUM = "{:.7g}", "{:.9g}"
+# Sums of decimals lie on the middle between two rounded figures, where noise decides; a hair above it, none does.
+HAIR = 1 + 1e-10
 SHORT = 8
 # What of an edition decides on its figures.
 DECLARED = {"period", "price_level", "price_index", "coverage", "disclosure", "tables"}
@@ -74,7 +76,7 @@ def folder() -> Path:
 def digested(figures: pd.DataFrame) -> pd.DataFrame:
     """The digest of key figures: how many, their sum and a checksum by indicator, area and year."""
     value = figures["value"].astype(float) + 0.0
-    text = value.map(lambda number: "" if pd.isna(number) else FIGURE.format(number))
+    text = value.map(lambda number: "" if pd.isna(number) else FIGURE.format(number * HAIR))
     lines = figures[CELL_KEYS[0]].astype(str)
     for column in (*CELL_KEYS[1:], "unit", "status"):
         lines = lines + ";" + figures[column].astype(str)
@@ -131,6 +133,7 @@ def compared(edition: Edition, raw: Path, processed: Path) -> Differences | None
     both = before.merge(after, on=KEYS, how="outer", suffixes=("_before", "_after"))
     both = both[both["digest_before"] != both["digest_after"]]
     sums = both[["sum_before", "sum_after"]].set_axis(["before", "after"], axis=1)
+    sums = sums.map(lambda figure: float(SUM.format(figure)))
     pct = (sums["after"] - sums["before"]) / sums["before"].abs().where(sums["before"] != 0) * 100
     rows = both[KEYS].join(sums).assign(pct=pct)
     order = pct.abs().fillna(float("inf")).groupby(rows["indicator"]).rank(ascending=False, method="first")
@@ -143,13 +146,13 @@ def compared(edition: Edition, raw: Path, processed: Path) -> Differences | None
 def declare(edition: Edition, raw: Path, processed: Path, reason: str) -> Differences:
     """Write the digest of the key figures that are built, with the reason why they are others than those released.
 
-    Errors: no reason, or a digest that is that of the figures already.
+    Errors: no reason, or a digest that is that of the figures and files already.
     """
     if not reason.strip():
         raise InputError("a change of released key figures needs a reason: --reason with a sentence on what changed")
     differences = compared(edition, raw, processed)
-    if differences is not None and differences.figures.empty:
-        raise InputError(f"the key figures of edition {edition.name} are those released: there is nothing to declare")
+    if differences is not None and differences.figures.empty and not differences.files:
+        raise InputError(f"key figures and files of edition {edition.name} are those released: nothing to declare")
     earlier = released(edition)
     table, record = _files(edition)
     made = digested(pd.read_parquet(processed / KEY_FIGURES))

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
 from analysis import areas
-from analysis.declared import first_problem, plain, text_of
+from analysis.declared import first_problem, read_declared
 from analysis.edition import KEY_FIGURES, Edition, project_root, reference_folder
 from analysis.errors import InputError
 from noegletal.figures.freshness import whole_digest
@@ -47,6 +47,10 @@ class Contents(BaseModel):
     areas: list[str]
     revised: str
     files: dict[str, str]
+
+
+class Listed(RootModel[dict[str, str]]):
+    """The checksum of the list of contents of each release, by its name."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,12 @@ def checked(name: str, releases: Path) -> Proof:
     listed = _listed().get(name)
     if listed and listed != whole_digest(folder / CONTENTS):
         raise InputError(f"release {name} was touched: {CONTENTS} is not the one that data/released/{LISTED} lists")
-    now = {path: whole_digest(folder / path) for path in _names(folder) if path != CONTENTS}
+    # A link is none of its files, whatever it leads to: what lies elsewhere can be changed elsewhere.
+    now = {
+        path: "" if (folder / path).is_symlink() else whole_digest(folder / path)
+        for path in _names(folder)
+        if path != CONTENTS
+    }
     others = {
         "altered": [path for path in contents.files if path in now and now[path] != contents.files[path]],
         "missing": [path for path in contents.files if path not in now],
@@ -226,7 +235,9 @@ def _commit() -> str:
 
 
 def _names(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() or path.is_symlink()
+    )
 
 
 def _there(folder: Path) -> list[str]:
@@ -255,7 +266,7 @@ def _contents(folder: Path) -> Contents:
 
 def _listed() -> dict[str, str]:
     path = project_root() / "data" / "released" / LISTED
-    return (plain(text_of(path)) or {}) if path.is_file() else {}
+    return read_declared(path, Listed).root if path.is_file() else {}
 
 
 def _write_listed(listed: dict[str, str]) -> None:
