@@ -2,6 +2,7 @@
 
 import json
 import re
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -12,7 +13,7 @@ from analysis import danish
 from analysis.edition import project_root
 from analysis.errors import InputError
 from noegletal import commentary
-from noegletal.publish.pdf import _said
+from noegletal.publish.pdf import _clean, _said
 
 SECTION = "01_udgifter"
 EXAMPLE = re.search(r"```markdown\n(.*?)```", (ROOT / "commentary" / "README.md").read_text("utf-8"), re.S)[1]
@@ -158,6 +159,23 @@ def test_a_suppressed_figure_stays_hidden_and_example_data_says_so(written):
     written.write(HEAD + quote.replace("hovedstaden", "København"))
     with pytest.raises(InputError, match="line 5: .*the figure of København is example data"):
         written.read()
+
+
+def test_what_a_hidden_figure_was_is_not_repeated(written):
+    written.write(HEAD + "> {{ recipients hovedstaden botilbud 2024 }}")
+    (before,) = written.read()[SECTION].quoted.values()
+    commentary.accept(written.read(), SECTION)
+    figures = written.small.figures
+    place = figures.query("indicator == 'recipients' and category == 'botilbud' and year == 2024").index
+    figures.loc[place, ["value", "status"]] = [float("nan"), "suppressed"]
+    figures.to_parquet(written.small.processed / "key_figures.parquet")
+    one = written.read()[SECTION]
+    (markup,) = _said(one)
+    assert before not in markup and before not in " ".join(commentary.warnings({SECTION: one}))
+    assert "Et tal i vurderingen vises ikke længere af hensyn til få personer." in markup
+    quoted = ElementTree.fromstring(f"<body>{one.html}</body>")  # noqa: S314
+    _clean(quoted)
+    assert quoted.find("blockquote") is not None, "paper leaves nothing of a text out"
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ QUOTE = re.compile(r"\{\{(.*?)\}\}", re.S)
 GROWTH = "growth"
 HOW = "{{ indicator area category year [group] }} or {{ growth indicator area category first last [group] }}"
 ENDED = ("gennemført", "opgivet")
+HIDDEN = danish.STATUS_SYMBOLS[rows.SUPPRESSED]
 PENDING = "afventer data fra kilden"
 
 
@@ -77,9 +78,15 @@ class Commentary:
 
     @property
     def changed(self) -> dict[str, tuple[str, str]]:
-        """The figures that are others than when the text was written: by how they are quoted, then and now."""
-        return {name: (self.head.seen[name], now) for name, now in self.quoted.items()
-                if self.head.seen.get(name, now) != now}  # fmt: skip
+        """The figures that are others than when the text was written: by how they are quoted, then and now.
+
+        What one that is hidden now was then is not repeated.
+        """
+        return {
+            name: (HIDDEN if now == HIDDEN else self.head.seen[name], now)
+            for name, now in self.quoted.items()
+            if self.head.seen.get(name, now) != now
+        }
 
     @property
     def not_accepted(self) -> list[str]:

@@ -36,7 +36,7 @@ TYPEFACES = {
 }
 # What of a published output stands on paper; any other element is left out with everything in it.
 ON_PAPER = {
-    *("h1", "h2", "h3", "h4", "p", "div", "figure", "figcaption", "img", "footer"),
+    *("h1", "h2", "h3", "h4", "p", "div", "figure", "figcaption", "img", "footer", "blockquote", "pre", "hr"),
     *("ul", "ol", "li", "dl", "dt", "dd", "table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"),
     *("a", "b", "bdi", "br", "code", "em", "i", "small", "span", "strong", "sub", "sup"),
 }
