@@ -80,6 +80,8 @@ def test_key_figures_in_one_line(small):
     assert rows.columns[:4].tolist() == ["area", "label", "year", "shown"]
     (row,) = rows.to_dict("records")
     assert (row["area"], row["label"], row["shown"]) == ("København", "Botilbud", danish.billions(row["value"], 2))
+    several = analysis.read("expenditure", area=["Fanø", "København"], category="botilbud", years=2024)
+    assert set(several["area"]) == {"Fanø", "København"}
     home = analysis.read("recipients", category="botilbud")
     assert set(home["area_code"]) == {load_edition().home_area}
 

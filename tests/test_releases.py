@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 
 import pandas as pd
@@ -112,6 +113,17 @@ def test_a_status_is_part_of_a_figure_and_noise_of_a_machine_is_not(small):
     assert (changed["digest"] != known["digest"]).sum() == 1
     zero = figures.assign(value=figures["value"] * 0.0)
     assert released.digested(zero.assign(value=-zero["value"]))["digest"].equals(released.digested(zero)["digest"])
+
+
+def test_an_indicator_that_is_new_differs_from_nothing_and_is_held_once_declared(declared):
+    table = released.folder() / f"{declared.name}.csv"
+    figures = pd.read_csv(table, dtype=str)
+    table.write_text(figures[figures["indicator"] != "unit_cost"].to_csv(index=False), "utf-8")
+    done = digest(declared)
+    assert done.returncode == 0 and "Not released yet, and held once declared with --reason: unit_cost" in done.stdout
+    assert digest(declared, "--reason", "Et nyt tal").returncode == 0
+    assert "Not released yet" not in digest(declared).stdout
+    assert released.released(declared.edition)[0].shape == figures.shape
 
 
 def test_a_definition_that_changes_no_figure_is_no_difference(declared):
@@ -301,6 +313,14 @@ def test_what_is_stale_deviates_or_lacks_is_not_released(made):
     manifest.write_text(json.dumps(declared | {"deviating": ["T1-01"]}), "utf-8")
     assert "printed numbers deviate (T1-01)" in made("release").stderr
     manifest.write_text(json.dumps(declared), "utf-8")
+    places = ("--raw", made.project.raw, "--processed", made.project.processed)
+    told = noegletal("digest", "--reason", "Udgivet", *places, NOEGLETAL_ROOT=str(made.project.root))
+    assert told.returncode == 0, told.stderr
+    digest_file = made.project.root / "data" / "released" / "2025.csv"
+    digest_file.write_text(re.sub(r"[0-9a-f]{8}\n", "00000000\n", digest_file.read_text("utf-8"), count=1), "utf-8")
+    assert "1 sums are others than those released" in made("release").stderr
+    digest_file.unlink()
+    digest_file.with_suffix(".yml").unlink()
     edition = yaml.safe_load(made.project.edition.read_text("utf-8"))
     made.project.edition.write_text(yaml.safe_dump(edition | {"coverage": 0.7}), "utf-8")
     assert "the key figures are stale" in made("release").stderr

@@ -4,6 +4,8 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
 __all__ = ["read"]
@@ -13,11 +15,15 @@ __all__ = ["read"]
 sys.modules.setdefault("rfc3987_syntax", None)
 
 
-def read(indicator: str, *, area: str = "", edition: str = "", **chosen: object) -> "pd.DataFrame":
+def read(
+    indicator: str, *, area: "str | Sequence[str]" = "", group: "str | Sequence[str] | None" = None,
+    category: "str | Sequence[str] | None" = None, years: "int | Sequence[int] | None" = None,
+    variant: str = "standard", edition: str = "",
+) -> "pd.DataFrame":  # fmt: skip
     """Key figures of an indicator in one line, by default of the home area of the default edition.
 
-    `chosen`: group, category, variant, years, as for `Section.read`. Returns its rows, and first in them area, label,
-    year and the figure as it is printed (`shown`). Errors: what is not there, with the nearest names.
+    Each may be a code or a Danish name, or several. Returns rows as `Section.read`, and first in them area, label, year
+    and the figure as it is printed (`shown`). Errors: what is not there, with the nearest names.
     """
     # Not before it is needed: the command and the kernels load this package too.
     from analysis import danish
@@ -26,14 +32,13 @@ def read(indicator: str, *, area: str = "", edition: str = "", **chosen: object)
     from analysis.section import Section
 
     plan = load_edition(edition)
-    rows = Section("", plan.name, area or plan.home_area).read(indicator, **chosen)
+    chosen = {"group": group, "category": category, "years": years, "variant": variant}
+    rows = Section("", plan.name, plan.home_area).read(indicator, area=area or plan.home_area, **chosen)
     unit = shown_unit(rows["indicator"].iloc[0], rows["value"])
-    numbers = [
-        danish.number(value / unit.divisor, unit.decimals, status)
-        for value, status in zip(rows["value"], rows["status"], strict=True)
-    ]
     texts = [
-        number if danish.missing(value) else danish.with_unit(number, unit.name)
-        for number, value in zip(numbers, rows["value"], strict=True)
+        danish.number(value, 0, status)
+        if danish.missing(value)
+        else danish.with_unit(danish.number(value / unit.divisor, unit.decimals), unit.name)
+        for value, status in zip(rows["value"], rows["status"], strict=True)
     ]
     return rows.assign(shown=texts)[list(dict.fromkeys(["area", "label", "year", "shown", *rows.columns]))]

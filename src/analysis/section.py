@@ -239,8 +239,7 @@ class Section:
         words, for those who cannot see it. Rows that are no key figures are published as the analyst's own.
         """
         if not hasattr(chart, "figure"):
-            kind = type(chart).__name__
-            raise InputError(f"{output}: a figure is one of analysis.charts or Axes drawn by hand, not {kind}")
+            raise InputError(f"{output}: a figure is of analysis.charts or drawn by hand, not {type(chart).__name__}")
         # Also of what seaborn draws as a whole, such as a FacetGrid.
         drawn = chart.figure
         data = getattr(drawn, "rows", None) if data is None else data
@@ -521,7 +520,7 @@ def image(chart: Figure, alt: str, *, stamp: str = "") -> Markup:
 
 def adhoc(title: str, edition: str, area: str) -> Section:
     """A section for an analysis outside the report: everything is shown, nothing is stored."""
-    display(HTML(f'<p class="quiet">{html.escape(title)}. Analyse uden for rapporten.</p>'))
+    display(HTML(f'<p class="quiet">{html.escape(danish.sentence(title))} Analyse uden for rapporten.</p>'))
     return Section("", edition, area)
 
 
@@ -539,6 +538,9 @@ def _held(table: pd.DataFrame, column: str, value: str | int, indicator: str) ->
     }.get(column, {})
     known = f"; they hold {', '.join(map(str, there))}" if len(there) <= MOST_SAID else ""
     unknown = f"key figures of {indicator!r} hold no {column} {value}{known}"
+    if column == "indicator" and value in catalogue().indicators:
+        sources = ", ".join(catalogue().indicators[value].sources)
+        raise InputError(f"{unknown}; was {sources} delivered, does the section read it, and is the build of today?")
     return find(str(value), {str(code): names.get(code, str(code)) for code in there}, unknown)
 
 

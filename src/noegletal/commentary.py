@@ -147,7 +147,9 @@ def _read(path: Path, edition: Edition, figures: pd.DataFrame) -> Commentary:
         try:
             quoted[_words(quote[1])] = _figure(_words(quote[1]), figures)
         except InputError as error:
-            raise DeclaredError(f"{_name(path)} line {line}: {{{{{quote[1]}}}}}: {error}") from error
+            # There are no options in a text.
+            why = str(error).replace("with --group", "as the last word").replace("--group", "the last word")
+            raise DeclaredError(f"{_name(path)} line {line}: {{{{{quote[1]}}}}}: {why}") from error
     if left := QUOTE.sub("", text).find("{{") + 1:
         line = begins + QUOTE.sub("", text)[:left].count("\n")
         raise DeclaredError(f"{_name(path)} line {line}: a figure is quoted as {HOW}")

@@ -97,7 +97,9 @@ class Model:
 
     @cached_property
     def today(self) -> pd.DataFrame:
-        """The herberger on the latest place list; see `need.today`."""
+        """The herberger on the latest place list; see `need.today`. Errors: none was delivered."""
+        if self._facts["places"].empty:
+            raise InputError("listen over pladser på herberger (HERBERG) er ikke leveret")
         return need.today(self._facts["places"], self.kkr)
 
     @property

@@ -43,6 +43,8 @@ def digest(
     if found is None:
         cli.say(f"Nothing of {cli.named(plan)} has been released: --reason declares the figures of today")
         return
+    if found.new:
+        cli.say(f"Not released yet, and held once declared with --reason: {', '.join(found.new)}")
     if found.figures.empty:
         cli.say(f"The key figures of {cli.named(plan)} are those released")
         return

@@ -163,6 +163,7 @@ def _show_reports(reports: list) -> None:
     """A line per area with what was made, kept and failed, and where it is."""
     from analysis.areas import name
     from noegletal.folders import failed_folder
+    from noegletal.publish.manifest import FORMATS
 
     for made in reports:
         good = [outcome for outcome in made.outcomes if outcome.succeeded]
@@ -173,6 +174,9 @@ def _show_reports(reports: list) -> None:
             f"{name(made.area_code)}: {len(good)} sections done, {failed} failed{kept}, {outputs} figures and tables: "
             f"{made.folder / 'index.html'}"
         )
+        forms = [FORMATS[form] for form, cause in made.formats.items() if not cause]
+        if forms:
+            cli.say(f"  also made: {', '.join(forms)}")
         for form, cause in made.formats.items():
             if cause:
                 cli.say(f"  [red]{form} was not made[/red]: {cli.literal(cause)}")

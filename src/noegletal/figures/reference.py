@@ -286,8 +286,8 @@ def _indicator(entry: Kind) -> Iterator[str]:
             yield f".{field}: {band!r} is not among the age_bands"
         elif group not in ("", catalogue().age_bands[band].population_group):
             yield f".{field}: {band!r} is not an age band of {group!r}"
-        elif re.sub(r"\+$", " år og derover", band) not in entry.definition.replace("\u00a0", " "):
-            yield f".{field}: {band!r} is not an age that the definition names"
+        elif (age := re.sub(r"\+$", " år og derover", band)) not in entry.definition.replace("\u00a0", " "):
+            yield f".{field}: {band!r} is not an age that the definition names: write {age!r} in it"
     match entry:
         case Rate():
             yield from _rate(entry)

@@ -60,6 +60,8 @@ class Differences:
 
     figures: pd.DataFrame
     files: list[str]
+    # Indicators of which nothing has been released yet: they differ from nothing.
+    new: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -131,7 +133,8 @@ def compared(edition: Edition, raw: Path, processed: Path) -> Differences | None
     before, record = known
     after = digested(pd.read_parquet(processed / KEY_FIGURES))
     both = before.merge(after, on=KEYS, how="outer", suffixes=("_before", "_after"))
-    both = both[both["digest_before"] != both["digest_after"]]
+    new = tuple(sorted(set(after["indicator"]) - set(before["indicator"])))
+    both = both[(both["digest_before"] != both["digest_after"]) & ~both["indicator"].isin(new)]
     sums = both[["sum_before", "sum_after"]].set_axis(["before", "after"], axis=1)
     sums = sums.map(lambda figure: float(SUM.format(figure)))
     pct = (sums["after"] - sums["before"]) / sums["before"].abs().where(sums["before"] != 0) * 100
@@ -140,7 +143,7 @@ def compared(edition: Edition, raw: Path, processed: Path) -> Differences | None
     rows = rows.assign(order=order).sort_values(["indicator", "order"]).drop(columns="order")
     now = made_from(edition, raw)
     files = [name for name in dict.fromkeys([*now, *record.made_from]) if now.get(name) != record.made_from.get(name)]
-    return Differences(rows.reset_index(drop=True), files)
+    return Differences(rows.reset_index(drop=True), files, new)
 
 
 def declare(edition: Edition, raw: Path, processed: Path, reason: str) -> Differences:
@@ -151,7 +154,7 @@ def declare(edition: Edition, raw: Path, processed: Path, reason: str) -> Differ
     if not reason.strip():
         raise InputError("a change of released key figures needs a reason: --reason with a sentence on what changed")
     differences = compared(edition, raw, processed)
-    if differences is not None and differences.figures.empty and not differences.files:
+    if differences is not None and differences.figures.empty and not differences.files and not differences.new:
         raise InputError(f"key figures and files of edition {edition.name} are those released: nothing to declare")
     earlier = released(edition)
     table, record = _files(edition)

@@ -23,6 +23,7 @@ from analysis.errors import InputError
 from noegletal.figures.freshness import whole_digest
 from noegletal.folders import replaced
 from noegletal.publish.manifest import FORMATS, PACKAGE, missing_outputs, read_manifest
+from noegletal.review.released import compared
 from noegletal.review.revisions import differences
 from noegletal.runner.plan import plan_area, stale_build, stale_package, vintage_names
 
@@ -88,8 +89,8 @@ def freeze(
 ) -> Release:
     """Freeze the reports of some areas, by default of all that have one, with all that they were made from.
 
-    Errors, before anything is written: figures, reports or forms that are missing or stale, printed numbers that
-    deviate undeclared.
+    Errors, before anything is written: figures, reports or forms that are missing or stale, key figures that are others
+    than those released, printed numbers that deviate undeclared.
     """
     reports = _reports(edition, area_codes, out=out, raw=raw, processed=processed)
     kept = kept_releases(releases)
@@ -169,6 +170,12 @@ def _reports(edition: Edition, area_codes: list[str], *, out: Path, raw: Path, p
     """The folders of the reports to freeze, by area; errors as for `freeze`."""
     if build := stale_build(edition, raw, processed):
         raise InputError(f"the key figures are stale ({build}): run `noegletal report --edition {edition.name}`")
+    if (found := compared(edition, raw, processed)) and len(found.figures):
+        raise InputError(
+            f"{len(found.figures):,} sums are others than those released (changed: "
+            f"{', '.join(found.files) or 'the code'}): "
+            f"see `noegletal digest --edition {edition.name}`, and take the change back or declare it with --reason"
+        )
     there = {read_manifest(path).get("area_code", ""): path for path in sorted((out / edition.name).glob("*"))}
     codes = area_codes or [code for code in there if code]
     if not codes:
