@@ -6,7 +6,7 @@ import small_edition
 from conftest import noegletal
 
 import analysis
-from analysis import danish
+from analysis import danish, herberg
 from analysis.edition import default_edition, load_edition, project_root
 from analysis.errors import InputError
 from analysis.section import Section
@@ -104,3 +104,12 @@ def test_trace_and_diff_take_the_names_too(small):
     assert done.returncode == 1
     assert "indicator 'expenditur' has no key figures" in done.stderr
     assert "; nearest: expenditure, " in done.stderr
+
+
+def test_a_delivery_that_did_not_come_is_named(small):
+    small.keep_only("REGK100", "REGK31", "FOLK1A")
+    small.build()
+    with pytest.raises(InputError, match="hold no indicator diagnosis_share; they hold .*; was KOMPONENT delivered, "):
+        Section("", "", "København").read("diagnosis_share")
+    with pytest.raises(InputError, match="HERBERG.* er ikke leveret"):
+        _ = herberg.model(Section("", "", "hovedstaden")).today
