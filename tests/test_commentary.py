@@ -61,6 +61,8 @@ def test_the_example_of_the_readme_has_its_numbers_from_data(written):
     assert growth == danish.percent((written.value(2024) / written.value(2022) - 1) * 100, 1)
     text = BeautifulSoup(one.html, "html.parser").text
     assert level in text and growth in text and "{{" not in text
+    written.write(HEAD + "Det kostede {{ expenditure hovedstaden aflastning 2024 }}.")
+    assert BeautifulSoup(written.read()[SECTION].html, "html.parser").text.strip() == f"Det kostede {level}"
     assert [(advice.id, advice.status) for advice in one.recommendations] == [("aflastning", "ny")]
     assert "<strong>flere børn</strong>" in one.html
 

@@ -74,6 +74,8 @@ class Commentary:
     def html(self) -> Markup:
         """The text with its figures; whatever in it looks like HTML or leads to a script is shown as the text it is."""
         told = QUOTE.sub(lambda quote: self.quoted[_words(quote[1])], self.text)
+        # The full stop of "kr." is that of the sentence too.
+        told = re.sub(r"(kr|pct)\.\.(?!\.)", r"\1.", told)
         return Markup(mistune.create_markdown(escape=True, renderer=_Renderer())(told))  # noqa: S704
 
     @property
