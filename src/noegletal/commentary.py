@@ -208,9 +208,8 @@ def _figure(quote: str, figures: pd.DataFrame) -> str:
 
 
 def _series(figures: pd.DataFrame, question: Question) -> pd.DataFrame:
-    keys = ["indicator", "area_code", "population_group", "category", "variant"]
     chosen = figures
-    for key in keys:
+    for key in measures.IDENTITY:
         chosen = chosen[chosen[key] == getattr(question, key)]
     return chosen
 
