@@ -81,18 +81,18 @@ def test_a_number_that_changed_is_told_until_the_text_is_accepted(written):
     commentary.accept(written.read(), SECTION)
     assert path.read_text("utf-8").rpartition("---\n")[2] == body
     (accepted,) = written.read().values()
-    assert accepted.not_accepted == [] and commentary.warnings({SECTION: accepted}) == []
+    assert accepted.not_accepted == [] and commentary.warnings(written.edition, {SECTION: accepted}) == []
     written.times(1.5)
     (one,) = written.read().values()
     level = next(iter(one.quoted))
     then, now = one.changed[level]
     assert then == before.quoted[level] and now != then
-    (told,) = commentary.warnings({SECTION: one})
+    (told,) = commentary.warnings(written.edition, {SECTION: one})
     assert f"01_udgifter.md: {level} was {then} when it was written and is {now}" in told
     (markup,) = _said(one)
     assert f"Tallet er ændret, siden vurderingen blev skrevet: {then} er nu {now}." in danish.held(markup)
     commentary.accept(written.read(), SECTION)
-    assert commentary.warnings(written.read()) == []
+    assert commentary.warnings(written.edition, written.read()) == []
 
 
 @pytest.mark.parametrize(
@@ -108,6 +108,7 @@ def test_a_number_that_changed_is_told_until_the_text_is_accepted(written):
         (f"{HEAD}{{{{ expenditure hovedstaden i_alt 2024 }}}}", "line 5: .*exists for alle, boern_og_unge, voksne"),
         (f"{HEAD}{{{{ expenditure hovedstaden 2024 }}}}", "line 5: .*a figure is quoted as"),
         (f"{HEAD}{{{{ growth expenditure hovedstaden aflastning 2024 }}}}", "line 5: .*a figure is quoted as"),
+        (f"{HEAD}{{{{ shelter_places hovedstaden herberg 2024 }}}}", "line 5: .*'shelter_places' is modelled"),
         (f"{HEAD}\nKun {{{{ halvt", "line 6: a figure is quoted as"),
         (
             "---\nby: X\ndate: 2026-11-20\nrecommendations: [{id: a, text: b, status: måske, since: 2025}]\n---\n",
@@ -116,6 +117,11 @@ def test_a_number_that_changed_is_told_until_the_text_is_accepted(written):
         (
             "---\nby: X\ndate: 2026-11-20\nrecommendations: [{id: a, status: ny, since: 2025}]\n---\n",
             "the recommendation 'a' has no text",
+        ),
+        (EXAMPLE.replace("text: Kommunerne", "text: Med {{ unit }}"), "recommendation 'aflastning' quotes a figure"),
+        (
+            EXAMPLE.replace("---\nAfl", "  - {id: aflastning, text: To, status: ny, since: 2025}\n---\nAfl"),
+            "the recommendation 'aflastning' stands twice",
         ),
     ],
 )
@@ -173,7 +179,7 @@ def test_what_a_hidden_figure_was_is_not_repeated(written):
     figures.to_parquet(written.small.processed / "key_figures.parquet")
     one = written.read()[SECTION]
     (markup,) = _said(one)
-    assert before not in markup and before not in " ".join(commentary.warnings({SECTION: one}))
+    assert before not in markup and before not in " ".join(commentary.warnings(written.edition, {SECTION: one}))
     assert "Et tal i vurderingen vises ikke længere af hensyn til få personer." in markup
     quoted = ElementTree.fromstring(f"<body>{one.html}</body>")  # noqa: S314
     _clean(quoted)
@@ -207,6 +213,13 @@ def test_a_recommendation_that_is_dropped_is_named(next_edition):
     ended = EXAMPLE.replace("status: ny", "status: opgivet")
     next_edition.write(ended, edition="2024")
     assert next_edition.read()[SECTION].recommendations == []
+
+
+def test_a_recommendation_on_a_section_without_a_file_is_warned_of(next_edition):
+    (told,) = commentary.warnings(next_edition.edition, next_edition.read())
+    assert "'aflastning' of commentary/2024/01_udgifter.md was 'ny', and commentary/2025/01_udgifter.md" in told
+    next_edition.write(EXAMPLE.replace("status: ny", "status: gennemført"), edition="2024")
+    assert commentary.warnings(next_edition.edition, next_edition.read()) == []
 
 
 def pages_of(status):

@@ -1,5 +1,6 @@
 """What people call things: the edition that is meant where none is named, and codes or Danish names everywhere."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import small_edition
@@ -57,6 +58,20 @@ def test_codes_and_danish_names_mean_the_same_everywhere(section):
 def test_what_is_not_there_is_said_with_the_nearest(section, asked, said):
     with pytest.raises(InputError, match=said):
         section.read(**({"indicator": "expenditure"} | asked))
+
+
+@pytest.mark.parametrize("years", ["2024", 2024.0, np.int64(2024), ["2024"], [np.int64(2024)]])
+def test_a_year_is_one_however_it_is_written(section, years):
+    rows = section.read("expenditure", group="voksne", category="botilbud", years=years)
+    assert rows["year"].tolist() == [2024]
+    with pytest.raises(InputError, match="hold no year 1999; they hold "):
+        section.read("expenditure", years=["2024", "1999"])
+
+
+def test_a_table_that_is_no_frame_is_refused(section):
+    rows = section.read("expenditure", group="voksne", category="botilbud")
+    with pytest.raises(InputError, match="tabel_egen: rows are a DataFrame, not list"):
+        section.table("tabel_egen", [["Botilbud"]], title="Egen", data=rows)
 
 
 def test_a_section_lists_what_can_be_read(section):

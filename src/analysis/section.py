@@ -287,10 +287,10 @@ class Section:
 
         The first column names the rows, the others are numbers but for the columns `texts`; rows in `strong` are sums.
         """
-        for column in frame.columns:
-            for cell in frame[column]:
-                if not isinstance(cell, str):
-                    raise InputError(f"{output}: {column} holds {cell!r} where a text belongs; see danish.number")
+        require(frame, [], output)
+        for column, cells in frame.items():
+            if wrong := [cell for cell in cells if not isinstance(cell, str)]:
+                raise InputError(f"{output}: {column} holds {wrong[0]!r} where a text belongs; see danish.number")
         heading, *others = frame.columns
         numeric = [column for column in others if column not in texts]
         about = self._about(output, data, title, note)
@@ -526,8 +526,8 @@ def adhoc(title: str, edition: str, area: str) -> Section:
 
 def _held(table: pd.DataFrame, column: str, value: str | int, indicator: str) -> str | int:
     """The value of a column of key figures that is meant by its code or Danish name."""
-    there = table[column].unique().tolist()
-    if value in there:
+    there = {str(code): code for code in table[column].unique().tolist()}
+    if value in there.values():
         return value
     names: dict[str, str] = {
         "indicator": {code: entry.name for code, entry in catalogue().indicators.items()},
@@ -536,16 +536,16 @@ def _held(table: pd.DataFrame, column: str, value: str | int, indicator: str) ->
         "population_group": labels().groups,
         "category": {category: name for (_, category), name in accounts.labels().items()},
     }.get(column, {})
-    known = f"; they hold {', '.join(map(str, there))}" if len(there) <= MOST_SAID else ""
+    known = f"; they hold {', '.join(there)}" if len(there) <= MOST_SAID else ""
     unknown = f"key figures of {indicator!r} hold no {column} {value}{known}"
     if column == "indicator" and value in catalogue().indicators:
         sources = ", ".join(catalogue().indicators[value].sources)
         raise InputError(f"{unknown}; was {sources} delivered, does the section read it, and is the build of today?")
-    return find(str(value), {str(code): names.get(code, str(code)) for code in there}, unknown)
+    return there[find(str(value), {code: names.get(code, code) for code in there}, unknown)]
 
 
 def _several(values: str | int | Sequence[str | int] | None) -> list[str | int] | None:
-    return [values] if isinstance(values, (str, int)) else None if values is None else list(values)
+    return None if values is None else [values] if np.isscalar(values) else list(values)
 
 
 def _display(part: str, **facts: object) -> None:

@@ -17,7 +17,7 @@ import mistune
 import pandas as pd
 import yaml
 from markupsafe import Markup
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from analysis import areas, danish, measures, rows
 from analysis.catalogue import shown_unit
@@ -56,6 +56,16 @@ class Head(BaseModel):
     date: datetime.date
     recommendations: list[Recommendation] = []
     seen: dict[str, str] = {}
+
+    @field_validator("recommendations")
+    @classmethod
+    def _each_once_in_words(cls, recommendations: list[Recommendation]) -> list[Recommendation]:
+        names = [one.id for one in recommendations]
+        if twice := next((name for name in names if names.count(name) > 1), ""):
+            raise ValueError(f"the recommendation {twice!r} stands twice")
+        if quoting := next((one.id for one in recommendations if "{{" in one.text), ""):
+            raise ValueError(f"the recommendation {quoting!r} quotes a figure; figures are quoted in the text below")
+        return recommendations
 
 
 @dataclass(frozen=True)
@@ -191,6 +201,8 @@ def _figure(quote: str, figures: pd.DataFrame) -> str:
         raise InputError(f"a figure is quoted as {HOW}")
     found = [asked(figures, indicator, area, category, int(year), group=group or None) for year in years]
     chosen = pd.concat([_row(figures, question) for question in found])
+    if chosen.empty:
+        raise InputError(f"{indicator!r} is modelled and is no key figure: it is shown by its own section alone")
     if growth:
         chosen = measures.growth(measures.with_panel(_series(figures, found[-1]), figures), *map(int, years))
         text = danish.percent(chosen["value"].iloc[0], 1)
@@ -224,9 +236,8 @@ def _carried(path: Path, edition: Edition, head: Head) -> list[Recommendation]:
 
     Errors: one that was not ended in the edition before and is left out, one without a text anywhere.
     """
-    earlier = [name for name in editions() if name < edition.name]
-    before = folder(load_edition(earlier[-1])) / path.name if earlier else path
-    known = {one.id: one for one in _before(before)} if before != path and before.is_file() else {}
+    before = next((one for one in _earlier(edition) if one.name == path.name), path)
+    known = {one.id: one for one in _before(before)} if before != path else {}
     now = {one.id: one for one in head.recommendations}
     for name, one in known.items():
         if one.status not in ENDED and name not in now:
@@ -241,19 +252,32 @@ def _carried(path: Path, edition: Edition, head: Head) -> list[Recommendation]:
     return [one.model_copy(update={"text": one.text or texts[one.id]}) for one in head.recommendations]
 
 
+def _earlier(edition: Edition) -> list[Path]:
+    """The commentaries of the edition before, if there is one."""
+    names = [name for name in editions() if name < edition.name]
+    return sorted(folder(load_edition(names[-1])).glob("*.md")) if names else []
+
+
 def _before(path: Path) -> Iterator[Recommendation]:
     """The recommendations of an earlier commentary; one carried on there has its text in the year before that."""
     edition = load_edition(path.parent.name)
     yield from _carried(path, edition, _parts(path)[0])
 
 
-def warnings(found: dict[str, Commentary]) -> list[str]:
-    """In a line each, the figures that a text rests on and that are others than when it was written."""
+def warnings(edition: Edition, found: dict[str, Commentary]) -> list[str]:
+    """In a line each, what to look at: quoted figures that changed, and last year's recommendations without a file."""
     return [
         f"{_name(one.path)}: {quote} was {then} when it was written and is {now}: look at the text, then "
         f"`noegletal commentary --accept {one.section}`"
         for one in found.values()
         for quote, (then, now) in one.changed.items()
+    ] + [
+        f"the recommendation {one.id!r} of {_name(path)} was {one.status!r}, and {_name(folder(edition) / path.name)}, "
+        "which says how far it has come, is not there"
+        for path in _earlier(edition)
+        if path.stem not in found
+        for one in _before(path)
+        if one.status not in ENDED
     ]
 
 

@@ -102,7 +102,7 @@ def commentary(
         cli.show_table(["quoted", "then", "now", ""], [[cell and cli.literal(cell) for cell in row] for row in rows])
         for advice in one.recommendations:
             cli.say(f"  {cli.literal(advice.text)} [dim]{advice.status}, since {advice.since}[/]")
-    for text in written.warnings(found):
+    for text in written.warnings(plan, found):
         cli.complain(f"Warning: {text}")
     if any(one.changed for one in found.values()):
         raise Exit(1)

@@ -92,7 +92,7 @@ def report(
     from noegletal.review.reconcile import deviations_gone, undeclared_deviations
 
     _show_reports(reports)
-    for text in warnings(commentaries(plan, target)) if plan.home_area in codes else ():
+    for text in warnings(plan, commentaries(plan, target)) if plan.home_area in codes else ():
         cli.complain(f"Warning: {text}")
     for text in deviations_gone(plan, comparisons):
         cli.complain(f"Warning: {text}")
