@@ -6,7 +6,7 @@ import re
 import pandas as pd
 import pytest
 
-from analysis import areas, claims, measures
+from analysis import areas, claims, danish, measures
 from analysis.catalogue import shown
 from analysis.claims import Claim, claim_rules, finds
 from analysis.errors import InputError
@@ -14,6 +14,7 @@ from analysis.rows import evidence, labels
 from analysis.section import Section
 from analysis.trend import Trend
 from noegletal.figures.printed import declarations, published
+from noegletal.publish import section_pages
 
 VALLENSBAEK, FANOE, JAMMERBUGT, COUNTRY = "187", "563", "849", "000"
 USUAL = {
@@ -249,7 +250,7 @@ def test_what_is_shown_is_said_without_a_finding():
     assert shown(own) == "Anbragte børn og unge den 31. december (anbringelser), 2020-2024"
     assert (
         shown(measures.growth(own, 2020, 2024))
-        == "Ændring: anbragte børn og unge den 31. december (anbringelser), 2024"
+        == "Ændring: anbragte børn og unge den 31. december (anbringelser), 2020-2024"
     )
     assert shown(pd.DataFrame({"navn": ["a"]})) == "Egne tal"
 
@@ -279,6 +280,40 @@ def test_nothing_goes_round_the_gate(section):
         section.claim("Udgifterne er steget", rests_on=frame, kind="opinion")
     section.say("Sådan er tallene gjort op")
     assert "Sådan er tallene gjort op." in section.shown[-1]
+
+
+def test_an_answer_that_cannot_be_given_says_so_and_a_reason_is_left_out(section):
+    count, rate = section.read("notifications", category="i_alt"), section.read("children_notified_per_1000")
+    why = "tallene om kommunen er ikke målt"
+    section.say("Antallet er steget", rests_on=count, kind="growth", role="answer")
+    section.say("Antallet er steget", rests_on=count, kind="growth", role="why")
+    section.say("Antallet er steget", rests_on=count, kind="growth")
+    section.say("Der mangler {nan}".replace("{nan}", danish.number(float("nan"), 0)), role="answer")
+    section.say("Raten er 71,9", rests_on=rate[rate["year"] == 2025], role="answer")
+    section.say("Fordi der er flere", rests_on=rate[rate["year"] == 2025], role="why")
+    section.say(role="why")
+    assert [markup.strip() for markup in section.shown] == [
+        f'<p class="finding answer" id="saetning-1">Det kan ikke siges på disse tal: {why}.</p>',
+        '<p class="finding answer" id="saetning-4">Det kan ikke siges på disse tal: tal mangler.</p>',
+        '<p class="finding answer" id="saetning-5">Raten er 71,9.</p>',
+        '<p class="finding why" id="saetning-6">Fordi der er flere.</p>',
+    ]
+    found = section_pages.findings("\n".join(section.shown))
+    assert [(one["anchor"], one["role"]) for one in found] == [
+        ("saetning-1", "answer"), ("saetning-4", "answer"), ("saetning-5", "answer"), ("saetning-6", "why"),
+    ]  # fmt: skip
+
+
+def test_outside_the_report_every_sentence_that_is_not_said_says_why(processed, monkeypatch):
+    from analysis.edition import PROCESSED_VARIABLE
+
+    monkeypatch.setenv(PROCESSED_VARIABLE, str(processed))
+    shown = []
+    monkeypatch.setattr("analysis.section.display", lambda markup: shown.append(markup.data))
+    made = Section("", "2025", "vallensbaek")
+    made.say("Antallet er steget", rests_on=made.read("notifications", category="i_alt"), kind="growth")
+    why = "tallene om kommunen er ikke målt"
+    assert shown == [f'<p class="finding" id="saetning-1">Det kan ikke siges på disse tal: {why}.</p>']
 
 
 def test_a_title_that_is_withheld_says_what_is_shown_and_awaits_the_source(section):

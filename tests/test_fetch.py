@@ -1257,11 +1257,22 @@ def test_a_dry_run_says_what_cannot_be_asked_for(folder):
     assert "2022, 2023, 2024" in done.stderr
 
 
-def test_a_dry_run_without_network_says_so_once(folder, monkeypatch):
-    monkeypatch.setattr(statbank, "Patience", lambda: HASTE)
+def test_a_dry_run_without_network_says_so_once_and_what_is_wanted_all_the_same(folder, monkeypatch):
+    asked = []
+
+    def hasty(**given):
+        asked.append(given)
+        return replace(HASTE, **given)
+
+    monkeypatch.setattr(statbank, "Patience", hasty)
     done = command("--dry-run", "--url", "http://127.0.0.1:9", "--raw", folder)
     assert done.exit_code == 1
-    assert done.stderr.count("no connection to http://127.0.0.1:9") == 1
+    assert done.stderr.count("no connection to http://127.0.0.1:9 after 2 attempts") == 1
+    assert asked == [{"attempts": 2}], "who only wants to look is told soon"
+    plan = load_edition()
+    for table in fetched_tables(plan):
+        years = plan.tables[table].years
+        assert f"{table}: {years.first}-{years.last} are wanted" in done.stderr
 
 
 def test_ctrl_c_of_the_command(folder):

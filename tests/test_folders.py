@@ -16,7 +16,7 @@ from kernel_runs import wait_for
 from analysis.errors import InputError
 from noegletal.figures import build
 from noegletal.figures.build import build_edition
-from noegletal.folders import held, keep, recover, replaced, sweep
+from noegletal.folders import held, keep, recover, replaced, sweep, written
 from noegletal.sources.sidecar import Sidecar
 from noegletal.sources.snapshot import raw_files
 from noegletal.sources.vintages import keep_vintage, replace_table, work_folder
@@ -176,6 +176,17 @@ def test_a_folder_behind_a_link_stays_behind_it(folder, tmp_path):
     link.symlink_to(folder)
     changed(link)
     assert link.is_symlink() and texts(link) == AFTER and alone(folder)
+
+
+def test_files_are_written_together_or_stay(tmp_path):
+    first, second = tmp_path / "a.yml", tmp_path / "inside" / "b.yml"
+    written({first: "æ", second: "b"})
+    assert (first.read_text("utf-8"), second.read_text("utf-8")) == ("æ", "b")
+    (tmp_path / "file").write_text("", "utf-8")
+    with pytest.raises(InputError, match=r"cannot write to .*file.*; what was there before is untouched"):
+        written({first: "new", second: "new", tmp_path / "file" / "c.yml": "new"})
+    assert (first.read_text("utf-8"), second.read_text("utf-8")) == ("æ", "b")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.yml", "b.yml", "file", "inside"]
 
 
 def test_errors_name_the_folder(folder, tmp_path):

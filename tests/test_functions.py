@@ -16,7 +16,7 @@ from noegletal.figures.formulas import Question
 from noegletal.figures.kinds import indicators
 from noegletal.review.evidence import Evidence
 from noegletal.review.trace import raw_rows, trace
-from noegletal.sources.fetch_plan import _weight_quarters
+from noegletal.sources.fetch_plan import _weight_quarters, dates
 
 RAW = ROOT / "data" / "raw" / "2025"
 FUNCTIONS = {"funktion_52821": "52821", "funktion_52822": "52822", "funktion_53845": "53845"}
@@ -119,7 +119,7 @@ def test_a_figure_is_traced_to_its_lines(edition, processed, indicator, area_cod
 
 def test_persons_of_1_january_are_asked_for(edition):
     """Also of the years before the period, which the accounts of whole functions have."""
-    assert {catalogue().indicators[name].dates().pop() for name in (PER_CURRENT, PER_FIXED)} == {"01-01"}
+    assert {dates(catalogue().indicators[name]).pop() for name in (PER_CURRENT, PER_FIXED)} == {"01-01"}
     own = [f"{year}K{number}" for year in range(2010, 2027) for number in range(1, 5)]
     near, far = _weight_quarters(edition, "FOLK1A", own)
     assert {f"{year}K1" for year in edition.tables["REGK31"].years.all} <= near

@@ -21,7 +21,7 @@ from noegletal.figures.kinds import Kind, indicators, key_figures
 from noegletal.figures.tables import StoredFacts
 from noegletal.review.evidence import Evidence
 from noegletal.review.trace import asked, trace
-from noegletal.sources.fetch_plan import used_codes
+from noegletal.sources.fetch_plan import dates, used_codes
 
 IMPORTS = re.compile(r"from noegletal\.figures\.kinds import ([\w, ]+)")
 RAW = ROOT / "data" / "raw" / "2025"
@@ -157,8 +157,8 @@ def test_the_catalogue_says_which_codes_and_dates_of_a_table_are_needed():
     assert set(used_codes("HAND05")["YDELSESTYPE"]) >= {"31202", "30181"}
     assert used_codes("UND1") == {"UNDERRETERE": ["0"], "ALDER1": ["00"], "KØN": ["0"]}
     known = catalogue().indicators
-    assert known["children_notified_per_1000"].dates() == {"01-01"}
-    assert known["children_supported"].dates() == {"12-31"}
+    assert dates(known["children_notified_per_1000"]) == {"01-01"}
+    assert dates(known["children_supported"]) == {"12-31"}
 
 
 def test_no_module_asks_which_kind_a_figure_is():

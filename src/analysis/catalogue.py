@@ -1,8 +1,7 @@
 """The catalogue of key figures: what each is, how it is made and what is said of it."""
 
-from collections.abc import Iterator
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import pandas as pd
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -58,33 +57,6 @@ class Indicator(BaseModel):
     axis_per: float = 1
     adds_up: bool = Field(default_factory=lambda entry: entry.get("unit") in ("kr", "antal"))
 
-    def needs(self, table: str) -> dict[str, list[str]]:
-        """The codes of a raw table that the entry names, by variable.
-
-        A part of an entry that names a `table` has them in `select`, or as the `categories` of a `variable`.
-        """
-        codes: dict[str, list[str]] = {}
-        for part in _parts(self.model_dump()):
-            if part.get("table") != table:
-                continue
-            for variable, code in part.get("select", {}).items():
-                codes.setdefault(variable, []).append(code)
-            for listed in part.get("categories", {}).values():
-                codes.setdefault(part["variable"], []).extend(listed)
-        return codes
-
-    def dates(self) -> set[str]:
-        """The dates (month-day) at which the entry needs persons, each the `date` of one of its parts."""
-        return {part["date"] for part in _parts(self.model_dump()) if "date" in part}
-
-
-def _parts(entry: object) -> Iterator[dict[str, Any]]:
-    """An entry and everything declared inside it."""
-    if isinstance(entry, dict):
-        yield entry
-    for part in entry.values() if isinstance(entry, dict) else entry if isinstance(entry, list) else ():
-        yield from _parts(part)
-
 
 class Catalogue(_Declared):
     """Everything declared in `data/reference/indicators.yml`."""
@@ -127,7 +99,9 @@ def shown(rows: pd.DataFrame) -> str:
         said += f" ({labels().groups[groups.pop()]})"
     if "measure" in rows.columns and rows["measure"].isin(["growth", "change"]).all():
         said = f"Ændring: {danish.running(said)}"
-    years = sorted({rows["year"].min(), rows["year"].max()})
+        years = sorted({int(rows["since"].min()), rows["year"].max()})
+    else:
+        years = sorted({rows["year"].min(), rows["year"].max()})
     return f"{said}, {'-'.join(map(str, years))}"
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from analysis import accounts, areas, charts, danish, measures, prices, tables
 from analysis.catalogue import catalogue, shown, source_line
-from analysis.claims import CLAIMS, Claim, Judged, finds
+from analysis.claims import CLAIMS, Claim, Judged, claim_rules, finds
 from analysis.edition import (
     FACTS,
     FINDINGS,
@@ -41,6 +41,7 @@ from analysis.rows import EVIDENCE, EXAMPLE, GENUINE, KEYS, PANEL, SINCE, SUPPRE
 OWN_FIGURES = "Egne tal: de er ikke nøgletal og kan ikke følges tilbage til de rå filer."
 SUPPRESSION_LINE = f"{danish.STATUS_SYMBOLS[SUPPRESSED]} vises ikke af hensyn til få personer."
 NO_CLAIM = "a {what} that finds something ({found!r}) is a claim: say what it rests on"
+UNSAID = "Det kan ikke siges på disse tal: {}"
 PENDING = "Afventer data fra kilden ({})."
 STAMP = "EKSEMPELDATA"
 RECONSTRUCTED = "rekonstrueret efter "
@@ -341,26 +342,31 @@ class Section:
         _display("left_out", anchor=_anchor(output), title=title, reason=reason)
 
     def say(
-        self, *sentences: str, rests_on: pd.DataFrame | None = None, kind: str = "level", chance: Judged | None = None
-    ) -> None:
+        self, *sentences: str, rests_on: pd.DataFrame | None = None, kind: str = "level", chance: Judged | None = None,
+        role: Literal["", "answer", "why"] = "",
+    ) -> None:  # fmt: skip
         """Show sentences as one paragraph that ends with a full stop; numbers come from data through `danish`.
 
         What finds something is a claim and rests on rows, as for `claim`; a sentence with a missing figure is left out.
+        `role`: an answer to the question that the section opens with, or why it is so. An answer that cannot be given
+        says so, and in an analysis outside the report every sentence does.
         """
         text = danish.without_gaps(" ".join(part for part in sentences if part))
-        if not text:
+        if not text and role != "answer":
             return
-        text = danish.sentence(text)
+        text = danish.sentence(text or _unsaid(["missing"]))
         self._sentences += 1
         place, outcome = f"saetning-{self._sentences}", ""
         if rests_on is not None:
             text = self.claim(text, rests_on=rests_on, kind=kind, chance=chance)
             outcome = text.outcome
             self._record(place, text)
+            if outcome == "withheld" and (role == "answer" or self.plan is None):
+                text = _unsaid(text.reasons)
         elif found := finds(text):
             raise InputError(f"{NO_CLAIM.format(what='sentence', found=found)}: {text}")
         if text:
-            _display("finding", place=place, text=danish.sentence(text), example=outcome == "example")
+            _display("finding", place=place, text=danish.sentence(text), example=outcome == "example", role=role)
 
     def footer(self, *indicators: str) -> None:
         """Show what the section's key figures are, what they cannot say, and the raw files that they rest on.
@@ -542,6 +548,10 @@ def _held(table: pd.DataFrame, column: str, value: str | int, indicator: str) ->
         sources = ", ".join(catalogue().indicators[value].sources)
         raise InputError(f"{unknown}; was {sources} delivered, does the section read it, and is the build of today?")
     return there[find(str(value), {code: names.get(code, code) for code in there}, unknown)]
+
+
+def _unsaid(reasons: Sequence[str]) -> str:
+    return UNSAID.format(danish.listed([danish.running(claim_rules().reasons[name].name) for name in reasons]))
 
 
 def _several(values: str | int | Sequence[str | int] | None) -> list[str | int] | None:

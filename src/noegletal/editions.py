@@ -9,7 +9,7 @@ from analysis.declared import text_of
 from analysis.edition import Edition, decision_list, editions, load_edition, parsed_edition, project_root
 from analysis.errors import InputError
 from analysis.prices import price_index
-from noegletal.folders import explained
+from noegletal.folders import written
 
 YEAR = re.compile(r"20[0-9]{2}")
 # What is true of the printed report of one edition, and what was decided for it.
@@ -33,19 +33,21 @@ def new_edition(name: str, source: str | None = None) -> Path:
     plan = load_edition(source or earlier_edition(name))
     text = _moved(text_of(folder / f"{plan.name}.yml"), plan, name)
     parsed_edition(name, text)
-    path, unfinished = folder / f"{name}.yml", folder / f".{name}.new"
-    with explained(path):
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
+    path = folder / f"{name}.yml"
+    written({path: text})
     return path
+
+
+def edition_before(name: str) -> str:
+    """The newest edition before another; empty where there is none."""
+    return max((edition for edition in editions() if YEAR.fullmatch(edition) and edition < name), default="")
 
 
 def earlier_edition(name: str) -> str:
     """The newest edition before another. Errors: there is none."""
-    earlier = [edition for edition in editions() if YEAR.fullmatch(edition) and edition < name]
-    if not earlier:
+    if not (earlier := edition_before(name)):
         raise InputError(f"editions/ has none before {name}; name another with --from")
-    return earlier[-1]
+    return earlier
 
 
 def price_row(edition: Edition) -> str:

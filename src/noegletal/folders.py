@@ -9,7 +9,7 @@ to, so that a change that fails cannot have touched the folder that is there.
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -111,6 +111,26 @@ def _mend(folder: Path) -> None:
             old.rename(folder)
     for left in (new, old):
         shutil.rmtree(left, ignore_errors=True)
+
+
+def written(texts: Mapping[Path, str]) -> None:
+    """Write files that others read: all of them whole beside those that are there, before the first takes its place.
+
+    Errors: one that cannot be written; then none is changed.
+    """
+    beside = {path: _beside(path, NEW) for path in texts}
+    try:
+        for path, text in texts.items():
+            with explained(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                beside[path].write_text(text, encoding="utf-8")
+        for path in texts:
+            with explained(path):
+                beside[path].replace(path)
+    finally:
+        for left in beside.values():
+            with suppress(OSError):
+                left.unlink()
 
 
 def _beside(folder: Path, kind: str) -> Path:

@@ -3,7 +3,7 @@
 Rules report in Danish and never change a figure. FATAL and ERROR stop the build, WARNING and INFO do not.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Literal, get_args
 
@@ -18,6 +18,8 @@ from analysis.rows import Severity
 BLOCKING = ("FATAL", "ERROR")
 # The rule of a refusal that no other rule is about.
 ANY_REFUSAL = "AFVIST-01"
+# Of a list in an error.
+NAMED = 8
 Size = Literal["amount", "count", "population", "rate"]
 
 
@@ -270,3 +272,9 @@ def of_largest(texts: list[str]) -> str:
     """What is named of a list sorted by size: the first few, and how many more there are."""
     named = catalogue().thresholds.named
     return listed(texts[:named] + ([f"{number(len(texts) - named)} andre"] if len(texts) > named else []))
+
+
+def few(items: Sequence[str], separator: str = ", ") -> str:
+    """The first items of a list, and how many more there are."""
+    shown = separator.join(items[:NAMED])
+    return shown if len(items) <= NAMED else f"{shown} and {len(items) - NAMED} more"

@@ -43,16 +43,20 @@ def fetch(
 
     Example: noegletal fetch --table REGK100
     """
-    from analysis.edition import editions, raw_folder
+    from analysis.edition import raw_folder
+    from noegletal.editions import edition_before
     from noegletal.sources.fetch import fetch_edition, plan_edition
-    from noegletal.sources.fetch_plan import tables_not_fetched
-    from noegletal.sources.statbank import BASE_URL
+    from noegletal.sources.fetch_plan import fetched_tables, listed_periods, tables_not_fetched
+    from noegletal.sources.statbank import BASE_URL, Patience
     from noegletal.sources.vintages import vintages_folder
 
     plan, source, _ = cli.places(edition, raw, None)
     asked_for = {"tables": table or [], "url": url or BASE_URL}
     if dry_run:
-        plans, failed = plan_edition(plan, **asked_for)
+        for name in fetched_tables(plan, asked_for["tables"]):
+            cli.complain(f"{name}: {listed_periods([str(year) for year in plan.tables[name].years.all])} are wanted")
+        # It is asked for a look: who has no network is told soon.
+        plans, failed = plan_edition(plan, **asked_for, patience=Patience(attempts=2))
         cli.say_json([
             {"table": one.table, "updated": one.info.updated, "rows": asked.rows, "cells": asked.cells,
              "request": asked.body}
@@ -66,9 +70,9 @@ def fetch(
         raise Exit(1 if failed else 0)
     try:
         with _table_progress() as on_progress:
-            earlier = [raw_folder(name) for name in editions() if name < plan.name]
+            before = edition_before(plan.name)
             outcomes, kept = fetch_edition(
-                plan, source, vintages_folder(plan.name, raw), earlier[-1] if earlier else None, **asked_for,
+                plan, source, vintages_folder(plan.name, raw), raw_folder(before) if before else None, **asked_for,
                 force=force, on_progress=on_progress,
             )  # fmt: skip
     except KeyboardInterrupt:

@@ -25,7 +25,8 @@ _BETWEEN = re.compile(r'</div></details>\s*<details class="code"><summary>[^<]*<
 _PUBLISHED = re.compile(r'<(?:figure|div class="notice") id="((?:figur|tabel)-[a-z0-9-]+)"')
 _FOUND = re.compile(
     r'<figure id="(?P<output>[a-z0-9-]+)"'
-    r'|<p class="finding(?: example)?" id="(?P<sentence>saetning-\d+)"[^>]*>(?P<text>.*?)</p>',
+    r'|<p class="finding(?: example)?(?: (?P<role>answer|why))?" id="(?P<sentence>saetning-\d+)"[^>]*>'
+    r"(?P<text>.*?)</p>",
     re.S,
 )
 
@@ -83,7 +84,7 @@ def _body(executed: Path, _changed: int) -> str:
 
 
 def findings(body: str) -> list[dict[str, str]]:
-    """The sentences of a section: `anchor`, `text`, and `after`, the anchor of the figure or table before it."""
+    """The sentences of a section: `anchor`, `text`, `after` (the anchor of the figure or table before it), `role`."""
     return list(_findings(body))
 
 
@@ -93,7 +94,8 @@ def _findings(body: str) -> Iterator[dict[str, str]]:
         if found["output"]:
             after = found["output"]
         else:
-            yield {"anchor": found["sentence"], "text": html.unescape(found["text"]), "after": after}
+            text, role = html.unescape(found["text"]), found["role"] or ""
+            yield {"anchor": found["sentence"], "text": text, "after": after, "role": role}
 
 
 def write_body(path: Path, shown: str) -> None:

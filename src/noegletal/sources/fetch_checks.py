@@ -3,7 +3,8 @@
 import pandas as pd
 
 from analysis import areas
-from noegletal.sources.fetch_plan import Plan, few, listed_periods, required_areas
+from noegletal.rules import few
+from noegletal.sources.fetch_plan import Plan, listed_periods, required_areas
 from noegletal.sources.sidecar import TableSidecar
 from noegletal.sources.snapshot import TIME
 from noegletal.sources.statbank import StatBankError

@@ -6,16 +6,18 @@ uses and the years of the edition file. It is matched to the codes that tableinf
 
 import datetime
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from analysis import areas
-from analysis.catalogue import catalogue
+from analysis.catalogue import Indicator, catalogue
 from analysis.edition import Edition
 from analysis.errors import InputError
 from noegletal import account_rules
+from noegletal.rules import few
 from noegletal.sources import statbank
 from noegletal.sources.forms import form_of
 from noegletal.sources.snapshot import PERIOD_PATTERN, TIME, ExactCodes, TableShape, table_shapes
@@ -29,7 +31,6 @@ TOTAL_AGE = "IALT"
 ABSENT_MUNICIPALITIES = 10
 # As far from a date as persons may be counted and still weigh the figures of that date.
 YEAR_DAYS = 366
-NAMED_CODES = 8
 
 
 @dataclass(frozen=True)
@@ -223,9 +224,38 @@ def used_codes(table: str) -> dict[str, list[str]]:
     """The codes of a table that indicators.yml uses, by variable."""
     used: dict[str, list[str]] = {}
     for indicator in catalogue().indicators.values():
-        for variable, codes in indicator.needs(table).items():
+        for variable, codes in _needs(indicator, table).items():
             used.setdefault(variable, []).extend(codes)
     return used
+
+
+def _needs(indicator: Indicator, table: str) -> dict[str, list[str]]:
+    """The codes of a raw table that an entry names, by variable.
+
+    A part of an entry that names a `table` has them in `select`, or as the `categories` of a `variable`.
+    """
+    codes: dict[str, list[str]] = {}
+    for part in _parts(indicator.model_dump()):
+        if part.get("table") != table:
+            continue
+        for variable, code in part.get("select", {}).items():
+            codes.setdefault(variable, []).append(code)
+        for listed in part.get("categories", {}).values():
+            codes.setdefault(part["variable"], []).extend(listed)
+    return codes
+
+
+def dates(indicator: Indicator) -> set[str]:
+    """The dates (month-day) at which an entry needs persons, each the `date` of one of its parts."""
+    return {part["date"] for part in _parts(indicator.model_dump()) if "date" in part}
+
+
+def _parts(entry: object) -> Iterator[dict[str, Any]]:
+    """An entry and everything declared inside it."""
+    if isinstance(entry, dict):
+        yield entry
+    for part in entry.values() if isinstance(entry, dict) else entry if isinstance(entry, list) else ():
+        yield from _parts(part)
 
 
 def _area_warnings(texts: dict[str, str]) -> list[str]:
@@ -268,7 +298,7 @@ def _weight_quarters(edition: Edition, table: str, own: list[str]) -> tuple[set[
     dated = {
         (source, date)
         for indicator in catalogue().indicators.values()
-        for date in indicator.dates()
+        for date in dates(indicator)
         for source in indicator.sources
         if source != table
     }
@@ -294,9 +324,3 @@ def listed_periods(periods: Sequence[str]) -> str:
         else:
             runs.append([period])
     return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else run[0] for run in runs)
-
-
-def few(items: Sequence[str], separator: str = ", ") -> str:
-    """The first items of a list, and how many more there are."""
-    shown = separator.join(items[:NAMED_CODES])
-    return shown if len(items) <= NAMED_CODES else f"{shown} and {len(items) - NAMED_CODES} more"

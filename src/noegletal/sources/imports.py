@@ -19,12 +19,11 @@ from analysis import areas
 from analysis.edition import Edition
 from analysis.errors import InputError
 from noegletal import account_rules
-from noegletal.rules import Finding
+from noegletal.rules import Finding, few
 from noegletal.sources.deliveries import WORKBOOK, read_form
 from noegletal.sources.fetch_plan import (
     FUNCTIONS,
     WEIGHTS,
-    few,
     how_renewed,
     listed_periods,
     required_areas,
