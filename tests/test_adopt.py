@@ -7,6 +7,7 @@ import pytest
 import yaml
 from conftest import ROOT, noegletal
 
+from analysis import areas
 from analysis.edition import load_edition
 from analysis.errors import InputError
 from noegletal.runner import adopt, fork
@@ -97,6 +98,16 @@ def test_every_broken_rule_is_named_with_its_cell_and_nothing_is_written(desk):
     ):
         assert said in result.stderr
     assert everything(desk.root) == before
+
+
+def test_a_title_that_names_a_municipality_is_no_title_of_every_area(desk):
+    name = areas.name(areas.municipalities()[-1])
+
+    def entitled(notebook):
+        notebook.cells[0].source = f"# Botilbud i {name}\n\nHvad er"
+
+    with pytest.raises(InputError, match=f"cell 1: the title names {name}, but a section is made for every area"):
+        adopt.draft_of(changed(forked(desk), entitled), "09", "", desk.edition)
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,16 @@ def test_a_number_that_changed_is_told_until_the_text_is_accepted(written):
     [
         ("Intet hoved", "01_udgifter.md line 1: a commentary begins with a head"),
         ("---\nby: X\n---\nTekst", "01_udgifter.md line 1: the head is not valid: date"),
-        ("---\nby: [\n---\nTekst", "01_udgifter.md line 1: the head is not valid"),
+        ("---\nby: [\n---\nTekst", "01_udgifter.md line 3: the head is not valid: did not find"),
+        ("---\nby: X\ndate: i går\n---\nTekst", "01_udgifter.md line 3: the head is not valid: date"),
+        (
+            EXAMPLE.replace("since:", "siden:"),
+            f"01_udgifter.md line {EXAMPLE[: EXAMPLE.index('  - id:')].count(chr(10)) + 1}: .*recommendations.0.since",
+        ),
+        (
+            f"{HEAD}{{{{ expenditur hovedstaden aflastning 2024 }}}}\n{{{{ a\nb }}}}\n\nKun {{{{ halvt",
+            "line 5: .*nearest: expenditure.*; line 6: .*a figure is quoted as .*; line 9: a figure is quoted as",
+        ),
         (f"{HEAD}a\n\n{{{{ expenditur hovedstaden aflastning 2024 }}}}", "line 7: .*nearest: expenditure"),
         (f"{HEAD}{{{{ expenditure hovedstan aflastning 2024 }}}}", "line 5: .*area 'hovedstan' is not known"),
         (f"{HEAD}{{{{ expenditure hovedstaden aflastnin 2024 }}}}", "line 5: .*nearest: aflastning"),

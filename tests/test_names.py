@@ -26,10 +26,17 @@ def test_an_answer_names_its_edition_and_prices(small):
     figure = ("expenditure", "København", "botilbud", 2024)
     places = ("--raw", small.raw, "--processed", small.processed)
     named = f"edition {small.name}, prices of {load_edition(small.name).price_level}"
-    for command in (("trace", *figure, *places), ("build", *places), ("diff", "nu", "nu")):
+    commands = [("trace", *figure, *places), ("build", *places), ("diff", "nu", "nu"), ("status", *places)]
+    for command in commands:
         done = noegletal(*command, NOEGLETAL_ROOT=project_root())
         assert done.returncode == 0, done.stderr
-        assert named in done.stdout, command[0]
+        assert named in done.stdout.replace("Edition", "edition"), command[0]
+
+
+def test_status_names_a_raw_folder_that_is_not_there(small):
+    done = noegletal("status", "--raw", small.raw / "nowhere", NOEGLETAL_ROOT=project_root())
+    assert done.returncode == 0, done.stderr
+    assert f"({small.raw / 'nowhere'} is not there: `noegletal fetch` makes it)" in done.stdout
 
 
 @pytest.fixture
@@ -41,6 +48,10 @@ def test_codes_and_danish_names_mean_the_same_everywhere(section):
     code = section.read("expenditure", group="voksne", category="botilbud", area="101", years=2024)
     words = section.read("Udgifter i faste priser", group="Voksne", category="BOTILBUD", area="København", years=2024)
     pd.testing.assert_frame_equal(code, words)
+    told = section.read("expenditure", group="Børn og unge", category="Støttende indsatser", years=2024)
+    for spelled in ("stoettende indsatser", "STØTTENDE INDSATSER"):
+        found = section.read("expenditure", group="boern og unge", category=spelled, years=2024)
+        pd.testing.assert_frame_equal(found, told)
     assert section.read("expenditure", area=["Fanø", 101])["area"].unique().tolist() == ["København", "Fanø"]
 
 

@@ -30,10 +30,11 @@ BEFORE, EDITION = str(YEAR), str(YEAR + 1)
 # A municipality that is late in one table, a table that is late, and ages that were not there before.
 LATE, LATE_IN, LATE_TABLE = "187", "HAND05", "KRISE1"
 NEW_AGE = "106"
-# One grouping is new, and holds half of what another held; one is called otherwise.
+# One grouping is new, and holds half of what another held; one is called otherwise, and so is its function.
 FUNCTION, NEW, HALVED, RENAMED = "52821", "731", "006", "005"
 NAMES = {HALVED: "006 Aflastning i plejefamilie", RENAMED: "005 Aflastning"}
 NAMES_NOW = NAMES | {NEW: "731 Aflastning i plejefamilier", RENAMED: "005 Aflastningsordninger"}
+CALLED, CALLED_NOW = "5.28.21 Forebyggelse", "5.28.21 Støtteindsatser"
 RULE = f"{FUNCTION},{NEW},boern_og_unge,aflastning,,{YEAR},,,Aflastning i plejefamilier,REGK100 {YEAR},Ny\n"
 REVISED = ("101", FUNCTION, "003", str(LAST))
 # What a report is made of here: the section on sources, and the one that reads what is late.
@@ -83,7 +84,8 @@ def accounts_of_the_year(table):
             rows[(*codes[:grouping], NEW, *codes[grouping + 1 :])] = str(half)
         if (codes[0], codes[function], codes[grouping].zfill(3), codes[time]) == REVISED:
             rows[codes] = str(int(value) * 11 // 10)
-    return replace(labelled(table, "GRUPPERING", NAMES_NOW), rows=rows)
+    renamed = labelled(table, "FUNKTION", {FUNCTION: CALLED_NOW})
+    return replace(labelled(renamed, "GRUPPERING", NAMES_NOW), rows=rows)
 
 
 class NextYear:
@@ -103,6 +105,7 @@ class NextYear:
             # What StatBank called the codes last year is in the sidecars of last year, as `fetch` leaves them.
             small.raw = before
             then["REGK100"] = labelled(then["REGK100"], "GRUPPERING", NAMES)
+            then["REGK100"] = labelled(then["REGK100"], "FUNKTION", {FUNCTION: CALLED})
             for name in ("REGK100", "UND1"):
                 labels = {one.id: dict(one.values) for one in then[name].variables[1:-1]}
                 small.change(name, lambda lines: lines, labels=labels)
@@ -160,6 +163,7 @@ def begin(new, bank):
     # Beside the codes of the year before, which are in another folder.
     assert "warning UND1: KØN: 0 'Køn 0' is now 'Drenge og piger'" in said
     assert f"{int(RENAMED)} '{NAMES[RENAMED]}' is now '{NAMES_NOW[RENAMED]}'" in said
+    assert f"warning REGK100: FUNKTION: {FUNCTION} '{CALLED}' is now '{CALLED_NOW}'" in said
     assert f"warning REGK100: GRUPPERING has new codes: {NEW} '{NAMES_NOW[NEW]}'" in said
     return new.run("build")
 
@@ -186,6 +190,10 @@ def test_a_new_year_goes_from_its_edition_file_to_what_differs(new):
     proposed = new.run("edition", "review", EDITION)
     assert f"{FUNCTION},{NEW},boern_og_unge,aflastning,,{YEAR},,,Aflastning i plejefamilier,REGK100 {YEAR}," in proposed
     assert f"renamed  5.28.21   {RENAMED}" in proposed and "Aflastningsordninger" in proposed
+    # The function is called otherwise: said after them, with its whole amount, and no line is proposed for it.
+    (function,) = [line for line in proposed.splitlines() if "Støtteindsatser" in line]
+    assert function.split()[:4] == ["renamed", "5.28.21", "Støtteindsatser", "Forebyggelse"]
+    assert proposed.index(function) > proposed.index(f"renamed  5.28.21   {RENAMED}")
     found = new.run("quality")
     assert f"{NEW} er ny i kontoplanen" in " ".join(found.split()) and f"{LATE_TABLE} findes ikke" in found
     amounts = {"indicator": "expenditure_current", "area_code": "101", "population_group": "boern_og_unge"}

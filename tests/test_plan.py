@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,14 @@ from analysis import areas
 from analysis.edition import raw_folder
 from analysis.errors import InputError
 from noegletal.figures.build import build_edition
-from noegletal.figures.freshness import build_inputs, common_inputs, folder_digest, notebook_digest, section_inputs
+from noegletal.figures.freshness import (
+    build_inputs,
+    changed,
+    common_inputs,
+    folder_digest,
+    notebook_digest,
+    section_inputs,
+)
 from noegletal.figures.slices import Slices
 from noegletal.runner.memory import Room
 from noegletal.runner.plan import plan_area, stale_build
@@ -239,7 +247,8 @@ def test_force_makes_everything_again(published):
 
 def test_status_before_the_first_build_and_report(project, tmp_path):
     found = status(project)
-    assert found == {"edition": "2025", "decisions": {}, "build": "", "areas": {}}
+    prices = yaml.safe_load(project.edition.read_text("utf-8"))["price_level"]
+    assert found == {"edition": "2025", "prices": prices, "decisions": {}, "build": "", "areas": {}}
     project.processed = tmp_path / "nothing built"
     assert status(project)["build"] == "never built"
 
@@ -303,6 +312,36 @@ def test_one_changed_value_reaches_only_what_depends_on_it(edition, processed, w
     assert stale("Hele landet") == {"00", "03", "06"}
     assert stale("Ballerup") == {"00"}
     assert stale("Region Sjælland") == {"00"}
+
+
+def test_a_definition_counts_for_the_sections_that_read_it(edition, processed, tmp_path, monkeypatch):
+    for name in ("data/reference", "editions", "notebooks"):
+        shutil.copytree(ROOT / name, tmp_path / name, symlinks=True)
+    shutil.copy(ROOT / "requirements.lock", tmp_path)
+    monkeypatch.setenv("NOEGLETAL_ROOT", str(tmp_path))
+    file = tmp_path / "data" / "reference" / "indicators.yml"
+    sound = file.read_text("utf-8")
+
+    def stale(text):
+        def inputs():
+            common = common_inputs(edition)
+            return {plan.notebook: section_inputs(edition, plan, "101", {}, processed, common) for plan in plans}
+
+        plans = [edition.section("04_underretninger"), edition.section("05_voksne")]
+        before = inputs()
+        file.write_text(text, "utf-8")
+        after = inputs()
+        file.write_text(sound, "utf-8")
+        return {name: changed(before[name], after[name]) for name in before}
+
+    (entry,) = re.findall(r"(?m)^  notifications:\n(?:    .*\n|\n)+", sound)
+    known = entry.replace("  notifications:", "  notifications_new:")
+    assert stale(sound.replace(entry, entry + known)) == {"04_underretninger": [], "05_voksne": []}, "one more"
+    named = re.sub(r"name: .*", "name: Noget andet", entry, count=1)
+    assert stale(sound.replace(entry, named)) == {"04_underretninger": ["definitions"], "05_voksne": []}
+    band = re.sub(r"(?m)^(age_bands:\n(?:  .*\n)*?  .*last: )(\d+)", r"\g<1>99", sound, count=1)
+    assert band != sound
+    assert stale(band) == {"04_underretninger": ["definitions"], "05_voksne": ["definitions"]}, "of all of them"
 
 
 def test_a_slice_holds_what_is_declared_and_nothing_else(edition, processed, key_figures, tmp_path):

@@ -579,12 +579,16 @@ def command(small, tmp_path):
 def test_the_command(command, small, tmp_path):
     sound = command()
     assert sound.exit_code == 0, sound.output
-    assert set(rules.catalogue().rules) <= set(ID.findall(sound.output)), "the full set is shown"
+    assert set(rules.catalogue().rules) <= set(ID.findall(command("--rules").output)), "the full set is shown"
     assert "0 FATAL, 0 ERROR" in sound.output
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     found = json.loads(command("--json").output)
     assert {"rule", "severity", "table", "text", "about", "origin", "what"} == set(found[0])
     assert "DAEK-02" in {finding["rule"] for finding in found}
+    silent = set(rules.catalogue().rules) - {finding["rule"] for finding in found}
+    assert silent.isdisjoint(line.split()[0] for line in sound.output.splitlines()), "what found something, and first"
+    assert sound.output.index(found[0]["text"]) < sound.output.index("rule  ")
+    assert f"{len(silent)} of {len(rules.catalogue().rules)} rules found nothing" in sound.output
 
     write_raw(small, "REGK100", "\n".join(ACCOUNT_CASES["ENHED-01"](account_lines())))
     blocked = command("--json")

@@ -25,7 +25,6 @@ from noegletal.sources.sidecar import TableSidecar, checksum
 RUNBOOK = (ROOT / "docs" / "aarshjul.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\S+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # A block of commands that are being built: it is not run until it loses the word.
-LATER = "later"
 NEW, BEFORE = "2026", "2025"
 # The command that opens the new year.
 OPENS = ["edition", "new"]
@@ -47,13 +46,7 @@ def blocks(text):
 
 def commands(text):
     """The commands of a runbook that are there to be run, in order."""
-    return [
-        line
-        for block in blocks(text)
-        if block.kind == "sh" and block.mark != LATER
-        for line in block.text.splitlines()
-        if line.strip()
-    ]
+    return [line for block in blocks(text) if block.kind == "sh" for line in block.text.splitlines() if line.strip()]
 
 
 class Year:
@@ -130,7 +123,7 @@ class Year:
                 for block in blocks(text):
                     if block.kind == "yaml":
                         self.put(block)
-                    elif block.kind == "sh" and block.mark != LATER:
+                    elif block.kind == "sh":
                         failed += [said for line in block.text.splitlines() if (said := self.failure(line, bank.url))]
         return failed
 
@@ -178,9 +171,6 @@ def test_a_command_that_fails_is_found(year):
 
 
 def test_commands_that_are_there_are_run():
-    """A block that waits for its commands loses its mark as soon as all of them are there."""
-    waiting = [block for block in blocks(RUNBOOK) if block.mark == LATER]
-    assert [block.text for block in waiting if not any(map(wrong_command, block.text.splitlines()))] == []
     assert len(commands(RUNBOOK)) > 15
     assert [line for line in commands(RUNBOOK) if wrong_command(line)] == []
 

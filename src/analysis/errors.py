@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Mapping
 
+WITHOUT_DANISH = str.maketrans({"æ": "ae", "ø": "oe", "å": "aa"})
+
 
 class InputError(Exception):
     """Something given to the project is wrong: the message names what, where and what to do.
@@ -25,13 +27,17 @@ class DeclaredError(InputError):
 
 
 def find(text: str, known: Mapping[str, str], unknown: str) -> str:
-    """The code among `known` (code to Danish name) that a person means by a code or a name, in any case.
+    """The code among `known` (code to Danish name) that a person means by a code or a name, in any case, æ or ae.
 
     Errors: `unknown`, and the nearest codes, or all where none is near.
     """
-    spellings = {spelling.casefold(): code for code, name in known.items() for spelling in (name, code)}
-    wanted = text.casefold()
+    spellings = {_folded(spelling): code for code, name in known.items() for spelling in (name, code)}
+    wanted = _folded(text)
     if wanted in spellings:
         return spellings[wanted]
     near = [spellings[one] for one in difflib.get_close_matches(wanted, list(spellings), n=5, cutoff=0.5)]
     raise InputError(f"{unknown}; nearest: {', '.join(list(dict.fromkeys(near))[:3] or sorted(known))}")
+
+
+def _folded(text: str) -> str:
+    return text.casefold().translate(WITHOUT_DANISH)

@@ -21,7 +21,7 @@ from noegletal.sources.sidecar import stored_labels
 from noegletal.sources.snapshot import TIME, raw_files, table_shapes
 
 FILE = "accounts.csv"
-VARIABLE = "GRUPPERING"
+FUNCTIONS, GROUPINGS = "FUNKTION", "GRUPPERING"
 # How much alike two labels are, from 0 to 1, before the category of one is proposed for the other.
 ALIKE = 0.6
 ACCOUNT = ["function", "grouping"]
@@ -29,7 +29,7 @@ ACCOUNT = ["function", "grouping"]
 
 @dataclass(frozen=True)
 class Change:
-    """A grouping that is not what it was the year before.
+    """A grouping that is not what it was the year before, or with no grouping a function that is called otherwise.
 
     `label`, `before`: what the source calls it now and called it then; empty where it gives no text. `amount`,
     `amount_home`: net kr. of the year it was last there, of all municipalities and of those of the edition's home
@@ -51,6 +51,8 @@ class Change:
 def reviewed(plan: Edition, earlier: Edition, raw: Path, earlier_raw: Path) -> list[Change]:
     """The groupings of the listed functions that are new, gone or called otherwise in the last year of an edition.
 
+    After them the listed functions that are called otherwise: of those only somebody who knows says what it means.
+
     Compared with the last year of the earlier edition, both as the new raw table has them, by codes; by names where
     the sidecars of both raw folders keep those of the source. A function of which one rule takes every grouping needs
     no decision and is left out. Nothing is adopted. Errors: the raw table is not there, or lacks one of the years.
@@ -62,7 +64,7 @@ def reviewed(plan: Edition, earlier: Edition, raw: Path, earlier_raw: Path) -> l
     now, then = (_amounts(raw, plan, of_year) for of_year in (year, last))
     rules = account_rules.rules_of_year(year)
     whole = set(rules.loc[rules["grouping"] == account_rules.ANY_GROUPING, "function"])
-    names, names_then = (names_of_source(folder) for folder in (raw, earlier_raw))
+    names, names_then = (names_of_source(folder, GROUPINGS) for folder in (raw, earlier_raw))
     ruled = set(rules[ACCOUNT].itertuples(index=False, name=None))
     changes = []
     for function, grouping in sorted({*now.index, *then.index}):
@@ -78,19 +80,33 @@ def reviewed(plan: Edition, earlier: Edition, raw: Path, earlier_raw: Path) -> l
             row = _row(function, grouping, category, called, year, why)
         changes.append(Change(kind, function, grouping, called, before, sums["all"], sums["home"], category, why, row))
     order = ("new", "renamed", "vanished")
-    return sorted(changes, key=lambda change: (order.index(change.kind), -abs(change.amount)))
+    changes.sort(key=lambda change: (order.index(change.kind), -abs(change.amount)))
+    return [*changes, *_renamed_functions(now, raw, earlier_raw)]
 
 
-def names_of_source(raw: Path) -> dict[str, str]:
-    """What the source calls each grouping, without the code in front; a name that says no more than its code is none.
+def _renamed_functions(now: pd.DataFrame, raw: Path, earlier_raw: Path) -> Iterator[Change]:
+    names, before = (names_of_source(folder, FUNCTIONS) for folder in (raw, earlier_raw))
+    for function, sums in now.groupby("function")[["all", "home"]].sum().iterrows():
+        called, then = names.get(function, ""), before.get(function, "")
+        if called and then and called != then:
+            why = "kun navnet er nyt: se, om indholdet er det samme"
+            yield Change("renamed", function, "", called, then, sums["all"], sums["home"], "", why, None)
+
+
+def names_of_source(raw: Path, variable: str) -> dict[str, str]:
+    """What the source calls each code of a variable, without it in front; a name that says no more than it is none.
 
     By codes as accounts.csv has them, which StatBank writes without zeros. Empty where the table was not fetched.
     """
     table = expenditure.lineage().table
     # StatBank writes 3 where this project has 003.
-    width = table_shapes()[table].padding[VARIABLE]
-    labels = {code.zfill(width): text for code, text in stored_labels(raw, table).get(VARIABLE, {}).items()}
-    texts = {code: re.sub(rf"^0*{re.escape(code.lstrip('0'))}\b[\s.:-]*", "", text) for code, text in labels.items()}
+    width = table_shapes()[table].padding.get(variable, 0)
+    labels = {code.zfill(width): text for code, text in stored_labels(raw, table).get(variable, {}).items()}
+    # And 5.28.21 where it has 52821.
+    texts = {
+        code: re.sub(rf"^0*{'[.]?'.join(map(re.escape, code.lstrip('0')))}\b[\s.:-]*", "", text)
+        for code, text in labels.items()
+    }
     return {code: text.strip() for code, text in texts.items() if re.search(r"[^\W\d_]", text)}
 
 

@@ -22,9 +22,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from analysis import areas, danish, measures, rows
 from analysis.catalogue import shown_unit
 from analysis.declared import first_problem, plain, text_of
-from analysis.edition import KEY_FIGURES, Edition, editions, load_edition, project_root
+from analysis.edition import KEY_FIGURES, Edition, load_edition, project_root
 from analysis.errors import DeclaredError, InputError
+from noegletal.editions import edition_before
 from noegletal.figures.formulas import Question
+from noegletal.folders import written
 from noegletal.review.trace import asked
 
 HEAD = re.compile(r"\A---\n(.*?\n)---\n(.*)\Z", re.S)
@@ -153,18 +155,20 @@ def commentaries(edition: Edition, processed: Path, area_code: str = "") -> dict
 
 def _read(path: Path, edition: Edition, figures: pd.DataFrame) -> Commentary:
     head, text, begins = _parts(path)
-    quoted = {}
+    quoted, wrong = {}, []
     for quote in QUOTE.finditer(text):
-        line = begins + text[: quote.start()].count("\n")
         try:
             quoted[_words(quote[1])] = _figure(_words(quote[1]), figures)
         except InputError as error:
             # There are no options in a text.
             why = str(error).replace("with --group", "as the last word").replace("--group", "the last word")
-            raise DeclaredError(f"{_name(path)} line {line}: {{{{{quote[1]}}}}}: {why}") from error
-    if left := QUOTE.sub("", text).find("{{") + 1:
-        line = begins + QUOTE.sub("", text)[:left].count("\n")
-        raise DeclaredError(f"{_name(path)} line {line}: a figure is quoted as {HOW}")
+            wrong.append(f"line {begins + text[: quote.start()].count(chr(10))}: {{{{ {_words(quote[1])} }}}}: {why}")
+    # Each quote leaves its lines, so that what is no quote is found in its own.
+    rest = QUOTE.sub(lambda quote: "\n" * quote[0].count("\n"), text)
+    if left := rest.find("{{") + 1:
+        wrong.append(f"line {begins + rest[:left].count(chr(10))}: a figure is quoted as {HOW}")
+    if wrong:
+        raise DeclaredError(f"{_name(path)} {'; '.join(wrong)}")
     return Commentary(path.stem, path, head, text, quoted, _carried(path, edition, head))
 
 
@@ -174,10 +178,32 @@ def _parts(path: Path) -> tuple[Head, str, int]:
     if not found:
         raise DeclaredError(f"{_name(path)} line 1: a commentary begins with a head between two lines of ---")
     try:
-        head = Head.model_validate(plain(found[1]))
+        # With the lines of the file: the one of dashes comes first.
+        head = Head.model_validate(plain("\n" + found[1]))
     except (ValidationError, yaml.YAMLError, TypeError) as error:
-        raise DeclaredError(f"{_name(path)} line 1: the head is not valid: {first_problem(error)}") from error
+        line = _line_of(error, "\n" + found[1])
+        what = error.problem if isinstance(error, yaml.MarkedYAMLError) else first_problem(error)
+        raise DeclaredError(f"{_name(path)} line {line}: the head is not valid: {what}") from error
     return head, found[2], found[1].count("\n") + 3
+
+
+def _line_of(error: Exception, head: str) -> int:
+    """The line of a file that an error of its head is about; where it names none, the first."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return error.problem_mark.line + 1
+    line = 1
+    if isinstance(error, ValidationError):
+        node = yaml.compose(head, Loader=yaml.SafeLoader)
+        for part in error.errors()[0]["loc"]:
+            inside = dict(enumerate(node.value)) if isinstance(node, yaml.SequenceNode) else {}
+            if isinstance(node, yaml.MappingNode):
+                inside = {key.value: value for key, value in node.value}
+                line = next((key.start_mark.line + 1 for key, _ in node.value if key.value == part), line)
+            if part not in inside:
+                break
+            node = inside[part]
+            line = node.start_mark.line + 1 if isinstance(part, int) else line
+    return line
 
 
 def _name(path: Path) -> str:
@@ -254,8 +280,8 @@ def _carried(path: Path, edition: Edition, head: Head) -> list[Recommendation]:
 
 def _earlier(edition: Edition) -> list[Path]:
     """The commentaries of the edition before, if there is one."""
-    names = [name for name in editions() if name < edition.name]
-    return sorted(folder(load_edition(names[-1])).glob("*.md")) if names else []
+    before = edition_before(edition.name)
+    return sorted(folder(load_edition(before)).glob("*.md")) if before else []
 
 
 def _before(path: Path) -> Iterator[Recommendation]:
@@ -288,7 +314,5 @@ def accept(found: dict[str, Commentary], section: str) -> Path:
     one = found[section]
     head = one.head.model_copy(update={"seen": one.quoted}).model_dump(exclude_defaults=True)
     declared = yaml.safe_dump(head, allow_unicode=True, sort_keys=False, width=100)
-    beside = one.path.with_name(f".{one.path.name}.new")
-    beside.write_text(f"---\n{declared}---\n{one.text}", encoding="utf-8")
-    beside.replace(one.path)
+    written({one.path: f"---\n{declared}---\n{one.text}"})
     return one.path

@@ -42,8 +42,9 @@ def quality(
     earlier: Annotated[
         Path | None, Option(help="An earlier raw folder or folder of key figures to compare with.")
     ] = None,
+    every: Annotated[bool, Option("--rules", help="List every rule there is, also those that found nothing.")] = False,
 ) -> None:
-    """Show what the rules find in the data of an edition, and every rule there is.
+    """Show what the rules find in the data of an edition, the most serious first, and how much each rule found.
 
     Builds what is stale first. FATAL and ERROR stop a build and make the command exit with 1; WARNING and INFO change
     no figure.
@@ -59,6 +60,7 @@ def quality(
     if as_json:
         cli.say_json([finding.model_dump() | {"what": rules[finding.rule].what} for finding in findings])
     else:
+        cli.show_findings(findings)
         counted = Counter(finding.rule for finding in findings)
         tones = {name: cli.SEVERITY_STYLES[rule.severity] if counted[name] else "dim" for name, rule in rules.items()}
         cli.show_table(
@@ -66,9 +68,11 @@ def quality(
             [
                 (name, f"[{tones[name]}]{rule.severity}[/]", counted[name] or "", cli.literal(rule.what))
                 for name, rule in rules.items()
+                if every or counted[name]
             ],
         )
-        cli.show_findings(findings)
+        if not every:
+            cli.say(f"{len(rules) - len(counted)} of {len(rules)} rules found nothing: --rules lists them all")
         by_severity = Counter(finding.severity for finding in findings)
         counts = ", ".join(f"{by_severity[severity]} {severity}" for severity in cli.SEVERITY_STYLES)
         cli.say(f"{counts} ({cli.named(plan)})")

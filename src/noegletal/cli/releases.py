@@ -56,10 +56,11 @@ def digest(
 def _show_differences(plan: "Edition", found: "Differences") -> None:
     from analysis.areas import names
     from analysis.danish import exact, number
+    from noegletal.review.released import FIGURE
 
     rows = [
-        (row.indicator, names().get(row.area_code, row.area_code), row.year, exact(row.before), exact(row.after),
-         number(row.pct, 2))
+        (row.indicator, names().get(row.area_code, row.area_code), row.year,
+         *(exact(float(FIGURE.format(figure))) for figure in (row.before, row.after)), number(row.pct, 2))
         for _, of_one in found.figures.groupby("indicator", sort=False)
         for row in of_one.head(SHOWN).itertuples()
     ]  # fmt: skip

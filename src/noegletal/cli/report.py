@@ -10,8 +10,6 @@ from typer import Argument, Exit, Option, echo
 
 from noegletal import cli
 
-NAMED = 4
-
 
 class ReportFormat(StrEnum):
     """What a report can be made as."""
@@ -103,12 +101,10 @@ def report(
 
 def _refuse_deviations(deviating: list[str], edition: str) -> None:
     """Exit with 1 when printed numbers deviate that the edition does not declare."""
-    if deviating:
-        named = ", ".join(deviating[:NAMED]) + ", ..." * (len(deviating) > NAMED)
-        cli.complain(
-            f"{len(deviating)} printed numbers deviate ({named}): see `noegletal check --edition {edition}`, and "
-            f"correct the data or declare each with its reason under printed.deviations in editions/{edition}.yml"
-        )
+    from noegletal.review.reconcile import told_deviations
+
+    if told := told_deviations(deviating, edition):
+        cli.complain(told)
         raise Exit(1)
 
 

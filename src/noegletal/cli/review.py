@@ -44,6 +44,8 @@ def check(
         cli.say_json([comparison.model_dump() for comparison in comparisons])
     else:
         _show_comparisons(comparisons)
+        cli.say(f"Of {cli.named(plan)}:")
+        _show_counts(comparisons)
         _count_other_reports(plan, target)
     for text in deviations_gone(plan, comparisons):
         cli.complain(f"Warning: {text}")
@@ -55,7 +57,6 @@ def _show_comparisons(comparisons: list) -> None:
     from rich.table import Column
 
     from analysis.danish import number
-    from noegletal.review.reconcile import counts
 
     whole = [Column(name, no_wrap=True) for name in ("id", "printed", "computed", "tolerance", "status", "basis")]
     cli.show_table([*whole, "reason"], [
@@ -63,6 +64,11 @@ def _show_comparisons(comparisons: list) -> None:
          f"{row.tolerance:g}", f"[{STATUS_STYLES[row.status]}]{row.status}[/]", row.basis, row.reason)
         for row in comparisons
     ])  # fmt: skip
+
+
+def _show_counts(comparisons: list) -> None:
+    from noegletal.review.reconcile import counts
+
     for status, by_basis in counts(comparisons).items():
         cli.say(f"{status}: {by_basis['genuine']} genuine, {by_basis['fitted']} fitted")
 

@@ -52,14 +52,15 @@ def review(
 ) -> None:
     """Show the groupings that are new, gone or renamed since an earlier edition, and propose lines for accounts.csv.
 
-    Each with the net kroner of the year and the category of the rule that it had, or of the most similar name. Changes
-    nothing: paste what you agree with into data/reference/accounts.csv.
+    Each with the net kroner of the year and the category of the rule that it had, or of the most similar name.
+    Functions that are called otherwise stand last, without a grouping. Changes nothing: paste what you agree with into
+    data/reference/accounts.csv.
 
     Example: noegletal edition review 2026 --from 2025
     """
     from analysis.danish import number
     from analysis.edition import load_edition, raw_folder
-    from noegletal.account_plan import closed_first, lines, names_of_source, reviewed
+    from noegletal.account_plan import GROUPINGS, closed_first, lines, names_of_source, reviewed
     from noegletal.account_rules import printed_number
     from noegletal.editions import earlier_edition
 
@@ -68,12 +69,13 @@ def review(
     folders = raw or raw_folder(name), raw_folder(earlier.name)
     changes = reviewed(plan, earlier, *folders)
     for folder in folders:
-        if not names_of_source(folder):
+        if not names_of_source(folder, GROUPINGS):
             cli.say(
                 f"Names are not compared: {cli.literal(folder)} keeps none of StatBank's for groupings", style="dim"
             )
     if not changes:
-        cli.say(f"No grouping is new, gone or renamed in {plan.period.last}, against {earlier.period.last}")
+        compared = f"in {plan.period.last}, against {earlier.period.last}"
+        cli.say(f"No grouping is new, gone or renamed {compared}, and no function is renamed")
         return
     columns = ["", "function", "grouping", "now", "before", "mio. kr.", f"{plan.home_area}", "category", "why"]
     cli.show_table(columns, [

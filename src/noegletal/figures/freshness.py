@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.areas import areas_within
+from analysis.declared import plain, text_of
 from analysis.edition import Edition, SectionPlan, project_root, reference_folder
 from analysis.errors import InputError
 from noegletal.folders import CHECKPOINTS
@@ -37,7 +38,10 @@ PAGE_CODE = (
 # What of an edition says how to run and changes no figure; a section's own plan counts with that section.
 # Decisions stand on the pages of a report and in its forms.
 HOW_TO_RUN = {"sections", "cell_timeout_seconds", "decisions"}
-DECISIONS = "decisions.yml"
+DECISIONS, DEFINITIONS = "decisions.yml", "indicators.yml"
+# What of the reference data counts with what a section reads: corrections change key figures, and those are looked at
+# one by one; of the definitions each section has those of its key figures.
+ONE_BY_ONE = ("corrections.yml", DEFINITIONS, DECISIONS)
 
 Inputs = dict[str, str]
 
@@ -72,8 +76,7 @@ def common_inputs(edition: Edition) -> Inputs:
     without = dict.fromkeys(HOW_TO_RUN, True) | {"printed": {"deviations"}}
     return {
         "edition": digest(edition.model_dump(mode="json", exclude=without)),
-        # Corrections change key figures, and those are looked at one by one.
-        "reference": folder_digest(reference_folder(), ("*.*", "forms/*"), without=("corrections.yml", DECISIONS)),
+        "reference": folder_digest(reference_folder(), ("*.*", "forms/*"), without=ONE_BY_ONE),
         "library": code_digest(SECTION_CODE),
         "versions": versions_digest(),
     }
@@ -105,7 +108,15 @@ def section_inputs(
         inputs[f"facts/{name}"] = there["facts"][name]
     for record in plan.reads.records:
         inputs[record] = there["records"][record]
+    inputs["definitions"] = _definitions(tuple(plan.reads.indicators))
     return inputs
+
+
+def _definitions(names: tuple[str, ...]) -> str:
+    """The checksum of what indicators.yml says of some key figures, and of all that it says of no single one."""
+    path = reference_folder() / DEFINITIONS
+    declared = _declared(path, path.stat().st_mtime_ns)
+    return digest([[declared["indicators"].get(name) for name in names], declared | {"indicators": {}}])
 
 
 def changed(before: Inputs, after: Inputs) -> list[str]:
@@ -116,6 +127,11 @@ def changed(before: Inputs, after: Inputs) -> list[str]:
 def digest(facts: Any) -> str:
     """A short checksum of plain data."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=4)
+def _declared(path: Path, _changed: int) -> dict[str, Any]:
+    return plain(text_of(path))
 
 
 @lru_cache(maxsize=4)

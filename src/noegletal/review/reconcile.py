@@ -20,6 +20,7 @@ from analysis.rows import EVIDENCE, FITTED, GENUINE, PANEL, Evidence, weakest
 from noegletal import account_rules
 from noegletal.figures.freshness import PAGE_CODE, build_record, code_digest, digest, folder_digest
 from noegletal.figures.printed import Declared, declarations, published
+from noegletal.rules import few
 
 COMPARISONS = "comparisons.json"
 SCALES = {"mia_kr": 1e9, "mio_kr": 1e6, "kr": 1.0, "pct": 1.0, "antal": 1.0}
@@ -92,6 +93,16 @@ def undeclared_deviations(edition: Edition, comparisons: list[Comparison]) -> li
     """The printed numbers that deviate though the edition does not say why: to be looked at, or declared there."""
     deviating = [one.id for one in comparisons if one.status == "deviates"]
     return [name for name in deviating if name not in edition.printed.deviations]
+
+
+def told_deviations(deviating: list[str], edition: str) -> str:
+    """What to do about printed numbers that deviate without a reason, in one sentence; empty where none does."""
+    if not deviating:
+        return ""
+    return (
+        f"{len(deviating)} printed numbers deviate ({few(deviating)}): see `noegletal check --edition {edition}`, and "
+        f"correct the data or declare each with its reason under printed.deviations in editions/{edition}.yml"
+    )
 
 
 def deviations_gone(edition: Edition, comparisons: list[Comparison]) -> list[str]:

@@ -18,7 +18,7 @@ from analysis.edition import KEY_FIGURES, Edition, project_root, reference_folde
 from analysis.errors import DeclaredError, InputError
 from analysis.rows import CELL_KEYS
 from noegletal.figures.freshness import DECISIONS, digest, file_digest
-from noegletal.folders import CHECKPOINTS
+from noegletal.folders import CHECKPOINTS, written
 
 KEYS = ["indicator", "area_code", "year"]
 COLUMNS = [*KEYS, "figures", "sum", "digest"]
@@ -167,15 +167,11 @@ def declare(edition: Edition, raw: Path, processed: Path, reason: str) -> Differ
     entry = Change(date=datetime.date.today(), reason=" ".join(reason.split()), changed=changed)
     changes = [*(earlier[1].changes if earlier else []), entry]
     facts = Released(made_from=made_from(edition, raw), changes=changes).model_dump(mode="json")
-    folder().mkdir(parents=True, exist_ok=True)
-    written = made.assign(sum=made["sum"].map(SUM.format, na_action="ignore"))
-    for path, text in (
-        (table, written.to_csv(index=False, lineterminator="\n")),
-        (record, yaml.safe_dump(facts, allow_unicode=True, sort_keys=False, width=120)),
-    ):
-        beside = path.with_name(f".{path.name}.new")
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+    sums = made.assign(sum=made["sum"].map(SUM.format, na_action="ignore"))
+    written({
+        table: sums.to_csv(index=False, lineterminator="\n"),
+        record: yaml.safe_dump(facts, allow_unicode=True, sort_keys=False, width=120),
+    })  # fmt: skip
     return differences
 
 

@@ -80,12 +80,15 @@ def draft_of(source: Path, number: str, name: str, edition: Edition) -> Draft:
     found += faults(after)
     if opened != 1:
         found.append(f"section.adhoc(title, edition, area) opens it {opened} times, once is right")
+    title = after.cells[0].source.splitlines()[0].removeprefix("# ").strip() if after.cells else ""
+    for name in map(areas.name, areas.municipalities()):
+        if re.search(rf"\b{re.escape(name)}\b", title):
+            found.append(f"cell 1: the title names {name}, but a section is made for every area")
     if found:
         rules = "a rule" if len(found) == 1 else f"{len(found)} rules"
         raise InputError(f"{source.name} breaks {rules} of notebooks, nothing was written:\n  " + "\n  ".join(found))
     # JupyterLab leaves one at the end.
     after.cells = [cell for cell in after.cells if cell.source.strip()]
-    title = after.cells[0].source.splitlines()[0].removeprefix("# ").strip()
     return Draft(source, section, title, before, after, edition)
 
 

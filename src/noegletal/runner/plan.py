@@ -109,20 +109,22 @@ def idle_folders(
 def status_of(edition: Edition, area_codes: list[str], *, out: Path, raw: Path, processed: Path) -> dict[str, Any]:
     """What is stale and why: `build`, and by area `pages` and each section; an empty text is up to date.
 
+    `edition`, `prices`: what the answer is of.
     `decisions`: those that are open, by id with what and who, for which the report says that it is provisional.
     Without area codes every area that has a report. While the build is stale nothing is known of the sections.
     Errors: an entry of indicators.yml that cannot be built.
     """
     there = (out / edition.name).glob(f"*/{MANIFEST}")
     codes = area_codes or sorted(read_manifest(path.parent)["area_code"] for path in there)
-    build = stale_build(edition, raw, processed)
-    if build:
+    build = stale_build(edition, raw, processed) if raw.is_dir() else f"{raw} is not there: `noegletal fetch` makes it"
+    if build and raw.is_dir():
         # What the next build would refuse is said now; when nothing is stale, pandas need not be loaded for it.
         from noegletal.figures.kinds import indicators
 
         indicators()
     decisions = {name: decision.model_dump() for name, decision in edition.open_decisions.items()}
-    found: dict[str, Any] = {"edition": edition.name, "decisions": decisions, "build": build, "areas": {}}
+    found: dict[str, Any] = {"edition": edition.name, "prices": edition.price_level, "decisions": decisions}
+    found |= {"build": build, "areas": {}}
     vintages = vintage_names(edition, raw)
     for code in [] if build else codes:
         area = plan_area(edition, code, only=[], out=out, processed=processed, vintages=vintages)
@@ -136,7 +138,8 @@ def status_of(edition: Edition, area_codes: list[str], *, out: Path, raw: Path, 
 
 def status_lines(found: dict[str, Any]) -> list[str]:
     """What `status_of` found, as lines to read."""
-    lines = ["The report says that it is provisional; not decided are"] if found["decisions"] else []
+    lines = [f"Edition {found['edition']}, prices of {found['prices']}"]
+    lines += ["The report says that it is provisional; not decided are"] if found["decisions"] else []
     lines += [f"  {name}: {decision['text']} ({decision['who']})" for name, decision in found["decisions"].items()]
     if found["build"]:
         stale = [f"Key figures: stale ({found['build']})", "Sections: known when the key figures are built again"]
@@ -149,7 +152,7 @@ def status_lines(found: dict[str, Any]) -> list[str]:
         lines += [f"  {section}: {why}" for section, why in stale.items()]
         if area["pages"] and not stale:
             lines.append(f"  pages of the whole report: {area['pages']}")
-    return lines if found["areas"] else [*lines, f"No report of {found['edition']} has been made"]
+    return lines if found["areas"] else [*lines, "No report of it has been made"]
 
 
 def stale_package(edition: Edition, out: Path, processed: Path) -> bool:

@@ -21,16 +21,17 @@ from analysis.declared import first_problem, read_declared
 from analysis.edition import KEY_FIGURES, Edition, project_root, reference_folder
 from analysis.errors import InputError
 from noegletal.figures.freshness import whole_digest
-from noegletal.folders import replaced
+from noegletal.folders import replaced, written
 from noegletal.publish.manifest import FORMATS, PACKAGE, missing_outputs, read_manifest
+from noegletal.review.reconcile import told_deviations
 from noegletal.review.released import compared
 from noegletal.review.revisions import differences
+from noegletal.rules import few
 from noegletal.runner.plan import plan_area, stale_build, stale_package, vintage_names
 
 CONTENTS, REVISED = "indhold.json", "revideret.csv"
 REPORTS, MADE_FROM = "rapporter", "grundlag"
 LISTED = "releases.yml"
-NAMED = 5
 
 
 class Contents(BaseModel):
@@ -90,11 +91,14 @@ def freeze(
     """Freeze the reports of some areas, by default of all that have one, with all that they were made from.
 
     Errors, before anything is written: figures, reports or forms that are missing or stale, key figures that are others
-    than those released, printed numbers that deviate undeclared.
+    than those released, printed numbers that deviate undeclared, a release before that somebody has touched.
     """
     reports = _reports(edition, area_codes, out=out, raw=raw, processed=processed)
     kept = kept_releases(releases)
     before = kept[-1] if kept else ""
+    if before:
+        # What was revised is told against it.
+        checked(before, releases)
     # A number is used once, also where the folder of a listed release is gone or lies on another machine.
     used = [_number(name) for name in (*kept, *_listed()) if name.rpartition("-")[0] == edition.name]
     folder = releases / f"{edition.name}-{max(used, default=0) + 1}"
@@ -103,7 +107,7 @@ def freeze(
             _copied(path, new / REPORTS / path.name)
         _copied((out / edition.name / PACKAGE).parent, new / Path(PACKAGE).parent)
         _copy_made_from(edition, raw, new / MADE_FROM)
-        revised = _revised(releases / before if before else None, new)
+        revised = _revised(releases / before if before else None, new, edition.price_level)
         contents = Contents(
             edition=edition.name,
             title=edition.title,
@@ -120,7 +124,7 @@ def freeze(
         for name in _names(new):
             (new / name).chmod(0o444)
         listed = _listed() | {folder.name: whole_digest(new / CONTENTS)}
-    _write_listed(listed)
+    written({project_root() / "data" / "released" / LISTED: yaml.safe_dump(listed, sort_keys=True)})
     return Release(folder, len(contents.files), contents.areas, contents.provisional, revised)
 
 
@@ -155,7 +159,7 @@ def checked(name: str, releases: Path) -> Proof:
         "missing": [path for path in contents.files if path not in now],
         "added": [path for path in now if path not in contents.files],
     }
-    said = [f"{what}: {_few(paths)}" for what, paths in others.items() if paths]
+    said = [f"{what}: {few(paths)}" for what, paths in others.items() if paths]
     if said:
         raise InputError(f"release {name} was touched; {'; '.join(said)}")
     if not listed:
@@ -191,16 +195,11 @@ def _reports(edition: Edition, area_codes: list[str], *, out: Path, raw: Path, p
         area = plan_area(edition, code, only=[], out=out, processed=processed, vintages=vintages, formats=list(FORMATS))
         stale = [f"{section.plan.notebook} ({section.stale})" for section in area.sections if section.stale]
         if stale or area.stale:
-            raise InputError(
-                f"the report of {areas.name(code)} is not up to date, {_few(stale) or area.stale}: {again}"
-            )
+            raise InputError(f"the report of {areas.name(code)} is not up to date, {few(stale) or area.stale}: {again}")
         if absent := missing_outputs(edition, area.folder):
-            raise InputError(f"the report of {areas.name(code)} lacks {_few(absent)}: {again} --force")
-        if deviating := read_manifest(area.folder).get("deviating", []):
-            raise InputError(
-                f"printed numbers deviate ({_few(deviating)}): correct the data, or declare each with its reason under "
-                f"printed.deviations in editions/{edition.name}.yml"
-            )
+            raise InputError(f"the report of {areas.name(code)} lacks {few(absent)}: {again} --force")
+        if told := told_deviations(read_manifest(area.folder).get("deviating", []), edition.name):
+            raise InputError(told)
         folders[code] = area.folder
     return folders
 
@@ -219,8 +218,11 @@ def _copy_made_from(edition: Edition, raw: Path, new: Path) -> None:
         shutil.copy(path, new / "raw")
 
 
-def _revised(before: Path | None, new: Path) -> str:
-    """Write what differs from the key figures of the release before; says in a sentence what it is."""
+def _revised(before: Path | None, new: Path, price_level: int) -> str:
+    """Write what differs from the key figures of the release before; says in a sentence what it is.
+
+    Between two price levels every amount in fixed prices differs, so the sentence names both.
+    """
     package = Path(PACKAGE).parent / KEY_FIGURES
     figures = pd.read_parquet(new / package)
     earlier = pd.read_parquet(before / package) if before else figures
@@ -229,7 +231,9 @@ def _revised(before: Path | None, new: Path) -> str:
     if before is None:
         return "It is the first release: nothing to compare with"
     counts = ", ".join(f"{count:,} {kind}" for kind, count in changes["kind"].value_counts().items())
-    return f"Since {before.name}: {counts or 'no key figure differs'} ({REVISED})"
+    then = _contents(before).price_level
+    prices = f", which is in {then}-pl and not in {price_level}-pl" if then != price_level else ""
+    return f"Since {before.name}{prices}: {counts or 'no key figure differs'} ({REVISED})"
 
 
 def _commit() -> str:
@@ -274,13 +278,3 @@ def _contents(folder: Path) -> Contents:
 def _listed() -> dict[str, str]:
     path = project_root() / "data" / "released" / LISTED
     return read_declared(path, Listed).root if path.is_file() else {}
-
-
-def _write_listed(listed: dict[str, str]) -> None:
-    path = project_root() / "data" / "released" / LISTED
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(listed, sort_keys=True), encoding="utf-8")
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:NAMED]) + f" and {len(names) - NAMED} more" * (len(names) > NAMED)
