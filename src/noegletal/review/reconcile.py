@@ -96,9 +96,7 @@ def undeclared_deviations(edition: Edition, comparisons: list[Comparison]) -> li
 
 
 def told_deviations(deviating: list[str], edition: str) -> str:
-    """What to do about printed numbers that deviate without a reason, in one sentence; empty where none does."""
-    if not deviating:
-        return ""
+    """What to do about printed numbers that deviate without a reason, in one sentence."""
     return (
         f"{len(deviating)} printed numbers deviate ({few(deviating)}): see `noegletal check --edition {edition}`, and "
         f"correct the data or declare each with its reason under printed.deviations in editions/{edition}.yml"

@@ -198,8 +198,8 @@ def _reports(edition: Edition, area_codes: list[str], *, out: Path, raw: Path, p
             raise InputError(f"the report of {areas.name(code)} is not up to date, {few(stale) or area.stale}: {again}")
         if absent := missing_outputs(edition, area.folder):
             raise InputError(f"the report of {areas.name(code)} lacks {few(absent)}: {again} --force")
-        if told := told_deviations(read_manifest(area.folder).get("deviating", []), edition.name):
-            raise InputError(told)
+        if deviating := read_manifest(area.folder).get("deviating", []):
+            raise InputError(told_deviations(deviating, edition.name))
         folders[code] = area.folder
     return folders
 
