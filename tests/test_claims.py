@@ -125,6 +125,10 @@ def test_no_per_cent_of_a_handful():
         ("small_base",),
         "Anbragte børn og unge den 31. december (anbringelser) på Fanø gik fra 3 i 2020 til 9 i 2024",
     )
+    assert judged(grown({2020: 5.0, 2024: 5.0}, area_code=FANOE)[0])[1:] == (
+        ("small_base_same",),
+        "Anbragte børn og unge den 31. december (anbringelser) på Fanø var 5 i både 2020 og 2024",
+    )
     least = claim_rules().smallest_base
     assert judged(grown({2020: float(least), 2024: least * 3.0})[0]) == STATED
     two = pd.concat([few, grown(EVEN, area_code=FANOE)[0]])

@@ -12,11 +12,12 @@ from test_uncertainty_charts import unreadable, words
 
 from analysis import charts, herberg
 from analysis.charts import style as house
-from analysis.charts.contents import from_facts, shortened, wrapped
+from analysis.charts.contents import shortened, wrapped
 from analysis.charts.frames import said
 from analysis.charts.sheet import Drawing, drawn_for
 from analysis.charts.style import PAGE, PHONE, SLIDE
 from noegletal.publish.native_charts import KINDS
+from noegletal.publish.office import from_facts
 from noegletal.publish.pages import TEMPLATES, style
 
 VARIABLES = {

@@ -1,5 +1,7 @@
 """Growth, change, share and index on small frames with known answers."""
 
+import math
+
 import pandas as pd
 import pytest
 
@@ -179,3 +181,9 @@ def test_a_frame_of_another_shape_is_refused_in_one_sentence(ask, said):
     with pytest.raises(InputError) as refused:
         ask(wide)
     assert str(refused.value).startswith(said)
+
+
+def test_the_growth_that_remains_for_the_other_factor():
+    assert measures.remaining(40.0, 25.0) == pytest.approx(12.0)
+    assert math.isnan(measures.remaining(40.0, -100.0)), "from nothing there is none"
+    assert math.isnan(measures.remaining(math.nan, 25.0))

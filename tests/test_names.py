@@ -105,7 +105,11 @@ def test_key_figures_in_one_line(small):
     rows = analysis.read("expenditure", area="København", group="voksne", category="botilbud", years=2024)
     assert rows.columns[:4].tolist() == ["area", "label", "year", "shown"]
     (row,) = rows.to_dict("records")
-    assert (row["area"], row["label"], row["shown"]) == ("København", "Botilbud", danish.billions(row["value"], 2))
+    assert (row["area"], row["label"], row["shown"]) == (
+        "København",
+        "Botilbud",
+        danish.with_unit(danish.number(row["value"] / 1e9, 2), "mia. kr."),
+    )
     several = analysis.read("expenditure", area=["Fanø", "København"], category="botilbud", years=2024)
     assert set(several["area"]) == {"Fanø", "København"}
     home = analysis.read("recipients", category="botilbud")

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis import danish, sentences
+from analysis.measures import PRICES, RECIPIENTS
 
 HOVEDSTADEN, SJAELLAND, NORDJYLLAND = "084", "085", "081"
 
@@ -18,28 +19,28 @@ def growths(**values):
     [
         (
             growths(a084=12.0, a085=17.8, a081=8.4),
-            "mest er udgifterne steget i Region Sjælland, mindst i Region Nordjylland",
+            "udgifterne er steget mest i Region Sjælland og mindst i Region Nordjylland",
         ),
         (
             growths(a084=12.0, a085=17.8, a081=-2.0),
-            "mest er udgifterne steget i Region Sjælland; de er faldet i Region Nordjylland",
+            "udgifterne er steget mest i Region Sjælland og er faldet i Region Nordjylland",
         ),
         (
             growths(a084=-1.0, a085=-17.8, a081=-2.0),
-            "mest er udgifterne faldet i Region Sjælland, mindst i Region Hovedstaden",
+            "udgifterne er faldet mest i Region Sjælland og mindst i Region Hovedstaden",
         ),
         (
             growths(a084=np.nan, a085=17.8, a081=8.4),
-            f"mest er udgifterne steget i Region Sjælland, mindst i Region Nordjylland{danish.OF_KNOWN}",
+            f"udgifterne er steget mest i Region Sjælland og mindst i Region Nordjylland{danish.OF_KNOWN}",
         ),
         (growths(a084=np.nan, a085=17.8), f"ændringen {danish.NOT_KNOWN}"),
         (
             growths(a084=0.02, a085=17.8),
-            "mest er udgifterne steget i Region Sjælland; de er uændrede i Region Hovedstaden",
+            "udgifterne er steget mest i Region Sjælland og er uændrede i Region Hovedstaden",
         ),
         (
             growths(a084=-0.02, a085=-17.8),
-            "mest er udgifterne faldet i Region Sjælland; de er uændrede i Region Hovedstaden",
+            "udgifterne er faldet mest i Region Sjælland og er uændrede i Region Hovedstaden",
         ),
         (growths(a084=5.01, a085=4.98), "udgifterne er steget 5,0\u00a0pct. alle steder"),
     ],
@@ -128,48 +129,6 @@ def rates(own, country):
     }  # fmt: skip
     points = [(code, year, value) for code, course in (own, country) for year, value in course.items()]
     return pd.DataFrame(points, columns=["area_code", "year", "value"]).assign(**keys)
-
-
-@pytest.mark.parametrize(
-    ("own", "country", "sentence"),
-    [
-        (
-            {2015: 2.0, 2025: 3.0},
-            {2015: 4.0, 2025: 3.6},
-            "I 2025 var tallet 3,0 pct. i Region Hovedstaden, lavere end hele landet (3,6). "
-            "Siden 2015 er tallet steget 50 pct.; på landsplan er det faldet 10 pct.",
-        ),
-        (
-            {2015: np.nan, 2025: 3.6},
-            {2015: 3.6, 2025: 3.6},
-            "I 2025 var tallet 3,6 pct. i Region Hovedstaden, på niveau med hele landet (3,6). "
-            "På landsplan er tallet siden 2015 uændret.",
-        ),
-        (
-            {2015: 2.0, 2025: np.nan},
-            {2015: 3.6, 2025: 3.6},
-            "I 2025 var tallet .. pct. i Region Hovedstaden, ikke sammenlignelig med hele landet (3,6). "
-            "På landsplan er tallet siden 2015 uændret.",
-        ),
-    ],
-    ids=["apart", "first year missing", "last year missing"],
-)
-def test_a_figure_beside_the_country(own, country, sentence):
-    rows = rates((HOVEDSTADEN, own), ("000", country))
-    assert sentences.beside_country(rows, HOVEDSTADEN, "pct.") == danish.held(sentence)
-
-
-def test_the_country_is_not_compared_with_itself():
-    rows = rates(("000", {2015: 3.6, 2025: 3.6}), ("000", {}))
-    assert "hele landet" not in sentences.beside_country(rows, "000", "pct.")
-    assert sentences.beside_country(rows.head(0), "000", "pct.") == ""
-
-
-def test_where_a_growth_is_lowest_and_highest():
-    found = sentences.ends_of_growths("Væksten er", growths(a084=np.nan, a085=17.84, a081=-8.4))
-    lowest, highest = "i Region Nordjylland (\u22128,4 pct.)", "i Region Sjælland (17,8 pct.)"
-    assert found.replace("\u00a0", " ") == f"Væksten er lavest {lowest} og højest {highest}{danish.OF_KNOWN}."
-    assert sentences.ends_of_growths("Væksten er", growths(a084=np.nan, a085=17.8)) == ""
 
 
 def shares(first=None, last=None, label="Angst"):
@@ -316,12 +275,6 @@ def test_what_is_more_common_in_a_region_and_least_supported():
     assert sentences.ahead_but_least_supported(common, support.assign(value=np.nan), "084") == ""
 
 
-def test_the_ends_of_growths_that_print_alike_are_one():
-    rows = growths(a084=1.21, a085=1.24)
-    said = sentences.ends_of_growths("Blandt regionerne er væksten", rows).replace(danish.NO_BREAK, " ")
-    assert said == "Blandt regionerne er væksten den samme, 1,2 pct."
-
-
 @pytest.mark.parametrize(
     ("before", "now", "sentence"),
     [
@@ -337,20 +290,64 @@ def test_a_larger_part_has_shifted_only_when_it_was_and_is_larger(before, now, s
     assert sentences.shifted(before, now, "støtte", "anbringelser") == sentence
 
 
-def test_what_drives_most_is_the_largest_to_either_side_and_says_when_it_holds_back():
+def test_what_drives_most_is_the_largest_to_either_side_and_one_factor_is_named_once():
     rows = pd.DataFrame(
-        [("Modtagere", "Støtte", -40.0), ("Prisniveau", "Støtte", 13.0), ("Modtagere", "Anbringelser", 9.0),
-         ("Prisniveau", "Anbringelser", 17.0)], columns=["factor", "label", "pct"],
+        [(RECIPIENTS, "Støtte", -40.0), (PRICES, "Støtte", 13.0), (RECIPIENTS, "Anbringelser", 9.0),
+         (PRICES, "Anbringelser", 17.0)], columns=["factor", "label", "pct"],
     )  # fmt: skip
-    assert sentences.driven_most(rows) == "Mest trækker prisniveau for anbringelser og modtagere for støtte (nedad)"
+    fewer = "ntallet af modtagere pr. indbygger trækker {}mest ned for støtte"
+    prices = "Prisniveauet trækker udgifterne mest op for anbringelser"
+    assert sentences.driven_most(rows) == f"{prices}, mens a{fewer.format('')}"
+    same = pd.concat([rows[rows["label"] == "Anbringelser"].assign(label=label) for label in ("ADHD", "Støtte")])
+    assert sentences.driven_most(same) == "Prisniveauet trækker udgifterne mest op for ADHD og støtte"
     one_absent = rows.assign(pct=rows["pct"].where(rows["label"] == "Støtte"))
-    assert sentences.driven_most(one_absent) == f"Mest trækker modtagere for støtte (nedad){danish.OF_KNOWN}"
+    assert sentences.driven_most(one_absent) == f"A{fewer.format('udgifterne ')}{danish.OF_KNOWN}"
     none = rows.assign(pct=np.nan)
     assert sentences.driven_most(none) == f"Bidragene til udgifternes ændring {danish.NOT_KNOWN}"
 
 
-def test_the_country_is_not_set_beside_itself():
-    rows = rates((HOVEDSTADEN, {}), ("000", {2015: 2.0, 2025: 3.0}))
-    said = sentences.beside_country(rows, "000", "pct.").replace(danish.NO_BREAK, " ")
-    assert said == "I 2025 var tallet 3,0 pct. på landsplan. Siden 2015 er tallet steget 50 pct."
-    assert sentences.beside_country(rows.iloc[:0], "000", "pct.") == ""
+def test_a_factor_is_named_in_full_once_unless_it_would_be_taken_for_the_other():
+    people, price = ("antallet af modtagere af botilbud", 10.0), ("udgiften pr. modtager", -2.0)
+    assert sentences.because(people, price).endswith("; det er antallet, der trækker udgifterne op.")
+    children = ("antallet af børn", 10.0), ("antallet af underretninger pr. barn", -2.0)
+    assert sentences.because(*children, "tallet").endswith("; det er antallet af børn, der trækker tallet op.")
+
+
+def test_what_moved_the_expenditure_of_each_category():
+    rows = pd.DataFrame(
+        [("recipients", "voksne", "botilbud", 5.0), ("unit_cost", "voksne", "botilbud", 9.0),
+         ("placements", "boern_og_unge", "anbringelser", 10.0), ("unit_cost", "boern_og_unge", "anbringelser", -1.0),
+         ("recipients", "voksne", "herberger", 5.0)],
+        columns=["indicator", "population_group", "category", "value"],
+    )  # fmt: skip
+    assert sentences.number_or_price(rows).replace(danish.NO_BREAK, " ") == (
+        "Antallet af modtagere af botilbud er steget 5 pct., og udgiften pr. modtager er steget 9 pct.; begge dele "
+        "trækker udgifterne op, mest udgiften pr. modtager. Antallet af anbragte er steget 10 pct., mens udgiften pr. "
+        "anbragt er faldet 1 pct.; det er antallet, der trækker udgifterne op."
+    )
+    assert sentences.number_or_price(rows.assign(value=np.nan)) == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "price", "sentence"),
+    [
+        (10.0, -2.0, "Antallet er steget 10 pct., mens prisen er faldet 2 pct.; det er antallet, der trækker {} op."),
+        (-3.0, 20.0, "Antallet er faldet 3 pct., mens prisen er steget 20 pct.; det er prisen, der trækker {} op."),
+        (2.0, 9.0, "Antallet er steget 2 pct., og prisen er steget 9 pct.; begge dele trækker {} op, mest prisen."),
+        (-9.0, -9.2, "Antallet er faldet 9 pct., og prisen er faldet 9 pct.; begge dele trækker {} ned."),
+        (-20.0, 3.0, "Antallet er faldet 20 pct., mens prisen er steget 3 pct.; det er antallet, der trækker {} ned."),
+        (0.2, 5.0, "Antallet er uændret, og prisen er steget 5 pct.; det er prisen, der trækker {} op."),
+        (5.0, -5.0, "Antallet er steget 5 pct., mens prisen er faldet 5 pct.; tilsammen er {} stort set uændrede."),
+        (0.4, 0.4, "Antallet er uændret, og prisen er uændret."),
+        (
+            -100.0,
+            10.0,
+            "Antallet er faldet 100 pct., mens prisen er steget 10 pct.; det er antallet, der trækker {} ned.",
+        ),
+        (np.nan, 5.0, ""),
+        (5.0, np.nan, ""),
+    ],
+)
+def test_which_of_two_factors_moved_something(number, price, sentence):
+    said = sentences.because(("antallet", number), ("prisen", price), "beløbene").replace(danish.NO_BREAK, " ")
+    assert said == sentence.format("beløbene")

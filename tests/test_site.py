@@ -17,6 +17,7 @@ from analysis import areas, charts, tables
 from analysis import section as report
 from analysis.danish import number
 from analysis.edition import PUBLISH_VARIABLE, load_edition
+from noegletal import account_rules
 from noegletal.publish import definitions, pages, search, section_pages
 from noegletal.publish.manifest import PAGES
 
@@ -187,12 +188,25 @@ def test_every_output_can_be_referred_to_and_traced(site):
         assert figure.select_one(f'a[href="#kode-{anchor}"]')
 
 
+def test_the_law_of_a_word_is_that_of_its_accounts():
+    rules = account_rules.account_rules()
+    numbers = rules.groupby("category")["law"].agg(lambda laws: set(re.findall(r"\d+", " ".join(laws))))
+    stated = {name: set(re.findall(r"\d+", term.law)) for name, term in definitions.glossary().items() if term.law}
+    assert len(stated) > 5
+    assert {name: numbers[name] for name in stated} == stated
+
+
 def test_definitions_are_those_of_the_catalogue(site):
     found = parsed(site / "definitioner.html")
     for entry in definitions.page_context(load_edition("2025"))["indicators"]:
         text = words(found.find(id=entry["anchor"]).find_parent("section").text)
         for part in (entry["name"], entry["definition"], entry["averaging"], entry["source"], *entry["caveats"]):
             assert words(part) in text
+    terms = definitions.glossary()
+    assert len(terms) > 10
+    for name, term in terms.items():
+        meaning = words(found.find(id=f"ord-{name}").find_next_sibling("dd").text)
+        assert words(term.text) in meaning and words(term.law) in meaning
     linked = [link["href"] for path in site.glob("0*.html") for link in parsed(path).select("dl.definitions a")]
     assert len(linked) > 10
     assert all(found.find(id=href.removeprefix("definitioner.html#")) for href in linked)

@@ -16,12 +16,12 @@ from pptx import Presentation
 from pptx.enum.shapes import MSO_SHAPE_TYPE
 from pptx.util import Inches
 
-from analysis.charts.contents import Contents, Series, from_facts
+from analysis.charts.contents import Contents, Series
 from analysis.charts.style import HIGHLIGHT, REFERENCE
 from analysis.edition import load_edition
 from analysis.errors import InputError
 from noegletal.publish.native_charts import KINDS, add_chart, named_in_chart
-from noegletal.publish.office import readable
+from noegletal.publish.office import from_facts, readable
 from noegletal.publish.slides import STAMP_ALPHA, in_printed_order, write_slides
 
 

@@ -26,7 +26,7 @@ FORBIDDEN = {
         "Udgifterne er  steget.",
     ),
     "an English decimal point": (
-        r"(?<![\d.§])(?<!§ )(?<!CC BY )\d+\.\d{1,2}(?![\d.])",
+        r"(?<![\d.§])(?<!§ )(?<!CC BY )(?<!Figur )(?<!Tabel )\d+\.\d{1,2}(?![\d.])",
         "Udgifterne er steget 1.5\u00a0pct.",
     ),
     "English thousands": (
@@ -101,6 +101,22 @@ FORBIDDEN = {
         rf"\bi ({ISLANDS})\b(?! Kommune)",
         f"Andelen er lavest i {ISLANDS.split('|')[0]}.",
     ),
+    "the verb before what it is about": (
+        r"\b[Mm]est er (\w+ )+(steget|faldet)\b|\bMest trækker\b|\bFlest penge bruges\b",
+        "Mest er udgifterne steget i Region Sjælland.",
+    ),
+    "a share against the same share": (
+        r"\b(\d[\d,]*)\u00a0pct\.[^.;]* mod \1\u00a0pct\.",
+        "Støttende indsatser udgør 45\u00a0pct. af udgifterne mod 45\u00a0pct. i 2020.",
+    ),
+    "from a number to the same": (
+        r"\bgik fra (\d[\d.,]*) i \d{4} til \1 i \d{4}",
+        "Antallet gik fra 5 i 2020 til 5 i 2024.",
+    ),
+    "a percentage growth of a handful": (
+        r"\bfra [1-9] \w+ til \d+ \w+, (steget|faldet) \d+\u00a0pct\.",
+        "Antallet er gået fra 7 børn til 13 børn, steget 86\u00a0pct.",
+    ),
     "a sentence that runs into the next": (
         rf"[a-zæøå] ({CHARTS})(,| fra| over| med| for)",
         "Udgifterne er steget Linjer, kr.: 1 i 2020.",
@@ -164,6 +180,44 @@ def test_every_text_of_a_report_is_well_made(reports, area):
     kinds = [kind for _, _, kind in found]
     assert kinds.count("text") > 1500
     assert kinds.count("chart") > 500
+
+
+def sentences_of(report):
+    """What each section of a report says: by notebook its titles, and its sentences with what they are for."""
+    manifest = json.loads((report / "manifest.json").read_text(encoding="utf-8"))
+    for notebook, record in manifest["sections"].items():
+        yield notebook, [output["title"] for output in record["outputs"]], record["findings"]
+
+
+def told_again(text, titles):
+    """The titles that a sentence says once more: every figure of it, and nearly all of its words."""
+    words = [set(re.findall(r"\w+", part.casefold())) for part in re.split(r"(?<=[.;])\s", text.replace("\u00a0", " "))]
+    of_titles = {title: set(re.findall(r"\w+", title.replace("\u00a0", " ").casefold())) for title in titles}
+    return [
+        title
+        for title, named in of_titles.items()
+        if any(re.search(r"\d", word) for word in named)
+        and any(len(named & said) >= 0.9 * len(named) for said in words)
+    ]
+
+
+@pytest.mark.parametrize("area", ["fanoe", pytest.param("hovedstaden", marks=pytest.mark.long)])
+def test_each_section_begins_with_its_answer_and_no_sentence_repeats_a_title(reports, area):
+    sections = list(sentences_of(reports / area))
+    assert len(sections) > 1
+    for notebook, titles, said in sections:
+        assert said[0]["role"] == "answer" and said[0]["after"] == "", notebook
+        roles = [one["role"] for one in said]
+        assert roles.count("answer") == 1 and roles.count("why") <= 1, notebook
+        assert "why" not in roles[2:] and not [one for one in said if one["role"] and one["after"]], notebook
+        repeated = {one["text"]: again for one in said if (again := told_again(one["text"], titles))}
+        assert repeated == {}, notebook
+
+
+def test_a_sentence_that_repeats_a_title_is_found():
+    title = "Udgifterne til voksne er steget 10\u00a0pct. siden 2020"
+    assert told_again("I 2024 var det meget. Udgifterne til voksne er steget 10 pct. siden 2020.", [title]) == [title]
+    assert told_again("Udgifterne til voksne er højere end i 2020.", [title]) == []
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)

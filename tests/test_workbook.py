@@ -12,12 +12,12 @@ from office_reports import HOSTILE, hostile_sections
 from test_slides import read_report
 
 from analysis import areas
-from analysis.areas import areas_within
 from analysis.catalogue import catalogue
 from analysis.edition import load_edition
 from analysis.errors import InputError
 from analysis.rows import labels
 from analysis.tables import FORMULA_START
+from noegletal.figures.freshness import areas_within
 from noegletal.publish.office import readable
 from noegletal.publish.workbook import CONTENTS, DEFINITIONS, FIGURES, write_workbook
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from analysis.declared import read_rows
-from analysis.edition import Edition, Scope, SectionPlan, reference_folder
+from analysis.edition import Edition, SectionPlan, reference_folder
 from analysis.errors import InputError
 
 # The command answers questions about areas before pandas is loaded; only `area_table` needs it.
@@ -200,16 +200,3 @@ def deciding_kkr(edition: Edition, area_code: str) -> str:
 def subject(edition: Edition, plan: SectionPlan, area_code: str) -> str:
     """The area that a section of an area's report is about and is run for: the area itself or its KKR."""
     return deciding_kkr(edition, area_code) if plan.about == "kkr" else area_code
-
-
-def areas_within(edition: Edition, area_code: str, scopes: list[Scope]) -> list[str]:
-    """The area itself and those that the scopes of a section add, each once and in a fixed order."""
-    own_kkr = deciding_kkr(edition, area_code)
-    added = {
-        "compared": [*compared_areas(edition, area_code), *compared_regions(edition, area_code)],
-        "peers": peers(edition, area_code),
-        "kkr": [own_kkr, *members(own_kkr)],
-        "regions": list(regions()),
-        "municipalities": list(municipalities()),
-    }
-    return list(dict.fromkeys([area_code, *(code for scope in scopes for code in added[scope])]))

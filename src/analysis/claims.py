@@ -165,7 +165,11 @@ def _softening(
         now = row["base"] * (1 + row["value"] / 100)
         told = {"base": danish.number(row["base"]), "value": danish.number(now), "since": f"{row['since']:.0f}"}
         of = shown(rows.drop(columns="measure")).rpartition(", ")[0]
-        yield "small_base", told | {"subject": f"{of} {areas.locative(row['area_code'])}", "year": str(row["year"])}
+        told |= {"subject": f"{of} {areas.locative(row['area_code'])}", "year": str(row["year"])}
+        if told["base"] == told["value"]:
+            yield "small_base_same", told
+        else:
+            yield "small_base", told
     elif kind in SWINGING and (few := _few_inhabitants(text, rows)):
         yield "few_inhabitants", {"where": danish.listed(few)}
     if names := _marked(rows):

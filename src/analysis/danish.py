@@ -77,11 +77,6 @@ def percent(value: float, decimals: int = 0) -> str:
     return with_unit(number(value, decimals), "pct.")
 
 
-def billions(kroner: float, decimals: int = 1) -> str:
-    """Kroner in billions such as 20,4 mia. kr."""
-    return with_unit(number(kroner / 1e9, decimals), "mia. kr.")
-
-
 def kroner(value: float) -> str:
     """Whole kroner such as 7.115 kr."""
     return with_unit(number(value), "kr.")
@@ -90,7 +85,7 @@ def kroner(value: float) -> str:
 def amount(value: float) -> str:
     """Kroner in the unit that a reader would choose: mia., mio. or kr."""
     if abs(value) >= 1e9:
-        return billions(value)
+        return with_unit(number(value / 1e9, 1), "mia. kr.")
     if abs(value) >= 1e6:
         return with_unit(number(value / 1e6, 0 if abs(value) >= 1e8 else 1), "mio. kr.")
     return kroner(value)
@@ -176,20 +171,6 @@ def change(value: float, decimals: int = 0, *, plural: bool = False) -> str:
     return f"{'steget' if value > 0 else 'faldet'} {percent(abs(value), decimals)}"
 
 
-def changed(subject: str, value: float, decimals: int = 0, *, since: int) -> str:
-    """A sentence about the growth of several things: Udgifterne ... er steget 17 pct. siden 2020."""
-    return sentence(f"{subject} er {change(value, decimals, plural=True)} siden {since}")
-
-
-def apart(growth: float, decimals: int = 0, *, base: int) -> str:
-    """How far a figure stands from that of a year, without saying that it moved: er 7 pct. lavere end i 2020."""
-    if missing(growth):
-        return f"kan ikke sammenlignes med {base}, fordi tal mangler"
-    if rounded(growth, decimals) == 0:
-        return f"er på niveau med {base}"
-    return f"er {percent(abs(growth), decimals)} {'højere' if growth > 0 else 'lavere'} end i {base}"
-
-
 def compared(value: float, other: float, decimals: int = 0) -> str:
     """How one figure stands to another at printed precision: højere end, lavere end, på niveau med."""
     if missing(value) or missing(other):
@@ -198,6 +179,12 @@ def compared(value: float, other: float, decimals: int = 0) -> str:
     if difference == 0:
         return "på niveau med"
     return "højere end" if difference > 0 else "lavere end"
+
+
+def against(value: float, before: float, year: int, decimals: int = 0) -> str:
+    """What a share was, after what it is: mod 48 pct. i 2020, or ligesom i 2020 where the two print alike."""
+    alike = rounded(value, decimals) == rounded(before, decimals)
+    return f"ligesom i {year}" if alike else f"mod {percent(before, decimals)} i {year}"
 
 
 def split_by_comparison(

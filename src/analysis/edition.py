@@ -68,7 +68,7 @@ class Disclosure(_Strict):
     sources: dict[str, Literal["persons", "cleared"]] = {}
 
 
-# Whose key figures a section reads beside those of its own area; see areas.areas_within.
+# Whose key figures a section reads beside those of its own area; see noegletal.figures.freshness.
 Scope = Literal["compared", "peers", "kkr", "regions", "municipalities"]
 
 
@@ -120,11 +120,13 @@ Answer = Annotated[
 class SectionPlan(_Strict):
     """A notebook of the report, what it reads, the parameters beside edition and area, and what it must publish.
 
-    `about`: whose section it is. One on the KKR is the same in the report of every area of the KKR and is run once.
+    `part`: the part of the report that it stands in. `about`: whose section it is. One on the KKR is the same in the
+    report of every area of the KKR and is run once.
     """
 
     notebook: str = Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$")
     title: str
+    part: str = ""
     about: Literal["area", "kkr"] = "area"
     reads: Reads = Reads()
     parameters: dict[str, str | int | float | bool] = {}
@@ -178,6 +180,17 @@ class Edition(_Strict):
     def smallest_count(self) -> int:
         """Fewer persons than this behind a figure from persons that nobody has cleared, and it is not shown."""
         return self.disclosure.threshold
+
+    def number(self, output: str) -> str:
+        """What a figure or table is called: its number in its section, and the printed one where there is one."""
+        kind = output.partition("_")[0]
+        for place, plan in enumerate(self.sections, 1):
+            of_kind = [one for one in plan.outputs if one.startswith(f"{kind}_")]
+            if output in of_kind:
+                printed = self.printed.numbers.get(output)
+                beside = f" (trykt {printed})" if printed else ""
+                return f"{kind.capitalize()} {place}.{of_kind.index(output) + 1}{beside}"
+        return ""
 
     def section(self, notebook: str) -> SectionPlan:
         """The plan of one notebook; an unknown one is an error that lists those there are."""

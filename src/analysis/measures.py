@@ -77,6 +77,11 @@ def growth(rows: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
     return table.assign(status=table["status"].mask(hopeless.to_numpy(), NOT_APPLICABLE), measure=GROWTH, since=first)
 
 
+def remaining(whole: float, factor: float) -> float:
+    """The growth of the other factor of a product, in per cent; missing where the one has come down to nothing."""
+    return ((100 + whole) / (100 + factor) - 1) * 100 if factor > -100 else np.nan
+
+
 def change(rows: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
     """Change in the key figure's own unit from one year to another; columns as for `growth`."""
     pairs = _pairs(rows, first, last)

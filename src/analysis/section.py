@@ -321,11 +321,14 @@ class Section:
             self._record(_anchor(output), claim)
         return {
             "title": danish.held(title or shown(data)),
-            "number": self.edition.printed.numbers.get(output, ""),
+            "number": self._number(output),
             "claim": claim.facts if claim is not None else None,
             "evidence": known,
             "below": self._lines_below(output, data, note, known),
         }
+
+    def _number(self, output: str) -> str:
+        return self.edition.number(output) if self.plan is not None else ""
 
     def _record(self, place: str, claim: Claim) -> None:
         """Keep what became of a claim, for the page that tells reviewers what was not stated and why."""
@@ -336,7 +339,7 @@ class Section:
     def leave_out(self, output: str, title: str, reason: str) -> None:
         """Say on the page why a declared output is not there: an optional delivery that it rests on did not come."""
         self._declared(output)
-        number = self.edition.printed.numbers.get(output, "")
+        number = self._number(output)
         self._store_facts(output, title=title, number=number, left_out=reason)
         reason = danish.sentence(f"Vises ikke: {reason}")
         _display("left_out", anchor=_anchor(output), title=title, reason=reason)

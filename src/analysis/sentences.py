@@ -5,8 +5,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from analysis import areas, danish
-from analysis.measures import extremes, growth, single
+from analysis import accounts, areas, danish, measures
+from analysis.measures import extremes
+
+# What drives a growth, as in a sentence.
+FACTORS = {
+    measures.POPULATION: "befolkningen",
+    measures.RECIPIENTS: "antallet af modtagere pr. indbygger",
+    measures.UNIT_COST: "enhedsprisen",
+    measures.PRICES: "prisniveauet",
+}
 
 if TYPE_CHECKING:
     # statsmodels takes a second to load, and most sections do without.
@@ -14,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def risen_most(growths: pd.DataFrame, subject: str = "udgifterne") -> str:
-    """Where something rose most and least: mest er udgifterne steget i A, mindst i B; or fell, where all of it fell.
+    """Where something rose most and least: udgifterne er steget mest i A og mindst i B; or fell, where all of it fell.
 
     Requires area_code, value (growths in per cent).
     """
@@ -26,13 +34,13 @@ def risen_most(growths: pd.DataFrame, subject: str = "udgifterne") -> str:
     if least == most:
         return f"{subject} er {danish.change(ends.highest['value'], 1, plural=True)} alle steder{ends.reservation}"
     if most < 0:
-        return f"mest er {subject} faldet {lowest}, mindst {highest}{ends.reservation}"
+        return f"{subject} er faldet mest {lowest} og mindst {highest}{ends.reservation}"
     if most == 0:
-        return f"mest er {subject} faldet {lowest}; de er uændrede {highest}{ends.reservation}"
+        return f"{subject} er faldet mest {lowest} og er uændrede {highest}{ends.reservation}"
     if least <= 0:
         lowered = "faldet" if least < 0 else "uændrede"
-        return f"mest er {subject} steget {highest}; de er {lowered} {lowest}{ends.reservation}"
-    return f"mest er {subject} steget {highest}, mindst {lowest}{ends.reservation}"
+        return f"{subject} er steget mest {highest} og er {lowered} {lowest}{ends.reservation}"
+    return f"{subject} er steget mest {highest} og mindst {lowest}{ends.reservation}"
 
 
 def ranging(rows: pd.DataFrame, decimals: int = 1) -> str:
@@ -47,44 +55,6 @@ def ranging(rows: pd.DataFrame, decimals: int = 1) -> str:
     return f"fra {low} til {high} i {ends.highest['year']}{ends.reservation}"
 
 
-def ends_of_growths(subject: str, growths: pd.DataFrame) -> str:
-    """Where a growth (`subject`) is lowest and highest among areas; nothing where fewer than two are known.
-
-    Requires area_code, value (in per cent).
-    """
-    ends = extremes(growths)
-    if ends is None:
-        return ""
-    lowest, highest = (
-        f"{areas.locative(end['area_code'])} ({danish.percent(end['value'], 1)})" for end in (ends.lowest, ends.highest)
-    )
-    if danish.rounded(ends.lowest["value"], 1) == danish.rounded(ends.highest["value"], 1):
-        return danish.sentence(f"{subject} den samme, {danish.percent(ends.lowest['value'], 1)}{ends.reservation}")
-    return f"{subject} lavest {lowest} og højest {highest}{ends.reservation}."
-
-
-def beside_country(rows: pd.DataFrame, area_code: str, unit: str, decimals: int = 1) -> str:
-    """An area's latest figure and its change since the first year, beside those of the country.
-
-    Requires key-figure rows of the area and the country (area_code, year, value); nothing to say of no rows.
-    """
-    if rows.empty:
-        return ""
-    first, last = rows["year"].min(), rows["year"].max()
-    now, growths = rows[rows["year"] == last], growth(rows, first, last)
-    both = (area_code, areas.COUNTRY)
-    level, of_country = (single(now, area_code=code) for code in both)
-    own, national = (single(growths, area_code=code) for code in both)
-    said = f"I {last} var tallet {danish.number(level, decimals)} {unit} {areas.locative(area_code)}"
-    since = f"Siden {first} er tallet {danish.change(own)}"
-    if area_code == areas.COUNTRY:
-        return danish.sentence(f"{said}. {since}")
-    relation = f"{danish.compared(level, of_country, decimals)} hele landet ({danish.number(of_country, decimals)})"
-    # From nothing there is no growth in per cent.
-    beside = f"{since}; på landsplan er det" if not danish.missing(own) else f"På landsplan er tallet siden {first}"
-    return danish.sentence(f"{said}, {relation}. {beside} {danish.change(national)}")
-
-
 def shifted(before: float, now: float, one: str, other: str) -> str:
     """That the larger part went over from one of two things to the other; `before` and `now`: pct. that is `one`."""
     if danish.missing(before) or danish.missing(now):
@@ -95,19 +65,67 @@ def shifted(before: float, now: float, one: str, other: str) -> str:
     return f"Den største del er skiftet fra {one} til {other}." if is_now < 50 < was else ""
 
 
-def driven_most(contributions: pd.DataFrame) -> str:
-    """Which factor contributes most to the growth of each label: Mest trækker prisniveau for anbringelser.
+def because(first: tuple[str, float], second: tuple[str, float], whole: str = "udgifterne") -> str:
+    """Which of the two factors of something moved it, each a name and its growth in per cent; nothing without both.
 
-    The largest contribution to either side; one that holds back is said to. Requires factor, label, pct.
+    Antallet er steget 10 pct., mens prisen er faldet 2 pct.; det er antallet, der trækker udgifterne op.
+    """
+    if danish.missing(first[1]) or danish.missing(second[1]):
+        return ""
+    apart = danish.rounded(first[1]) * danish.rounded(second[1]) < 0
+    (name, growth_of), (other, growth_of_other) = first, second
+    said = (
+        f"{name} er {danish.change(growth_of)}, {'mens' if apart else 'og'} {other} er {danish.change(growth_of_other)}"
+    )
+    product = danish.rounded(((1 + growth_of / 100) * (1 + growth_of_other / 100) - 1) * 100)
+    up = "op" if product > 0 else "ned"
+    # Said once in full: antallet, where the other is no antal.
+    short = [one.partition(" af ")[0] for one in (name, other)]
+    growths = zip(short if short[0] != short[1] else (name, other), (growth_of, growth_of_other), strict=True)
+    pulling = [(one, growth) for one, growth in growths if danish.rounded(growth) * product > 0]
+    if not pulling:
+        return danish.sentence(f"{said}; tilsammen er {whole} stort set uændrede" if apart else said)
+    if len(pulling) == 1:
+        return danish.sentence(f"{said}; det er {pulling[0][0]}, der trækker {whole} {up}")
+    most = max(pulling, key=lambda one: abs(np.log1p(one[1] / 100)))[0]
+    alike = danish.rounded(growth_of) == danish.rounded(growth_of_other)
+    return danish.sentence(f"{said}; begge dele trækker {whole} {up}{'' if alike else f', mest {most}'}")
+
+
+def number_or_price(growths: pd.DataFrame) -> str:
+    """For each category whether the number of recipients or the cost of each moved its expenditure; see `because`.
+
+    Requires growths in per cent, of a count and of `unit_cost`: indicator, population_group, category, value.
+    """
+    said = []
+    for (group, category), rows in growths.groupby(["population_group", "category"], sort=False):
+        values = rows.set_index("indicator")["value"]
+        if len(values) != 2 or "unit_cost" not in values:
+            continue
+        of, each = f"modtagere af {danish.running(accounts.label(group, category))}", "modtager"
+        if "placements" in values:
+            of, each = "anbragte", "anbragt"
+        number, price = values.drop("unit_cost").item(), values["unit_cost"]
+        said.append(because((f"antallet af {of}", number), (f"udgiften pr. {each}", price)))
+    return " ".join(filter(None, said))
+
+
+def driven_most(contributions: pd.DataFrame) -> str:
+    """Which factor contributes most to the growth of each label, to either side, labels of one factor together.
+
+    Prisniveauet trækker udgifterne mest op for støtte og anbringelser. Requires factor, label, pct.
     """
     known = contributions.dropna(subset="pct")
     most = known.sort_values("pct", key=abs, kind="stable").groupby("label").tail(1)
     if most.empty:
         return f"Bidragene til udgifternes ændring {danish.NOT_KNOWN}"
+    most = most.assign(way=most["pct"].gt(0).map({True: "op", False: "ned"}), label=most["label"].map(danish.running))
     drivers = [
-        f"{row.factor.lower()} for {row.label.lower()}{' (nedad)' if row.pct < 0 else ''}" for row in most.itertuples()
+        f"{FACTORS[factor]} trækker udgifterne mest {way} for {danish.listed(rows['label'].tolist())}"
+        for (factor, way), rows in most.groupby(["factor", "way"], sort=False)
     ]
-    return f"Mest trækker {danish.listed(drivers)}{danish.reservation(contributions['pct'])}"
+    said = ", mens ".join([drivers[0], *(text.replace(" udgifterne", "", 1) for text in drivers[1:])])
+    return f"{said[:1].upper()}{said[1:]}{danish.reservation(contributions['pct'])}"
 
 
 def far_from_average(lying: "Funnel") -> str:

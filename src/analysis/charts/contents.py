@@ -75,12 +75,6 @@ def wrapped(name: object, characters: int) -> str:
     return textwrap.fill(text, characters, break_long_words=endless)
 
 
-def from_facts(facts: Mapping[str, Any]) -> Contents:
-    """The contents that were stored as facts."""
-    series = [Series(**one) for one in facts["series"]]
-    return Contents(**{**facts, "series": series, "gaps": [Gap(**one) for one in facts["gaps"]]})
-
-
 def figures(values: Iterable[float]) -> list[float | None]:
     """Values as JSON holds them: one that is missing is None."""
     return [float(value) if value == value else None for value in values]

@@ -10,9 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from analysis.areas import areas_within
+from analysis import areas
 from analysis.declared import plain, text_of
-from analysis.edition import Edition, SectionPlan, project_root, reference_folder
+from analysis.edition import Edition, Scope, SectionPlan, project_root, reference_folder
 from analysis.errors import InputError
 from noegletal.folders import CHECKPOINTS
 
@@ -99,7 +99,7 @@ def section_inputs(
     for indicator, scopes in plan.reads.indicators.items():
         rows = there["key_figures"].get(indicator, {})
         wanted = areas_within(edition, area_code, scopes)
-        inputs[f"key figures/{indicator}"] = digest({area: rows[area] for area in wanted if area in rows})
+        inputs[f"key figures/{indicator}"] = digest({code: rows[code] for code in wanted if code in rows})
         for table in there["sources_of"].get(indicator, []):
             inputs[f"source/{table}"] = there["sources"].get(table, "")
     for name in plan.reads.facts:
@@ -117,6 +117,19 @@ def _definitions(names: tuple[str, ...]) -> str:
     path = reference_folder() / DEFINITIONS
     declared = _declared(path, path.stat().st_mtime_ns)
     return digest([[declared["indicators"].get(name) for name in names], declared | {"indicators": {}}])
+
+
+def areas_within(edition: Edition, area_code: str, scopes: list[Scope]) -> list[str]:
+    """The area itself and those that the scopes of a section add, each once and in a fixed order."""
+    own_kkr = areas.deciding_kkr(edition, area_code)
+    added = {
+        "compared": [*areas.compared_areas(edition, area_code), *areas.compared_regions(edition, area_code)],
+        "peers": areas.peers(edition, area_code),
+        "kkr": [own_kkr, *areas.members(own_kkr)],
+        "regions": list(areas.regions()),
+        "municipalities": list(areas.municipalities()),
+    }
+    return list(dict.fromkeys([area_code, *(code for scope in scopes for code in added[scope])]))
 
 
 def changed(before: Inputs, after: Inputs) -> list[str]:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.areas import areas_within
 from analysis.catalogue import catalogue
 from analysis.edition import FACTS, FINDINGS, KEY_FIGURES, SOURCE_FACTS, SOURCES, Edition, SectionPlan
-from noegletal.figures.freshness import digest, file_digest
+from noegletal.figures.freshness import areas_within, digest, file_digest
 
 RECORDS = {"sources": SOURCES, "findings": FINDINGS}
 

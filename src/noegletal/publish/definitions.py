@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+
 from analysis import areas, danish
-from analysis.catalogue import Indicator, catalogue, source_line
+from analysis.catalogue import Indicator, Text, catalogue, source_line
 from analysis.claims import claim_rules
 from analysis.danish import STATUS_SYMBOLS
-from analysis.edition import Edition
+from analysis.declared import read_declared
+from analysis.edition import Edition, reference_folder
 from analysis.rows import FITTED, MISSING, SUPPRESSED, EvidenceName, labels
 from noegletal import rules
 from noegletal.sources.forms import form_of, load_form
@@ -21,10 +24,27 @@ SYMBOLS = {
 }
 
 
+class Term(BaseModel):
+    """A word of the report: what it means, and the law that it rests on where there is one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    word: str = Field(min_length=1)
+    text: Text = Field(min_length=1)
+    law: Text = ""
+
+
+def glossary() -> dict[str, Term]:
+    """The words of the report in the order of the alphabet. Errors name the entry of glossary.yml that is wrong."""
+    terms = read_declared(reference_folder() / "glossary.yml", RootModel[dict[str, Term]]).root
+    return dict(sorted(terms.items(), key=lambda entry: areas.collation_key(entry[1].word)))
+
+
 def page_context(edition: Edition) -> dict[str, Any]:
-    """The key figures that the sections of an edition read, and the symbols used."""
+    """The key figures that the sections of an edition read, the words and the symbols used."""
     caveats = catalogue().caveats
     return {
+        "glossary": glossary(),
         "symbols": SYMBOLS | {said.mark: said.meaning for said in _known(edition)},
         "indicators": [
             {

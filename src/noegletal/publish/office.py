@@ -4,11 +4,13 @@ import datetime
 import io
 import re
 import zipfile
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from analysis import areas, danish
+from analysis.charts.contents import Contents, Gap, Series
 from analysis.danish import STATUS_SYMBOLS
 from analysis.edition import Edition
 from analysis.rows import labels
@@ -80,3 +82,9 @@ def without_clock(content: bytes, path: Path) -> None:
             part = zipfile.ZipInfo(name, EARLIEST)
             part.compress_type = zipfile.ZIP_DEFLATED
             file.writestr(part, made.read(name))
+
+
+def from_facts(facts: Mapping[str, Any]) -> Contents:
+    """The contents that were stored as facts."""
+    series = [Series(**one) for one in facts["series"]]
+    return Contents(**{**facts, "series": series, "gaps": [Gap(**one) for one in facts["gaps"]]})

@@ -528,7 +528,11 @@ def _questions(name: str, path: Path, _changed: int) -> list[dict[str, object]]:
         for reading in question.readings:
             computed = computed_reading(reading, edition, table)
             percent = computed["unit"] == "pct"
-            text = danish.percent(computed["value"], 2) if percent else danish.billions(computed["value"], 3)
+            text = (
+                danish.percent(computed["value"], 2)
+                if percent
+                else danish.with_unit(danish.number(computed["value"] / 1e9, 3), "mia. kr.")
+            )
             readings.append({"name": reading.name, "value": text, "mark": computed["origin"] == "reconstruction"})
         questions.append({"question": question.question, "printed": shown, "readings": readings})
     return questions

@@ -24,7 +24,7 @@ from pptx.util import Inches, Pt
 
 from analysis import areas
 from analysis.charts import style
-from analysis.charts.contents import Contents, from_facts
+from analysis.charts.contents import Contents
 from analysis.charts.sheet import STAMP_SLOPE, stamp_size
 from analysis.danish import STATUS_SYMBOLS, listed, number
 from analysis.edition import Edition
@@ -33,7 +33,16 @@ from analysis.rows import EXAMPLE, FITTED, GENUINE, labels
 from noegletal.publish.definitions import marks
 from noegletal.publish.manifest import FORMATS
 from noegletal.publish.native_charts import KINDS, add_chart, colour, element
-from noegletal.publish.office import LANGUAGE, author, fixed_date, lines_below, readable, symbols, without_clock
+from noegletal.publish.office import (
+    LANGUAGE,
+    author,
+    fixed_date,
+    from_facts,
+    lines_below,
+    readable,
+    symbols,
+    without_clock,
+)
 
 SLIDES = FORMATS["slides"]
 MARGIN, (PAPER_WIDTH, PAPER_HEIGHT) = style.SLIDE_MARGIN, style.SLIDE_PAPER

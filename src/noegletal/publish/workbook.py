@@ -13,9 +13,8 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from analysis import areas
-from analysis.areas import areas_within
 from analysis.catalogue import catalogue, source_line
-from analysis.charts.contents import Contents, from_facts
+from analysis.charts.contents import Contents
 from analysis.charts.style import GRID, HIGHLIGHT, INK, MUTED, OFFICE_FONT, SHEET_HEADING, SHEET_TEXT, SOFT
 from analysis.danish import STATUS_SYMBOLS
 from analysis.edition import KEY_FIGURES, Edition
@@ -23,11 +22,13 @@ from analysis.errors import InputError
 from analysis.prices import STATUS_NAMES as PRICE_STATUS_NAMES
 from analysis.rows import labels
 from analysis.tables import read_coded, with_danish_names, with_labels
+from noegletal.figures.freshness import areas_within
 from noegletal.publish.manifest import FORMATS
 from noegletal.publish.office import (
     TEXT_STAYS_TEXT,
     author,
     fixed_date,
+    from_facts,
     lines_below,
     number_format,
     readable,

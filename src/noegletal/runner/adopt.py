@@ -21,6 +21,7 @@ from analysis import areas
 from analysis.declared import first_problem, plain
 from analysis.edition import Edition, Reads, Scope, SectionPlan, project_root, reference_folder
 from analysis.errors import InputError
+from noegletal.figures.freshness import areas_within
 from noegletal.figures.slices import Slices
 from noegletal.folders import explained, held
 from noegletal.runner import reads
@@ -217,7 +218,7 @@ class _Trial:
         for count in range(len(get_args(Scope)) + 1):
             fitting = {}
             for scopes in combinations(get_args(Scope), count):
-                within = {area: areas.areas_within(self.draft.edition, area, list(scopes)) for area in wanted}
+                within = {area: areas_within(self.draft.edition, area, list(scopes)) for area in wanted}
                 if all(read <= set(within[area]) for area, read in wanted.items()):
                     fitting[scopes] = sum(map(len, within.values()))
             if fitting:
