@@ -641,7 +641,7 @@ def texts(folder):
             continue
         if path.suffix == ".html":
             page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-            for unread in page.select("script, style, details.code"):
+            for unread in page.select("script, style, div.code"):
                 unread.decompose()
             blocks = {}
             for text in page.find_all(string=True):

@@ -53,7 +53,7 @@ def pages(report):
 def running_text(path):
     """What a reader of a page reads: without the folded code, non-breaking spaces as spaces."""
     page = parsed(path)
-    for part in page.select("header, details.code, details.data, style, script"):
+    for part in page.select("header, div.code, details.data, style, script"):
         part.decompose()
     return " ".join(page.text.replace("\u00a0", " ").split())
 
@@ -119,11 +119,11 @@ def test_links_lead_somewhere(report):
     assert checked > 1000
 
 
-def test_code_is_folded_and_complete(report):
+def test_code_is_behind_one_switch_and_complete(report):
     page = pages(report)["01_udgifter.html"]
-    code = page.select("details.code")
-    assert len(code) > 6
-    assert not any(detail.has_attr("open") for detail in code)
+    assert len(page.select("div.code")) > 6
+    (switch,) = page.select("main input[type=checkbox]")
+    assert switch["id"] == "vis-kode" and not switch.has_attr("checked") and switch.find_parent("label")
     assert "charts.stacked_columns" in page.text
 
 
@@ -229,7 +229,7 @@ def test_sentences_are_those_of_the_data(reports, key_figures):
 def test_running_text_is_well_made_danish(report):
     for path in report.glob("*.html"):
         name, page = path.name, parsed(path)
-        for part in page.select("details.code, code, style, script"):
+        for part in page.select("div.code, code, style, script"):
             part.decompose()
         for element in page.select("p, li, figcaption, dd, td, th, h1, h2, h3"):
             text = " ".join(element.text.split())

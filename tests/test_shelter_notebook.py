@@ -35,7 +35,7 @@ def ran(edition, processed, staging, area, **parameters):
 
 
 def words(page):
-    for part in page.select("details.code, details.data"):
+    for part in page.select("div.code, details.data"):
         part.decompose()
     return " ".join(page.text.replace("\u00a0", " ").split())
 

@@ -33,7 +33,7 @@ LOOKS = {
 OPEN_ALL = "document.querySelectorAll('details:not(.menu)').forEach((fold) => { fold.open = true; })"
 # What is the same over and over is looked at twice: rows of a table, the code of cells, figures of spor.html.
 TRIM = """
-    for (const repeated of ['main > section[id]:nth-of-type(n+6)', 'details.code ~ details.code ~ details.code'])
+    for (const repeated of ['main > section[id]:nth-of-type(n+6)', 'div.code ~ div.code ~ div.code'])
         document.querySelectorAll(repeated).forEach((one) => one.remove());
     for (const rows of document.querySelectorAll('tbody')) {
         const seen = {};
@@ -182,7 +182,7 @@ def test_every_output_can_be_referred_to_and_traced(site):
         )
         for part in (load_edition("2025").title, about, output["title"], f".html#{anchor}"):
             assert words(part) in citation
-        code = page.find(id=f"kode-{anchor}").find_parent("details")
+        code = page.find(id=f"kode-{anchor}").find_parent("div")
         assert "code" in code["class"]
         assert re.search(r"afsnit\.(figure|table)", code.text)
         assert figure.select_one(f'a[href="#kode-{anchor}"]')
@@ -380,7 +380,20 @@ def test_a_report_is_read_with_the_keyboard(reports, screen):
     assert shown.evaluate("document.activeElement.textContent") == "Spring til indhold"
     keys.press("Enter")
     assert shown.evaluate("document.activeElement.id") == "indhold"
-    for kind in ("code", "data", "citation"):
+    hidden = "getComputedStyle(document.querySelector('div.code')).display === 'none'"
+    assert shown.evaluate(hidden), "code is not what a reader meets"
+    for _ in range(40):
+        keys.press("Tab")
+        if shown.evaluate("document.activeElement.id === 'vis-kode'"):
+            break
+    keys.press("Space")
+    assert not shown.evaluate(hidden)
+    shown.reload()
+    assert not shown.evaluate(hidden), "and it is remembered"
+    keys.press("Tab")
+    shown.click("#vis-kode")
+    assert shown.evaluate(hidden)
+    for kind in ("data", "citation"):
         for _ in range(40):
             keys.press("Tab")
             if shown.evaluate(f"document.activeElement.parentElement.matches('details.{kind}')"):
@@ -393,7 +406,9 @@ def test_a_report_is_read_with_the_keyboard(reports, screen):
     # Not wait_for_function: its second look is an eval within the page, which the page's own security policy refuses.
     wait_for(lambda: shown.evaluate("document.activeElement.nextElementSibling.textContent.startsWith('Kopieret')"), 30)
     shown.click('a[href="#kode-figur-01"]')
-    assert shown.evaluate("document.getElementById('kode-figur-01').closest('details').open"), "one click away"
+    of_figure = "document.getElementById('kode-figur-01').closest('div.code')"
+    assert shown.evaluate(f"getComputedStyle({of_figure}).display !== 'none'"), "one click away"
+    assert shown.evaluate(hidden), "and no other code with it"
 
 
 @needs_chromium

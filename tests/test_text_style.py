@@ -153,7 +153,7 @@ def texts(report):
             continue
         page = BeautifulSoup(content, "lxml")
         # A citation names the file that it leads to.
-        for part in page.select("details.code, details.citation, code, style, script, pre"):
+        for part in page.select("div.code, details.citation, code, style, script, pre"):
             part.decompose()
         for element in page.select("p, li, figcaption, caption, dt, dd, td, th, h1, h2, h3, summary, title"):
             if not element.find(["p", "li", "dd", "td", "ul", "ol"]):

@@ -12,14 +12,16 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
 import matplotlib as mpl
+import pandas as pd
 from markupsafe import Markup
 from nbconvert.filters import markdown2html
 
 from analysis import areas, danish
 from analysis.catalogue import catalogue
-from analysis.edition import SOURCES, Edition
+from analysis.edition import KEY_FIGURES, SOURCES, Edition
 from analysis.errors import InputError
 from analysis.tables import read_coded
+from noegletal import front
 from noegletal.commentary import Commentary, commentaries
 from noegletal.publish.definitions import marks
 from noegletal.publish.manifest import FORMATS
@@ -45,6 +47,9 @@ KEPT_ATTRIBUTES = {"alt", "class", "colspan", "href", "rowspan", "scope", "src"}
 NAMED = ("figure", "div")
 ON_SCREEN_ONLY = {"anchor", "anchor-link", "downloads", "links", "trail", "unseen"}
 IMAGES = ("data:image/svg+xml;base64,", "data:image/png;base64,")
+# As many caveats stand at the foot of the page of one figure.
+MOST_NOTES = 3
+NOTED = "Forbeholdene står som noter under de figurer og tabeller, som de gælder."
 # A table with more rows than this may be cut between pages, with its headings again on the next.
 LONG = 18
 # Letters of a cell that is not cut, and of a word that must be.
@@ -144,6 +149,8 @@ def _composed(
                 for plan in edition.sections
             ],
             marks=marks(outputs),
+            main_findings=front.main_findings(sections),
+            key_numbers=front.key_numbers(edition, area_code, pd.read_parquet(processed / KEY_FIGURES)),
             retrieved=danish.day(retrieved) if retrieved else "",
         )
     )
@@ -283,8 +290,8 @@ def _halve(contents: Element) -> None:
 def _notes(chapter: Element, folder: Path, first: int) -> int:
     """Set the caveats of a section as footnotes, numbered from `first`, and returns the next number.
 
-    A caveat stands at the foot of the page of the first figure or table that it concerns; those after it name the note
-    and its page, as does the list of the section. One that concerns no output of the section stays in that list.
+    A caveat stands at the foot of the page of the first figure or table that it concerns, at most three of each; those
+    after it name the note and its page. The others stay in the list of the section, which without any says where all are.
     """
     listings = [element for element in chapter.iter("ul") if element.get("class") == "caveats"]
     listed = {"".join(item.itertext()) for listing in listings for item in listing}
@@ -299,7 +306,7 @@ def _notes(chapter: Element, folder: Path, first: int) -> int:
         told = {numbers[text] for text in concerned if text in numbers}
         if told:
             _name(SubElement(below, "p"), "Forbehold:", told, together)
-        new = [text for text in concerned if text not in numbers]
+        new = [text for text in concerned if text not in numbers][:MOST_NOTES]
         numbers |= {text: first + len(numbers) + place for place, text in enumerate(new)}
         _footnotes(caption, {numbers[text]: text for text in new})
         together.append([numbers[text] for text in new])
@@ -307,11 +314,8 @@ def _notes(chapter: Element, folder: Path, first: int) -> int:
         moved = {"".join(item.itertext()): item for item in listing if "".join(item.itertext()) in numbers}
         for item in moved.values():
             listing.remove(item)
-        if moved:
-            if not len(listing):
-                listing.tag = "p"
-            line = listing if listing.tag == "p" else SubElement(listing, "li")
-            _name(line, "Se", {numbers[text] for text in moved}, together)
+        if moved and not len(listing):
+            listing.tag, listing.text = "p", NOTED
     return first + len(numbers)
 
 

@@ -1,4 +1,4 @@
-"""The page of a section: its notebook as text, figures and folded code, and the frame that all pages have."""
+"""The page of a section: its notebook as text, figures and the code behind a switch, and the frame that all pages have."""
 
 import html
 import re
@@ -20,8 +20,8 @@ from noegletal.publish.pages import TEMPLATES, page
 # section that failed leads to pages that exist and says from when it is.
 START, END = "<!-- afsnit -->", "<!-- afsnit slut -->"
 LIGHT, DARK = "default", "github-dark"
-# Between the code of a cell and that of the next, when that shows nothing: they fold together.
-_BETWEEN = re.compile(r'</div></details>\s*<details class="code"><summary>[^<]*</summary>\s*<div>')
+# Between the code of a cell and that of the next, when that shows nothing: they stand together.
+_BETWEEN = re.compile(r'</div>\s*<div class="code">')
 _PUBLISHED = re.compile(r'<(?:figure|div class="notice") id="((?:figur|tabel)-[a-z0-9-]+)"')
 _FOUND = re.compile(
     r'<figure id="(?P<output>[a-z0-9-]+)"'
@@ -72,7 +72,7 @@ def _code_anchors(cell: dict[str, Any]) -> list[str]:
 
 
 def body(executed: Path) -> str:
-    """What an executed notebook shows: its text, figures and tables, and under each cell its code, folded."""
+    """What an executed notebook shows: its text, figures and tables, and under each cell its code, which a switch shows."""
     return _body(executed, executed.stat().st_mtime_ns)
 
 

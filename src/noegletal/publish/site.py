@@ -15,9 +15,10 @@ from typing import Any
 import pandas as pd
 
 from analysis import accounts, areas, danish
-from analysis.claims import CLAIMS, KINDS, claim_rules
+from analysis.claims import CLAIMS, claim_rules
 from analysis.edition import FINDINGS, KEY_FIGURES, SOURCES, Edition, SectionPlan, load_edition, project_root
 from analysis.rows import EXAMPLE, labels
+from noegletal import front
 from noegletal import rules as quality_rules
 from noegletal.commentary import Commentary, commentaries
 from noegletal.figures.assessment import recorded
@@ -67,8 +68,6 @@ UNIT_NAMES = {
     "per_1000": "pr. 1.000",
 }
 OTHER_DEFINITION = "anden opgørelse"
-# Outcomes of claims that may stand as a main finding, the best first.
-PASSED = ("stated", "softened")
 EXTREMES = {"min": "laveste region", "max": "højeste region"}
 # The other forms of the report by file: the index leads to those that are there. The data package is that of the
 # edition and lies beside the reports.
@@ -140,7 +139,9 @@ def publish(
             new / "index.html",
             "index.html.j2",
             title=edition.title,
-            main_findings=_main_findings(sections),
+            main_findings=front.main_findings(sections),
+            key_numbers=front.key_numbers(edition, area_code, pd.read_parquet(key_figures)),
+            parts=_parts(edition, sections),
             counts=_counted(comparisons),
             severities=severities,
             earlier=changes.vintage_name(since),
@@ -318,35 +319,13 @@ def _frame_sections(folder: Path, context: dict[str, Any], said: dict[str, Comme
         section["files"][path.name] = path.stat().st_size
 
 
-def _main_findings(sections: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """The strongest finding of each section that may be stated: a title, and the stated sentence that follows it.
-
-    What is said without reservation goes before what is said with one, growth before what only compares or counts.
-    """
-    main = []
-    for notebook, section in sections.items():
-        passed = [
-            (PASSED.index(claim["outcome"]), KINDS.index(claim["kind"]), place)
-            for place, claim in enumerate(section.get("claims", []))
-            if claim["outcome"] in PASSED and claim["evidence"] and not claim["place"].startswith("saetning")
-        ]
-        if not passed:
-            continue
-        claims = section["claims"]
-        anchor = claims[min(passed)[-1]]["place"]
-        stated = {claim["place"] for claim in claims if claim["outcome"] == "stated"}
-        said = (one["text"] for one in section["findings"] if one["after"] == anchor and one["anchor"] in stated)
-        output = next(out for out in section["outputs"] if out["output"].replace("_", "-") == anchor)
-        main.append(
-            {
-                "notebook": notebook,
-                "section": section,
-                "anchor": anchor,
-                "title": output["title"],
-                "sentence": next(said, ""),
-            }
-        )
-    return main
+def _parts(edition: Edition, sections: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+    """The parts of the report in their order, with the sections of each."""
+    parts: dict[str, list[str]] = {}
+    for plan in edition.sections:
+        if plan.notebook in sections:
+            parts.setdefault(plan.part, []).append(plan.notebook)
+    return parts
 
 
 def _not_stated(sections: dict[str, dict[str, Any]]) -> list[dict[str, str]]:

@@ -10,6 +10,19 @@ const reveal = () => {
 addEventListener("hashchange", reveal);
 if (location.hash) reveal();
 
+// Who once wants to see code sees it on the next page too, where the browser may keep that.
+const code = document.getElementById("vis-kode");
+if (code) {
+  try {
+    code.checked = localStorage.getItem("kode") === "vis";
+  } catch {}
+  code.addEventListener("change", () => {
+    try {
+      localStorage.setItem("kode", code.checked ? "vis" : "");
+    } catch {}
+  });
+}
+
 // Copying works from a file too; where the clipboard is refused the text is selected instead.
 for (const button of document.querySelectorAll("button.copy")) {
   button.hidden = false;
