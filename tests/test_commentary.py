@@ -143,7 +143,7 @@ def test_what_cannot_be_read_is_one_sentence_with_file_and_line(written, text, s
 
 def test_a_commentary_on_no_section_is_refused(written):
     written.write(EXAMPLE, section="99_noget")
-    with pytest.raises(InputError, match="99_noget.md is on no section of the edition; it has: 00_datagrundlag"):
+    with pytest.raises(InputError, match="99_noget.md is on no section of the edition; it has: 01_udgifter"):
         written.read()
 
 

@@ -30,7 +30,7 @@ from noegletal.figures.build import build_edition
 from noegletal.figures.formulas import Question
 from noegletal.review.evidence import Evidence
 from noegletal.review.trace import raw_rows, trace
-from noegletal.rules import found
+from noegletal.rules import exact, found
 from noegletal.runner.report import run_report
 from warmkernel.engine import choose
 
@@ -624,7 +624,7 @@ def printed(rows):
     return {
         form
         for value, unit in known
-        for form in (danish.exact(value), *(danish.number(value, number) for number in places.get(unit, [0, 1])))
+        for form in (exact(value), *(danish.number(value, number) for number in places.get(unit, [0, 1])))
     }
 
 

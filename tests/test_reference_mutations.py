@@ -52,8 +52,8 @@ MUTATIONS = {
         ),
         ("  FOLK1A: {required: true, years: {first: 2020, last: 2024}}\n", "", "tables must name FOLK1A"),
         (
-            "reads: {indicators: {expenditure: [compared], ",
-            "reads: {indicators: {expenditures: [], ",
+            "{expenditure: [compared], expenditure_per_capita: [], population: []",
+            "{expenditures: [], expenditure_per_capita: [], population: []",
             "'expenditures', wh",
         ),
         ("{first: 2020, last: 2024}", "{first: 2024, last: 2020}", "first year 2024 is after last year 2020"),
@@ -117,7 +117,7 @@ MUTATIONS = {
         ("share_of: {boern_og_unge: 0-17", "share_of: {boern_og_unge: 0-22", "share_of: '0-22' is not an age"),
         ("share_of: diagnosis_share", "share_of: diagnose_share", "share_of: 'diagnose_share' is not an indicator"),
         ("    category: herberger\n", "    category: herberg\n", "shelter_places.category: 'herberg' of 'voksne'"),
-        ("  unit_cost:\n", "  unitcost:\n", "editions/2025.yml: section 03_.* reads 'unit_cost', which"),
+        ("  unit_cost:\n", "  unitcost:\n", "editions/2025.yml: section 02_.* reads 'unit_cost', which"),
     ],
     "tables.yml": [
         ("REGK31:\n", "REGK100:\n", r"tables.yml: line \d+: key 'REGK100' stands twice"),

@@ -22,7 +22,7 @@ from analysis.edition import load_edition
 from analysis.errors import InputError
 from noegletal.publish.native_charts import KINDS, add_chart, named_in_chart
 from noegletal.publish.office import from_facts, readable
-from noegletal.publish.slides import STAMP_ALPHA, in_printed_order, write_slides
+from noegletal.publish.slides import STAMP_ALPHA, shown_outputs, write_slides
 
 
 def read_report(folder):
@@ -45,7 +45,7 @@ def decks(reports, tmp_path_factory):
 @pytest.fixture(params=["small", "hostile"])
 def deck(request, decks):
     folder, sections = decks[request.param]
-    return Presentation(folder / "rapport.pptx"), [shown.facts for shown in in_printed_order(sections)], folder
+    return Presentation(folder / "rapport.pptx"), [shown.facts for shown in shown_outputs(sections)], folder
 
 
 def title_of(slide):
@@ -101,7 +101,7 @@ def test_every_output_has_a_slide_with_its_finding_in_the_printed_order(deck):
 
 
 def test_the_ground_of_the_report_comes_last(decks):
-    order = [shown.record["title"] for shown in in_printed_order(decks["small"][1])]
+    order = [shown.record["title"] for shown in shown_outputs(decks["small"][1])]
     assert order[0] != "Datagrundlag"
     assert order[-1] == "Datagrundlag"
 
@@ -185,7 +185,7 @@ def test_a_picture_that_is_gone_is_one_sentence(decks, tmp_path):
 def test_the_comparison_of_figures_can_fail(decks):
     folder, sections = decks["small"]
     presentation = Presentation(folder / "rapport.pptx")
-    shown = next(facts for facts in (one.facts for one in in_printed_order(sections)) if facts["number"] == "Figur 1")
+    shown = next(facts for facts in (one.facts for one in shown_outputs(sections)) if facts["number"] == "Figur 1")
     frame = charts_on(list(presentation.slides)[1])[0]
     spoiled = copy.deepcopy(shown["chart"])
     assert differing(frame.chart, from_facts(spoiled)) == []
@@ -267,7 +267,7 @@ def test_tables_are_native_whole_and_repeat_their_heading(deck):
 def test_what_is_suppressed_is_named_and_not_drawn(decks):
     folder, sections = decks["hostile"]
     presentation = Presentation(folder / "rapport.pptx")
-    outputs = [shown.facts for shown in in_printed_order(sections)]
+    outputs = [shown.facts for shown in shown_outputs(sections)]
     slides = {facts["output"]: own[0] for facts, own in slides_by_output(presentation, outputs)}
     text = "\n".join(shape.text_frame.text for shape in slides["figur_bars"].shapes if shape.has_text_frame)
     assert "Uden tal:" in text

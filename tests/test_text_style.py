@@ -191,7 +191,10 @@ def sentences_of(report):
 
 def told_again(text, titles):
     """The titles that a sentence says once more: every figure of it, and nearly all of its words."""
-    words = [set(re.findall(r"\w+", part.casefold())) for part in re.split(r"(?<=[.;])\s", text.replace("\u00a0", " "))]
+    words = [
+        set(re.findall(r"\w+", part.casefold()))
+        for part in re.split(r"(?<=[.;])\s(?=[A-ZÆØÅ])", text.replace("\u00a0", " "))
+    ]
     of_titles = {title: set(re.findall(r"\w+", title.replace("\u00a0", " ").casefold())) for title in titles}
     return [
         title

@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup
 from conftest import ROOT, rewrite_raw
 from typer.testing import CliRunner
 
-from analysis import areas, danish
+from analysis import areas
 from analysis.errors import InputError
 from analysis.rows import KEYS
 from noegletal.cli import app
@@ -21,6 +21,7 @@ from noegletal.figures.kinds import indicators
 from noegletal.publish.provenance import PAGE, SPELLED_OUT
 from noegletal.review.evidence import Evidence
 from noegletal.review.trace import asked, command, raw_rows, step_record, trace, trace_record
+from noegletal.rules import exact
 from noegletal.runner.report import run_report
 
 RAW = ROOT / "data" / "raw" / "2025"
@@ -377,8 +378,8 @@ def disagreeing(chains, evidence, questions):
     for asked_for in questions:
         found, said = trace(evidence, asked_for), told(chains, asked_for)
         value = found.figure["value"]
-        figure = "mangler" if math.isnan(value) else danish.exact(value)
-        lines = {step.text: danish.exact(step.value) for step in deepest(found.chain)}
+        figure = "mangler" if math.isnan(value) else exact(value)
+        lines = {step.text: exact(step.value) for step in deepest(found.chain)}
         same = said["value"].startswith(figure) and said["rows"] == found.rows and said["lines"] == lines
         if not (same and said["command"] == command(asked_for, "2025") and found.agrees):
             wrong.append(asked_for)

@@ -55,13 +55,6 @@ def _number(value: float, decimals: int) -> str:
     return format_decimal(figure, format=pattern, locale=LOCALE).replace("-", "\u2212")
 
 
-def exact(value: float | None) -> str:
-    """A figure with as many decimals as it has, at most six, such as 12,5; a missing one is its symbol."""
-    if missing(value):
-        return STATUS_SYMBOLS["missing"]
-    return number(value, len(f"{value:.6f}".rstrip("0").partition(".")[2]))
-
-
 def with_unit(text: str, unit: str) -> str:
     """A number and its unit, held together by a non-breaking space."""
     return f"{text}{NO_BREAK}{unit.replace(' ', NO_BREAK)}"

@@ -62,31 +62,31 @@ def key_numbers(edition: Edition, area_code: str, key_figures: pd.DataFrame) -> 
         for name in ("indicator", "population_group", "category"):
             rows = rows[rows[name] == getattr(entry, name)]
         rows = rows[rows["year"].between(edition.period.first, edition.period.last)].sort_values("year")
-        known = max(evidence(rows), key=("", *labels().evidence).index, default="")
-        unsaid = known == EXAMPLE and area_code in areas.municipalities()
-        if place and len(rows) and not danish.missing(rows["value"].iloc[-1]) and not unsaid:
-            href = f"{place}.html#{entry.output.replace('_', '-')}"
-            found.append(_number(entry, measures.with_panel(rows, panels), known, href))
+        if not place or rows.empty or danish.missing(rows["value"].iloc[-1]):
+            continue
+        number = _number(entry, measures.with_panel(rows, panels), f"{place}.html#{entry.output.replace('_', '-')}")
+        if number.mark != labels().evidence[EXAMPLE].mark or area_code not in areas.municipalities():
+            found.append(number)
     return found
 
 
-def _number(entry: _Declared, rows: pd.DataFrame, known: str, href: str) -> KeyNumber:
+def _number(entry: _Declared, rows: pd.DataFrame, href: str) -> KeyNumber:
     unit = shown_unit(entry.indicator, rows["value"])
+    name = "" if catalogue().indicators[entry.indicator].unit == "antal" else unit.name
     first, last = rows["year"].iloc[[0, -1]]
-    growth = measures.growth(rows, first, last)["value"].iloc[-1] if first < last else float("nan")
-    texts = [
-        f"{danish.number(row.value / unit.divisor, unit.decimals, row.status)} i {row.year}"
-        for row in rows.itertuples()
-    ]
+    grown = measures.growth(rows, first, last)
+    growth = grown["value"].iloc[0] if first < last else float("nan")
+    shown = [danish.number(row.value / unit.divisor, unit.decimals, row.status) for row in rows.itertuples()]
+    known = max([*evidence(rows.tail(1)), *evidence(grown)], key=("", *labels().evidence).index)
     label = accounts.label(entry.population_group, entry.category)
     return KeyNumber(
         name=f"{catalogue().indicators[entry.indicator].name}, {danish.running(label)}",
-        value=danish.with_unit(danish.number(rows["value"].iloc[-1] / unit.divisor, unit.decimals), unit.name),
+        value=danish.with_unit(shown[-1], name) if name else shown[-1],
         growth="" if danish.missing(growth) else f"{danish.change(growth)} siden {first}",
         mark=labels().evidence[known].mark if known else "",
         href=href,
         points=_points(rows["value"]),
-        course=danish.listed(texts),
+        course=danish.listed([f"{value} i {year}" for value, year in zip(shown, rows["year"], strict=True)]),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from analysis.danish import listed, number
+from analysis.danish import STATUS_SYMBOLS, listed, missing, number
 from analysis.declared import read_declared
 from analysis.edition import reference_folder
 from analysis.errors import DeclaredError, InputError
@@ -278,3 +278,10 @@ def few(items: Sequence[str], separator: str = ", ") -> str:
     """The first items of a list, and how many more there are."""
     shown = separator.join(items[:NAMED])
     return shown if len(items) <= NAMED else f"{shown} and {len(items) - NAMED} more"
+
+
+def exact(value: float | None) -> str:
+    """A figure with as many decimals as it has, at most six, such as 12,5; a missing one is its symbol."""
+    if missing(value):
+        return STATUS_SYMBOLS["missing"]
+    return number(value, len(f"{value:.6f}".rstrip("0").partition(".")[2]))

@@ -128,8 +128,8 @@ def trace_figure(
 def _show_trace(plan: "Edition", record: dict[str, object]) -> None:
     from rich.tree import Tree
 
-    from analysis.danish import exact
     from analysis.rows import labels
+    from noegletal.rules import exact
 
     beside = labels().units_beside
 

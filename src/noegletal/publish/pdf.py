@@ -291,7 +291,7 @@ def _notes(chapter: Element, folder: Path, first: int) -> int:
     """Set the caveats of a section as footnotes, numbered from `first`, and returns the next number.
 
     A caveat stands at the foot of the page of the first figure or table that it concerns, at most three of each; those
-    after it name the note and its page. The others stay in the list of the section, which without any says where all are.
+    after it name the note and its page. The others stay in the list of the section, which else says where all are.
     """
     listings = [element for element in chapter.iter("ul") if element.get("class") == "caveats"]
     listed = {"".join(item.itertext()) for listing in listings for item in listing}
@@ -328,9 +328,10 @@ def _footnotes(caption: Element, notes: dict[int, str]) -> None:
     else:
         caption.text = (caption.text or "").rstrip()
     for number, text in notes.items():
-        note = Element("span", {"class": "footnote", "id": f"note-{number}", "data-number": str(number)})
-        note.text = text
-        caption.insert(place, note)
+        # What is referred to stands where the note is called: the note itself may be laid out on several pages in turn.
+        called = Element("span", {"id": f"note-{number}"})
+        SubElement(called, "span", {"class": "footnote", "data-number": str(number)}).text = text
+        caption.insert(place, called)
         place += 1
 
 

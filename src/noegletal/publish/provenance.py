@@ -20,6 +20,7 @@ from noegletal.publish.pages import environment, page
 from noegletal.review.chain import PROTECTED, Step, series_title, title
 from noegletal.review.evidence import Evidence
 from noegletal.review.trace import MODELLED, command, counted_rows, facts_of, files_of, trace
+from noegletal.rules import exact
 
 PAGE = "spor.html"
 # More parts than this stand in a table; fewer are spelled out with what each is made of.
@@ -215,4 +216,4 @@ def _figures(step: Step) -> str:
 
 
 # Most values stand in several chains and lines.
-_exact = lru_cache(maxsize=1 << 16)(danish.exact)
+_exact = lru_cache(maxsize=1 << 16)(exact)

@@ -1,4 +1,4 @@
-"""The page of a section: its notebook as text, figures and the code behind a switch, and the frame that all pages have."""
+"""The page of a section: its notebook as text, figures and code behind a switch, and the frame that all pages have."""
 
 import html
 import re
@@ -72,7 +72,7 @@ def _code_anchors(cell: dict[str, Any]) -> list[str]:
 
 
 def body(executed: Path) -> str:
-    """What an executed notebook shows: its text, figures and tables, and under each cell its code, which a switch shows."""
+    """What an executed notebook shows: its text, figures and tables, and under each cell its code, for a switch."""
     return _body(executed, executed.stat().st_mtime_ns)
 
 

@@ -117,7 +117,7 @@ def publish(
                 if other_code and _as_executed(folder, plan, record):
                     record["findings"] = _write_body(new, plan, folder / _notebook(plan))
             record["failed"] = run.cause if run else record.get("failed", "")
-            sections[plan.notebook] = {"title": plan.title, **record}
+            sections[plan.notebook] = {"title": plan.title, "part": plan.part, **record}
         shown = {file for facts in _outputs(sections) for file in output_files(facts)}
         keep(folder, new, lambda name: _stays(name, shown, sections))
         shutil.rmtree(new / ROWS_AS_PAGES, ignore_errors=True)
@@ -141,7 +141,6 @@ def publish(
             title=edition.title,
             main_findings=front.main_findings(sections),
             key_numbers=front.key_numbers(edition, area_code, pd.read_parquet(key_figures)),
-            parts=_parts(edition, sections),
             counts=_counted(comparisons),
             severities=severities,
             earlier=changes.vintage_name(since),
@@ -317,15 +316,6 @@ def _frame_sections(folder: Path, context: dict[str, Any], said: dict[str, Comme
             **context,
         )
         section["files"][path.name] = path.stat().st_size
-
-
-def _parts(edition: Edition, sections: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
-    """The parts of the report in their order, with the sections of each."""
-    parts: dict[str, list[str]] = {}
-    for plan in edition.sections:
-        if plan.notebook in sections:
-            parts.setdefault(plan.part, []).append(plan.notebook)
-    return parts
 
 
 def _not_stated(sections: dict[str, dict[str, Any]]) -> list[dict[str, str]]:

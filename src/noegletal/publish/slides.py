@@ -1,13 +1,13 @@
-"""A report as slides: one finding a slide, charts and tables to edit and pictures, in the order of the printed deck."""
+"""A report as slides: a deck for a meeting, and as its appendix a slide for each figure and table of the report."""
 
 import io
-import math
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
 from pptx import Presentation
 from pptx.enum.lang import MSO_LANGUAGE_ID
 from pptx.enum.shapes import PP_PLACEHOLDER
@@ -27,9 +27,11 @@ from analysis.charts import style
 from analysis.charts.contents import Contents
 from analysis.charts.sheet import STAMP_SLOPE, stamp_size
 from analysis.danish import STATUS_SYMBOLS, listed, number
-from analysis.edition import Edition
+from analysis.edition import KEY_FIGURES, Edition
 from analysis.errors import InputError
 from analysis.rows import EXAMPLE, FITTED, GENUINE, labels
+from noegletal import front
+from noegletal.commentary import Commentary, commentaries
 from noegletal.publish.definitions import marks
 from noegletal.publish.manifest import FORMATS
 from noegletal.publish.native_charts import KINDS, add_chart, colour, element
@@ -73,7 +75,9 @@ TABLE_SIZES = (16, 14, 12, 11, 10)
 COVER, FINDING = 0, 5
 # How strong the word across a native chart is, of 100.000.
 STAMP_ALPHA = "20000"
-PRINTED = re.compile(r"^Figur (\d+)$")
+APPENDIX = "Bilag"
+TEXT_SIZES = (22, 20, 18, 16, 14, 12)
+ROOM = FOOT_TOP - BODY_TOP - 0.2
 
 
 class Shown(NamedTuple):
@@ -86,16 +90,19 @@ class Shown(NamedTuple):
 def write_slides(
     folder: Path, edition: Edition, area_code: str, sections: dict[str, dict[str, Any]], processed: Path
 ) -> Path:
-    """Write `rapport.pptx` into the folder of a report: a slide for each figure and table that its facts describe.
+    """Write `rapport.pptx` into the folder of a report: a deck for a meeting, and as its appendix all it is made from.
 
-    `sections`: as in the manifest. `processed` is not read: the facts hold what the figures hold. A long table goes
-    over several slides. Errors: a folder that cannot be written to.
+    `sections`: as in the manifest. The meeting has the key numbers, what each section answers and what is next; the
+    appendix a slide for each figure and table that its facts describe, of a long table several. Errors: a folder that
+    cannot be written to.
     """
-    del processed
     deck = _empty_deck(edition, area_code)
-    outputs = list(in_printed_order(sections))
+    outputs = list(shown_outputs(sections))
     _cover(deck, edition, area_code, outputs)
     footer = f"{edition.title}, {areas.name(area_code)}"
+    numbers = front.key_numbers(edition, area_code, pd.read_parquet(processed / KEY_FIGURES))
+    for slide in _meeting(deck, edition, sections, numbers, commentaries(edition, processed, area_code)):
+        _foot(slide, footer, len(deck.slides))
     for output in outputs:
         for slide in _slides_of(deck, folder, output):
             _foot(slide, footer, len(deck.slides))
@@ -109,23 +116,38 @@ def write_slides(
     return path
 
 
-def in_printed_order(sections: dict[str, dict[str, Any]]) -> Iterator[Shown]:
-    """The outputs that are shown, in the order of the printed deck: its figures by number, the rest in their sections.
+def shown_outputs(sections: dict[str, dict[str, Any]]) -> Iterator[Shown]:
+    """The outputs that are shown, in the order of the report."""
+    for record in sections.values():
+        yield from (Shown(record, facts) for facts in record.get("outputs", []) if not facts.get("left_out"))
 
-    A table or a figure of our own follows the numbered figure before it. Sections without numbers come after those
-    with; what stands before the first numbered figure is the ground of the report and comes last.
-    """
-    placed, begun = [], False
-    for position, record in enumerate(sections.values()):
-        outputs = record.get("outputs", [])
-        numbers = [int(found[1]) if (found := PRINTED.match(facts.get("number", ""))) else None for facts in outputs]
-        last = min((found - 0.5 for found in numbers if found), default=math.inf)
-        begun = begun or last < math.inf
-        for place, (facts, found) in enumerate(zip(outputs, numbers, strict=True)):
-            last = found or last
-            if not facts.get("left_out"):
-                placed.append(((last, not begun, position, place), Shown(record, facts)))
-    return (shown for _, shown in sorted(placed, key=lambda entry: entry[0]))
+
+def _meeting(deck: Deck, edition: Edition, sections: dict[str, dict[str, Any]], numbers: Sequence[front.KeyNumber],
+             said: Mapping[str, Commentary]) -> Iterator[Slide]:  # fmt: skip
+    """The slides for a meeting: key numbers, what each section answers and why, what is next."""
+    if numbers:
+        said_of = [(f"{one.name}: {one.value}", f"({one.growth})" if one.growth else "", one.mark) for one in numbers]
+        lines = [" ".join(filter(None, parts)) for parts in said_of]
+        yield _text_slide(deck, "Nøgletal", lines)
+    for found in front.main_findings(sections):
+        why = f"Hvorfor? {found['why']}" if found["why"] else ""
+        lines = [text for text in (found["title"], found["sentence"], why) if text]
+        yield _text_slide(deck, found["section"]["title"], lines)
+    advice = [f"{one.text} ({one.status})" for text in said.values() for one in text.recommendations]
+    decisions = [f"Der mangler {decision.text} ({decision.who})" for decision in edition.open_decisions.values()]
+    if advice or decisions:
+        yield _text_slide(deck, "Hvad nu", [*advice, *decisions])
+    yield _text_slide(deck, APPENDIX, ["Alle figurer og tabeller, som de står i rapporten."])
+
+
+def _text_slide(deck: Deck, title: str, lines: Sequence[str]) -> Slide:
+    slide = deck.slides.add_slide(deck.slide_layouts[1])
+    _write(slide.shapes.title.text_frame, [readable(title)], style.SLIDE_HEADINGS[0], bold=True)
+    heights = {size: sum(_lines(line, WIDTH, size) for line in lines) * size * LINE for size in TEXT_SIZES}
+    size = next((size for size, height in heights.items() if height < ROOM), TEXT_SIZES[-1])
+    _box(slide, (MARGIN, BODY_TOP, WIDTH, ROOM), lines, size)
+    slide.notes_slide.notes_text_frame.text = "\n".join(map(readable, lines))
+    return slide
 
 
 def _empty_deck(edition: Edition, area_code: str) -> Deck:
@@ -214,7 +236,7 @@ def _slides_of(deck: Deck, folder: Path, output: Shown) -> Iterator[Slide]:
         return
     slide = _finding(deck, output, below, "")
     place = (MARGIN, BODY_TOP, WIDTH, room - 0.1)
-    if contents and all(value is None for one in contents.series for value in one.values):
+    if contents and all(value is None for one in contents.series for value in one.values):  # noqa: PD011
         _box(slide, place, ["Der er ingen tal at vise."], style.SLIDE_TEXT + 3)
     elif contents and contents.kind in KINDS:
         frame = add_chart(slide, contents, tuple(map(Inches, place)))

@@ -11,12 +11,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
 
 from analysis import areas
-from analysis.danish import exact
 from analysis.declared import first_problem, plain, text_of
 from analysis.edition import Edition, reference_folder
 from analysis.errors import InputError
 from analysis.rows import weakest
-from noegletal.rules import Finding, found
+from noegletal.rules import Finding, exact, found
 from noegletal.sources.snapshot import MISSING, PERIOD_PATTERN, TIME, RawFile, raw_files, read_table, table_shapes
 
 FILE = "corrections.yml"
