@@ -45,7 +45,8 @@ ON_PAPER = {
 KEPT_ATTRIBUTES = {"alt", "class", "colspan", "href", "rowspan", "scope", "src"}
 # Elements that are referred to; what else has a name within its section may have the same in another.
 NAMED = ("figure", "div")
-ON_SCREEN_ONLY = {"anchor", "anchor-link", "downloads", "links", "trail", "unseen"}
+# The raw files stand once, in the section on them.
+ON_SCREEN_ONLY = {"anchor", "anchor-link", "downloads", "links", "provenance", "trail", "unseen"}
 IMAGES = ("data:image/svg+xml;base64,", "data:image/png;base64,")
 # As many caveats stand at the foot of the page of one figure.
 MOST_NOTES = 3
