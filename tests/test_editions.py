@@ -219,7 +219,7 @@ def test_the_pages_the_deck_the_workbook_and_the_package_say_that_they_are_provi
         assert [notice.text for notice in page.select("main > .provisional")] == [held(NOTICE)], name
         assert "<script>alert" not in text
     assert not [script for script in page.find_all("script") if "alert" in script.text]
-    cover = Presentation(write_slides(folder, plan, "084", {}, folder)).slides[0]
+    cover = Presentation(write_slides(folder, plan, "084", {}, hostile.processed)).slides[0]
     assert NOTICE in [shape.text_frame.text for shape in cover.shapes if shape.has_text_frame]
     sheet = openpyxl.load_workbook(write_workbook(folder, plan, "084", {}, hostile.processed)).worksheets[0]
     assert (sheet["A2"].value, sheet["A2"].data_type) == (NOTICE, "s")
@@ -232,7 +232,7 @@ def test_the_pages_the_deck_the_workbook_and_the_package_say_that_they_are_provi
     package = write_datapackage(hostile.edition, hostile.processed, tmp_path / "out")
     publish(hostile.edition, "084", folder, {}, [], hostile.processed, 0.0)
     assert "oreløbig" not in package.read_text("utf-8") + (folder / "index.html").read_text("utf-8")
-    cover = Presentation(write_slides(folder, hostile.edition, "084", {}, folder)).slides[0]
+    cover = Presentation(write_slides(folder, hostile.edition, "084", {}, hostile.processed)).slides[0]
     assert not [shape for shape in cover.shapes if shape.has_text_frame and "oreløbig" in shape.text_frame.text]
     sheet = openpyxl.load_workbook(write_workbook(folder, hostile.edition, "084", {}, hostile.processed)).worksheets[0]
     assert sheet["A2"].value is None

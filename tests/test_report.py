@@ -167,7 +167,13 @@ def test_of_a_municipality_only_measured_figures_are_said(report):
                 assert known.get(place) in ("genuine", "fitted"), text
                 said += 1
         withheld = {claim["place"] for claim in record["claims"] if claim["outcome"] == "withheld"}
-        assert withheld.isdisjoint(finding["anchor"] for finding in record["findings"])
+        unsaid = {
+            one["anchor"] for one in record["findings"] if one["text"].startswith("Det kan ikke siges på disse tal")
+        }
+        assert withheld.isdisjoint({finding["anchor"] for finding in record["findings"]} - unsaid)
+        assert unsaid <= withheld and all(
+            one["role"] == "answer" for one in record["findings"] if one["anchor"] in unsaid
+        )
     assert said >= 2
     assert "Eksempel" not in " ".join(tag.text for tag in pages(report)["index.html"].select(".main-findings"))
     assert names_a_municipality("På Fanø er udgifterne steget 12 pct.") == "Fanø", "the check can fail"
@@ -190,20 +196,28 @@ def test_what_was_not_stated_is_told_with_its_reason(report):
 
 def test_main_findings_are_the_strongest_that_may_be_stated(report):
     sections = json.loads((report / "manifest.json").read_text(encoding="utf-8"))["sections"]
-    shown = pages(report)["index.html"].select(".main-findings .headline a")
+    shown = pages(report)["index.html"].select(".main-findings .where a")
     assert len(shown) >= 1
     order = {"stated": 0, "softened": 1}
     for link in shown:
         notebook, _, anchor = link["href"].partition(".html#")
+        answer = next(one["anchor"] for one in sections[notebook]["findings"] if one["role"] == "answer")
+        told = next((claim for claim in sections[notebook]["claims"] if claim["place"] == answer), {})
+        if told.get("outcome") in order and told["evidence"]:
+            assert anchor == answer
+            continue
         titles = [claim for claim in sections[notebook]["claims"] if not claim["place"].startswith("saetning")]
         passed = [claim for claim in titles if claim["outcome"] in order and claim["evidence"] in ("genuine", "fitted")]
         best = min(passed, key=lambda claim: (order[claim["outcome"]], KINDS.index(claim["kind"])))
         assert anchor == best["place"]
+    answers = {name: record["findings"][0]["anchor"] for name, record in sections.items()}
     passed = {
         notebook
         for notebook, record in sections.items()
         for claim in record["claims"]
-        if claim["outcome"] in order and claim["evidence"] and not claim["place"].startswith("saetning")
+        if claim["outcome"] in order
+        and claim["evidence"]
+        and (not claim["place"].startswith("saetning") or claim["place"] == answers[notebook])
     }
     assert [link["href"].partition(".html")[0] for link in shown] == [name for name in sections if name in passed]
 
@@ -219,11 +233,11 @@ def test_figures_say_source_and_finding(report):
 @pytest.mark.long
 def test_sentences_are_those_of_the_data(reports, key_figures):
     text = pages(reports / "hovedstaden")["01_udgifter.html"].text.replace("\u00a0", " ")
-    assert "Udgifterne til børne- og ungeområdet er steget 17 pct. siden 2020." in text
-    assert "Udgifterne til voksenområdet er steget 10 pct. siden 2020." in text
+    grown = "udgifterne til børn og unge steget 17 pct. og udgifterne til voksne steget 10 pct."
+    assert f"Siden 2020 er {grown}" in " ".join(text.split())
     assert "20,4 mia. kr." in text
     text = pages(reports / "hovedstaden")["02_boern_og_unge.html"].text.replace("\u00a0", " ")
-    assert "lavest i hovedstaden (9,2 pct.) og højest i Region Midtjylland (16,9 pct.)" in text
+    assert "udgifterne steget 17 pct. siden 2020. 3,4 mia. kr. gik til støttende indsatser" in " ".join(text.split())
 
 
 def test_running_text_is_well_made_danish(report):
@@ -259,7 +273,7 @@ def turned_around(processed, key_figures, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("page", "forwards", "backwards"),
     [
-        ("01_udgifter", r"ungeområdet er steget 17 pct\.", r"ungeområdet er faldet \d+ pct\."),
+        ("01_udgifter", r"til børn og unge steget 17 pct\.", r"til børn og unge faldet \d+ pct\."),
         ("01_udgifter", r"Væksten er størst på børne- og ungeområdet\.", r"Væksten er størst på voksenområdet\."),
         (
             "01_udgifter",
@@ -268,33 +282,32 @@ def turned_around(processed, key_figures, tmp_path, monkeypatch):
         ),
         (
             "02_boern_og_unge",
-            r"lavest i hovedstaden \(9,2 pct\.\) og højest i Region Midtjylland \(16,9 pct\.\)",
-            r"lavest i Region Midtjylland \(−\S+ pct\.\) og højest i hovedstaden \(−\S+ pct\.\)",
+            r"i faste priser er udgifterne steget 17 pct\.",
+            r"i faste priser er udgifterne faldet \d+ pct\.",
         ),
         (
             "02_boern_og_unge",
             r"skiftet fra anbringelser til støttende indsatser",
             r"skiftet fra støttende indsatser til anbringelser",
         ),
-        ("03_anbringelser_og_modtagere", r"i løbet af året er steget 35 pct\.", r"i løbet af året er faldet 26 pct\."),
-        ("04_underretninger", r"underretninger er steget 40 pct\.", r"underretninger er faldet 29 pct\."),
-        ("04_underretninger", r"steget i alle grupper efter antal", r"steget i 0 af 6 grupper efter antal"),
-        ("05_voksne", r"er udgifterne steget 10,4 pct\.", r"er udgifterne faldet \S+ pct\."),
+        ("03_anbringelser_og_modtagere", r"indsatser er steget 35 pct\.", r"indsatser er faldet 26 pct\."),
+        ("04_underretninger", r"underretninger i hovedstaden er steget 40 pct\.", r"hovedstaden er faldet 29 pct\."),
+        ("04_underretninger", r"med underretning er steget 37 pct\.", r"med underretning er faldet \d+ pct\."),
+        ("05_voksne", r"voksne i hovedstaden er steget 10,4 pct\.", r"voksne i hovedstaden er faldet \S+ pct\."),
         (
             "05_voksne",
             r"højere end landsgennemsnittet for assistance, herberger og misbrugstilbud",
-            r"lavere end landsgennemsnittet for [^.]*assistance, herberger og misbrugstilbud|"
-            r"lavere end landsgennemsnittet for [^.]*(assistance|misbrugstilbud|herberger)",
+            r"lavere end på landsplan for [^.]*(assistance|misbrugstilbud|herberger)",
         ),
         (
-            "06_enhedspriser_og_modtagere",
-            r"Botilbud: enhedsprisen er steget 9 pct\.",
-            r"Botilbud: enhedsprisen er faldet",
+            "05_voksne",
+            r"udgiften pr\. modtager er steget 9 pct\.",
+            r"udgiften pr\. modtager er faldet 8 pct\.",
         ),
         (
-            "06_enhedspriser_og_modtagere",
-            r"Krisecentre: antallet af modtagere er steget 20,0 pct\.",
-            r"Krisecentre: antallet af modtagere er faldet 16,7 pct\.",
+            "05_voksne",
+            r"modtagere af botilbud er steget 5 pct\.",
+            r"modtagere af botilbud er faldet 5 pct\.",
         ),
     ],
 )

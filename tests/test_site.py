@@ -125,7 +125,11 @@ def test_main_findings_are_those_of_the_sections(site):
         name, _, anchor = finding.a["href"].partition("#")
         section = parsed(site / name)
         assert section.title.text.startswith(finding.select_one(".where").text.strip())
-        assert words(finding.a.text) in words(section.find(id=anchor).figcaption.text)
+        answer = section.find(id=anchor)
+        if answer.name == "figure":
+            assert words(finding.select_one(".headline").text) in words(answer.figcaption.text)
+        else:
+            assert "answer" in answer["class"] and finding.select_one(".headline") is None
         sentences = {words(said.text) for said in finding.select("p:not(.where, .headline)")}
         assert sentences <= {words(said.text) for said in section.select("p.finding:not(.example)")}
 
@@ -475,14 +479,15 @@ def hostile(request, tmp_path, monkeypatch):
     record = {"title": name, "made": "2026-01-01", "failed": name, "outputs": [output], "findings": [said]}
     about = {"edition": edition, "area": name, "sections": {"01_udgifter": record}, "made": "2026-01-01"}
     finding = {"notebook": "01_udgifter", "section": record, "anchor": "figur-01", "title": name, "sentence": name}
+    finding |= {"why": name}
     path = tmp_path / "01_udgifter.html"
     section_pages.write(
         path, f"<h1>x</h1>{''.join(pieces)}", title=name, section=record, previous="01_udgifter",
         following="01_udgifter", page_marks=[], **about,
     )  # fmt: skip
     pages.page(
-        tmp_path / "index.html", "index.html.j2", title=name, main_findings=[finding], counts=[], severities=[],
-        earlier=name, files={}, marks=[], **about,
+        tmp_path / "index.html", "index.html.j2", title=name, main_findings=[finding], key_numbers=[], counts=[],
+        severities=[], earlier=name, files={}, marks=[], **about,
     )  # fmt: skip
     pages.page(
         tmp_path / "soeg.html", "soeg.html.j2", title=name,

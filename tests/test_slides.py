@@ -20,9 +20,10 @@ from analysis.charts.contents import Contents, Series
 from analysis.charts.style import HIGHLIGHT, REFERENCE
 from analysis.edition import load_edition
 from analysis.errors import InputError
+from noegletal import front
 from noegletal.publish.native_charts import KINDS, add_chart, named_in_chart
 from noegletal.publish.office import from_facts, readable
-from noegletal.publish.slides import STAMP_ALPHA, shown_outputs, write_slides
+from noegletal.publish.slides import APPENDIX, STAMP_ALPHA, shown_outputs, write_slides
 
 
 def read_report(folder):
@@ -31,14 +32,14 @@ def read_report(folder):
 
 
 @pytest.fixture(scope="module")
-def decks(reports, tmp_path_factory):
+def decks(reports, processed, tmp_path_factory):
     """Folders with the slides of the small municipality and of a report that wants to do harm, and their sections."""
     small, hostile = (tmp_path_factory.mktemp(name) for name in ("fanoe", "hostile"))
     edition, area_code, sections = read_report(reports / "fanoe")
     shutil.copy(reports / "fanoe" / "rapport.pptx", small)
     shutil.copytree(reports / "fanoe" / "figurer", small / "figurer")
     wanted = hostile_sections(hostile)
-    write_slides(hostile, edition, area_code, wanted, hostile)
+    write_slides(hostile, edition, area_code, wanted, processed)
     return {"small": (small, sections), "hostile": (hostile, wanted)}
 
 
@@ -52,9 +53,15 @@ def title_of(slide):
     return slide.shapes.title.text_frame.text
 
 
+def appendix(presentation):
+    """The slides after the one that ends the deck for a meeting."""
+    slides = list(presentation.slides)
+    return slides[[title_of(slide) for slide in slides].index(APPENDIX) + 1 :]
+
+
 def slides_by_output(presentation, outputs):
     """The slides of each output: as many as carry its title, one after the other."""
-    slides = list(presentation.slides)[1:]
+    slides = appendix(presentation)
     found = []
     for facts in outputs:
         title = readable(facts["title"])
@@ -92,12 +99,27 @@ def differing(chart, contents):
     return [name for name in {**wanted, **shown} if wanted.get(name) != shown.get(name)]
 
 
-def test_every_output_has_a_slide_with_its_finding_in_the_printed_order(deck):
+def test_every_output_has_a_slide_with_its_finding_in_the_order_of_the_report(deck):
     presentation, outputs, _ = deck
     assert outputs
     assert all(slides for _, slides in slides_by_output(presentation, outputs))
-    printed = [int(facts["number"].split()[1]) for facts in outputs if facts["number"].startswith("Figur")]
-    assert printed == sorted(printed)
+    numbers = [tuple(map(int, re.findall(r"\d+", facts["number"].partition("(")[0]))) for facts in outputs]
+    figures = [number for number, facts in zip(numbers, outputs, strict=True) if facts["number"].startswith("Figur")]
+    assert figures == sorted(figures)
+
+
+def test_the_deck_for_a_meeting_says_what_the_sections_answer_and_holds_no_figure(decks):
+    folder, sections = decks["small"]
+    slides = list(Presentation(folder / "rapport.pptx").slides)
+    meeting = slides[: len(slides) - len(appendix(Presentation(folder / "rapport.pptx")))]
+    found = front.main_findings(sections)
+    assert found and len(found) + 2 <= len(meeting) <= 12
+    said = "\n".join(shape.text_frame.text for slide in meeting for shape in slide.shapes if shape.has_text_frame)
+    for one in found:
+        for text in (one["section"]["title"], one["title"], one["sentence"], one["why"]):
+            assert readable(text) in said
+    assert "Eksempel:" not in said
+    assert [charts_on(slide) + pictures_on(slide) for slide in meeting] == [[]] * len(meeting)
 
 
 def test_the_ground_of_the_report_comes_last(decks):
@@ -124,12 +146,12 @@ def test_charts_are_native_with_the_figures_of_the_report(deck):
     assert compared > 5
 
 
-def test_a_native_chart_carries_the_stamp_of_its_figure(tmp_path):
+def test_a_native_chart_carries_the_stamp_of_its_figure(processed, tmp_path):
     sections = hostile_sections(tmp_path)
     for stamp in ("", "EKSEMPELDATA"):
         for facts in (facts for record in sections.values() for facts in record["outputs"]):
             facts["stamp"] = stamp
-        write_slides(tmp_path, load_edition("2025"), "563", sections, tmp_path)
+        write_slides(tmp_path, load_edition("2025"), "563", sections, processed)
         slides = [slide for slide in Presentation(tmp_path / "rapport.pptx").slides if charts_on(slide)]
         assert len(slides) >= len(KINDS)
         for slide in slides:
@@ -165,28 +187,30 @@ def test_every_other_figure_is_its_stored_picture_undistorted_and_without_title_
     assert compared > 10
 
 
-def test_a_figure_drawn_by_hand_is_shown_as_its_picture(decks, tmp_path):
+def test_a_figure_drawn_by_hand_is_shown_as_its_picture(decks, processed, tmp_path):
     folder, sections = decks["hostile"]
     facts = next(facts for facts in sections["01_ond"]["outputs"] if facts["output"] == "figur_lines")
     by_hand = sections["01_ond"] | {"outputs": [facts | {"chart": None, "unit": ""}]}
     shutil.copytree(folder / "figurer", tmp_path / "figurer")
-    write_slides(tmp_path, load_edition("2025"), "563", {"01_ond": by_hand}, tmp_path)
-    slide = Presentation(tmp_path / "rapport.pptx").slides[1]
+    write_slides(tmp_path, load_edition("2025"), "563", {"01_ond": by_hand}, processed)
+    slide = appendix(Presentation(tmp_path / "rapport.pptx"))[0]
     assert len(pictures_on(slide)) == 1
     assert charts_on(slide) == []
 
 
-def test_a_picture_that_is_gone_is_one_sentence(decks, tmp_path):
+def test_a_picture_that_is_gone_is_one_sentence(decks, processed, tmp_path):
     with pytest.raises(InputError, match=r"cannot read .*figur_\w+\.png: No such file.*; run its section again$"):
-        write_slides(tmp_path, load_edition("2025"), "563", decks["hostile"][1], tmp_path)
+        write_slides(tmp_path, load_edition("2025"), "563", decks["hostile"][1], processed)
     assert not (tmp_path / "rapport.pptx").exists()
 
 
 def test_the_comparison_of_figures_can_fail(decks):
     folder, sections = decks["small"]
     presentation = Presentation(folder / "rapport.pptx")
-    shown = next(facts for facts in (one.facts for one in shown_outputs(sections)) if facts["number"] == "Figur 1")
-    frame = charts_on(list(presentation.slides)[1])[0]
+    shown = next(
+        facts for facts in (one.facts for one in shown_outputs(sections)) if facts["number"].startswith("Figur 1.1")
+    )
+    frame = charts_on(appendix(presentation)[0])[0]
     spoiled = copy.deepcopy(shown["chart"])
     assert differing(frame.chart, from_facts(spoiled)) == []
     spoiled["series"][0]["values"][0] += 1e-6
@@ -301,20 +325,20 @@ def test_titles_fit_their_box(decks):
         assert lines * run.font.size.pt * 1.2 * 12700 < slide.shapes.title.height
 
 
-def test_the_deck_is_danish_dated_and_the_same_twice(decks, tmp_path):
+def test_the_deck_is_danish_dated_and_the_same_twice(decks, processed, tmp_path):
     folder, sections = decks["hostile"]
     about = Presentation(folder / "rapport.pptx").core_properties
     assert (about.language, about.title, about.author) == ("da-DK", "Nøgletalsrapport 2025, Fanø", "KKR Hovedstaden")
     edition = load_edition("2025")
     shutil.copytree(folder / "figurer", tmp_path / "figurer")
-    again = write_slides(tmp_path, edition, "563", sections, tmp_path).read_bytes()
+    again = write_slides(tmp_path, edition, "563", sections, processed).read_bytes()
     assert again == (folder / "rapport.pptx").read_bytes()
 
 
-def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
+def test_a_folder_that_cannot_be_written_is_one_sentence(processed, tmp_path):
     (tmp_path / "fil").write_text("", encoding="utf-8")
     with pytest.raises(InputError, match=r"cannot write .*rapport\.pptx"):
-        write_slides(tmp_path / "fil", load_edition("2025"), "084", {}, tmp_path)
+        write_slides(tmp_path / "fil", load_edition("2025"), "084", {}, processed)
 
 
 @pytest.mark.needs("soffice", "poppler")

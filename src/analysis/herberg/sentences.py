@@ -17,14 +17,46 @@ FEW_ORIGINS = 8
 
 
 def needed(model: Model) -> str:
-    """How many places a KKR needs, by method, or that it cannot be said."""
-    interval = model.need_interval
+    """How many places a KKR needs by its own use, where that is known else by any method, or that it cannot be said."""
+    own = model.own_need_interval
+    interval = own if own.methods else model.need_interval
     if not interval.methods:
         return f"Behovet for herbergspladser {NOT_KNOWN}"
+    by = " efter områdets egen brug" if own.methods else ""
     if number(interval.low) == number(interval.high):
-        return f"{model.name} har brug for {number(interval.low)} herbergspladser"
-    places = f"mellem {number(interval.low)} og {number(interval.high)} herbergspladser"
-    return f"{model.name} har brug for {places}{', alt efter metode' if interval.methods > 1 else ''}"
+        return f"{model.name} har brug for {number(interval.low)} herbergspladser{by}"
+    return f"{model.name} har brug for mellem {number(interval.low)} og {number(interval.high)} herbergspladser{by}"
+
+
+def answered(model: Model) -> list[str]:
+    """How the places of today stand to the need by the area's own use, and how far comparisons would move it."""
+    own, every, today = model.own_need_interval, model.need_interval, model.place_count
+    if not own.methods:
+        return [f"Behovet ud fra områdets egen brug {NOT_KNOWN}."]
+    stands = "inden for" if own.low <= today <= own.high else "over" if today > own.high else "under"
+    said = [
+        f"De {number(today)} pladser, der er i dag, ligger {stands} det behov, som områdets egen brug peger på: "
+        f"{span(own.low, own.high)}."
+    ]
+    if every.low < own.low or every.high > own.high:
+        said.append(
+            f"Sammenlignes der i stedet med brugen andre steder pr. voksen og pr. hjemløs, er spændet "
+            f"{span(every.low, every.high)}; det viser, hvor følsomt svaret er."
+        )
+    return said
+
+
+def because(model: Model) -> list[str]:
+    """Why the need is another than the use: the busiest nights, and stays that could be shorter."""
+    if model.nights.empty:
+        return []
+    mean, most = (number(model.occupancy[name]) for name in ("mean", "max"))
+    busiest = f"men der skal også være plads den travleste nat, hvor der var {most}"
+    said = [f"I gennemsnit er {mean} pladser i brug, {busiest}."]
+    if len(model.freed):
+        freed = span(*model.freed[["low", "high"]].iloc[-1])
+        said.append(f"Behovet kan blive {freed} pladser mindre, hvis flere flytter i egen bolig med støtte.")
+    return said
 
 
 def methods(model: Model) -> str:

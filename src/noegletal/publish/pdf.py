@@ -279,7 +279,8 @@ def _headings(chapter: Element, entry: Element) -> None:
 def _halve(contents: Element) -> None:
     """Set the list of contents in two columns, which as columns of the style sheet take a quarter of the layout."""
     first = contents.find("ol")
-    second = SubElement(contents, "ol")
+    second = Element("ol")
+    contents.insert(list(contents).index(first) + 1, second)
     lines = {entry: len(list(entry.iter("li"))) + 1 for entry in first}
     for entry in reversed(list(first)):
         if sum(lines[moved] for moved in second) + lines[entry] / 2 > sum(lines.values()) / 2:
