@@ -18,6 +18,7 @@ from analysis import areas
 from analysis.catalogue import catalogue
 from analysis.edition import load_edition
 from analysis.errors import InputError
+from noegletal import front
 from noegletal.publish import pdf
 from noegletal.publish.manifest import published_sections, read_manifest
 
@@ -107,14 +108,14 @@ def wrong_page_numbers(contents, pages):
 def contents_of(path):
     """The entries of the contents and the pages they name, in their order; section titles may take two lines."""
     layout = poppler("pdftotext", "-f", 2, "-l", 2, path, "-")
-    text = " ".join(layout.split()).split("Indhold ")[-1]
-    return [(title.strip(), int(page)) for title, page in re.findall(r"([^.\d][^.]*?) *\.[. ]*(\d+)", text)]
+    text = " ".join(layout.split()).split("Indhold ")[-1].partition("Mærket ved")[0].partition("Hvordan tallene")[0]
+    return [(title.strip(), int(page)) for title, page in re.findall(r"([^.\d]+?)[. ]+(\d+)", text)]
 
 
 def test_the_contents_name_the_pages_where_sections_start(printed, edition):
     path = printed("fanoe")
     pages, found = texts_of_pages(path), contents_of(path)
-    assert len(found) > 40
+    assert len(found) > 35
     assert {plan.title for plan in edition.sections} <= {title for title, _ in found}
     assert wrong_page_numbers(found, pages) == []
     there = destinations(path)
@@ -122,6 +123,18 @@ def test_the_contents_name_the_pages_where_sections_start(printed, edition):
         assert (plan.title, there[f"afsnit-{plan.notebook}"]) in found
     spoiled = [(title, page + 1) for title, page in found[:-1]]
     assert len(wrong_page_numbers(spoiled, pages)) > 20, "the check can fail"
+
+
+@pytest.mark.long
+def test_a_report_of_the_home_area_is_at_most_forty_pages_and_begins_with_its_results(printed, reports):
+    pages = texts_of_pages(printed("hovedstaden"))
+    assert len(pages) <= 40
+    assert "Hovedresultater" in pages[0] and "Indhold" not in pages[0]
+    sections = published_sections(reports / "hovedstaden")
+    answers = [one["sentence"] or one["title"] for one in front.main_findings(sections)]
+    assert len(answers) > 3
+    first = squeezed(" ".join(pages[:2]))
+    assert [text for text in answers if squeezed(text) not in first] == []
 
 
 def test_every_figure_is_printed_with_its_alternative_text(printed, reports):

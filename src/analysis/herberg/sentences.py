@@ -46,17 +46,13 @@ def answered(model: Model) -> list[str]:
     return said
 
 
-def because(model: Model) -> list[str]:
-    """Why the need is another than the use: the busiest nights, and stays that could be shorter."""
+def because(model: Model) -> str:
+    """Why the need is another than the use: the busiest night; nothing where nights are not known."""
     if model.nights.empty:
-        return []
+        return ""
     mean, most = (number(model.occupancy[name]) for name in ("mean", "max"))
     busiest = f"men der skal også være plads den travleste nat, hvor der var {most}"
-    said = [f"I gennemsnit er {mean} pladser i brug, {busiest}."]
-    if len(model.freed):
-        freed = span(*model.freed[["low", "high"]].iloc[-1])
-        said.append(f"Behovet kan blive {freed} pladser mindre, hvis flere flytter i egen bolig med støtte.")
-    return said
+    return f"I gennemsnit er {mean} pladser i brug, {busiest}."
 
 
 def methods(model: Model) -> str:
