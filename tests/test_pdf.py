@@ -109,7 +109,7 @@ def contents_of(path):
     """The entries of the contents and the pages they name, in their order; section titles may take two lines."""
     layout = poppler("pdftotext", "-f", 2, "-l", 2, path, "-")
     text = " ".join(layout.split()).split("Indhold ")[-1].partition("Mærket ved")[0].partition("Hvordan tallene")[0]
-    return [(title.strip(), int(page)) for title, page in re.findall(r"([^.\d]+?)[. ]+(\d+)", text)]
+    return [(title.strip(" ."), int(page)) for title, page in re.findall(r"(\D+?)(?:[ .]*\.\.[ .]*| )(\d+)", text)]
 
 
 def test_the_contents_name_the_pages_where_sections_start(printed, edition):
