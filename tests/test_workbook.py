@@ -17,9 +17,10 @@ from analysis.edition import load_edition
 from analysis.errors import InputError
 from analysis.rows import labels
 from analysis.tables import FORMULA_START
+from noegletal import front
 from noegletal.figures.freshness import areas_within
 from noegletal.publish.office import readable
-from noegletal.publish.workbook import CONTENTS, DEFINITIONS, FIGURES, write_workbook
+from noegletal.publish.workbook import CONTENTS, DEFINITIONS, FIGURES, MATRIX, write_workbook
 
 BEHIND = "Tallene bag, i fuld præcision"
 # Variants that are words: the scenario of a table, and the choices of one.
@@ -58,7 +59,7 @@ def book(request, books, opened):
 
 def sheets_by_output(workbook, outputs):
     shown = [facts for facts in outputs if not facts["left_out"]]
-    names = [name for name in workbook.sheetnames if name not in (CONTENTS, FIGURES, DEFINITIONS)]
+    names = [name for name in workbook.sheetnames if name not in (CONTENTS, FIGURES, MATRIX, DEFINITIONS)]
     return list(zip(shown, [workbook[name] for name in names], strict=True))
 
 
@@ -216,6 +217,34 @@ def test_key_figures_are_a_table_with_filters_and_those_of_the_build(opened, key
     formats = {cell.number_format for cell in sheet["H"][1:500] if cell.value is not None}
     assert formats
     assert all("#,##0" in pattern for pattern in formats)
+
+
+def test_the_matrix_has_a_row_for_each_figure_and_a_column_a_year(opened, key_figures, edition):
+    sheet = opened["small"][MATRIX]
+    head, *rows = sheet.iter_rows(values_only=True)
+    code = areas.find_area("Fanø")
+    wanted = key_figures[key_figures["area_code"].isin(areas_within(edition, code, ["compared"]))]
+    wanted = wanted[wanted["variant"] == "standard"]
+    years = sorted(wanted["year"].unique().tolist())
+    assert list(head) == ["Nøgletal", "Område", "Gruppe", "Kategori", "Enhed", *years]
+    identity = ["indicator", "area_code", "population_group", "category"]
+    assert len(rows) == len(wanted.drop_duplicates(identity))
+    assert sum(value is not None for row in rows for value in row[5:]) == wanted["value"].notna().sum()
+    assert sheet.auto_filter.ref and not sheet.merged_cells.ranges
+    name = catalogue().indicators["expenditure"].name
+    (row,) = [row for row in rows if row[:2] == (name, "Fanø") and row[3] == "Botilbud"]
+    own = wanted.query("indicator == 'expenditure' and area_code == @code and category == 'botilbud'")
+    assert same(row[5 + years.index(edition.period.last)], own.set_index("year")["value"][edition.period.last])
+
+
+def test_the_first_sheet_leads_with_what_the_report_says(opened, books):
+    said = [row[1] for row in opened["small"][CONTENTS].iter_rows(values_only=True) if row[1]]
+    found = front.main_findings(books["small"][1])
+    assert found
+    for place, one in enumerate(found):
+        text = " ".join(filter(None, (one["title"], one["sentence"], one["why"])))
+        assert readable(text) in said[: place + 12], one["notebook"]
+    assert said.index("Titel") > len(found) - 1
 
 
 def test_definitions_are_those_of_the_catalogue(opened):

@@ -13,6 +13,7 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from analysis import areas
+from analysis.accounts import STANDARD
 from analysis.catalogue import catalogue, source_line
 from analysis.charts.contents import Contents
 from analysis.charts.style import GRID, HIGHLIGHT, INK, MUTED, OFFICE_FONT, SHEET_HEADING, SHEET_TEXT, SOFT
@@ -22,6 +23,7 @@ from analysis.errors import InputError
 from analysis.prices import STATUS_NAMES as PRICE_STATUS_NAMES
 from analysis.rows import labels
 from analysis.tables import read_coded, with_danish_names, with_labels
+from noegletal import front
 from noegletal.figures.freshness import areas_within
 from noegletal.publish.manifest import FORMATS
 from noegletal.publish.office import (
@@ -35,7 +37,7 @@ from noegletal.publish.office import (
 )
 
 WORKBOOK = FORMATS["workbook"]
-CONTENTS, FIGURES, DEFINITIONS = "Indhold", "Nøgletal", "Definitioner"
+CONTENTS, FIGURES, MATRIX, DEFINITIONS = "Indhold", "Nøgletal", "Nøgletal år for år", "Definitioner"
 # What Excel takes: characters in the name of a sheet and in a cell.
 LONGEST_NAME, LONGEST_TEXT = 31, 32767
 NOT_IN_NAMES = re.compile(r"[\[\]:*?/\\']")
@@ -85,11 +87,11 @@ def write_workbook(
                 reason = facts.get("left_out", "")
                 listed.append(Listed(record["title"], facts.get("number", ""), facts["title"], sheet, reason))
         compared = areas_within(edition, area_code, ["compared"])
-        writer.key_figures(
-            with_labels(pd.read_parquet(processed / KEY_FIGURES, filters=[("area_code", "in", compared)]))
-        )
+        figures = with_labels(pd.read_parquet(processed / KEY_FIGURES, filters=[("area_code", "in", compared)]))
+        writer.key_figures(figures)
+        writer.matrix(figures[figures["variant"] == STANDARD])
         writer.definitions(edition)
-        writer.contents(contents, title, edition.provisional, listed)
+        writer.contents(contents, title, edition.provisional, _leading(edition, area_code, sections, figures), listed)
     path = folder / WORKBOOK
     try:
         # The library writes its parts without a date of the clock.
@@ -108,7 +110,7 @@ class _Writer:
         book.formats[0].set_font_size(SHEET_TEXT)
         book.formats[0].set_align("top")
         self._formats: dict[int | None, Format] = {}
-        self._names = {CONTENTS.casefold(), FIGURES.casefold(), DEFINITIONS.casefold(), "history"}
+        self._names = {name.casefold() for name in (CONTENTS, FIGURES, MATRIX, DEFINITIONS, "history")}
         self._heading = self._style(bold=True, font_size=SHEET_HEADING, font_color=INK)
         self._quiet = self._style(font_color=MUTED)
         self._part = self._style(bold=True, font_color=HIGHLIGHT)
@@ -253,6 +255,33 @@ class _Writer:
         sheet.repeat_rows(0)
         _one_page_wide(sheet)
 
+    def matrix(self, rows: pd.DataFrame) -> None:
+        """The key figures with a row for each area and figure and a column a year; what is missing is an empty cell."""
+        sheet = self._book.add_worksheet(MATRIX)
+        entries = catalogue().indicators
+        keys = ["indicator", "area", "population_group", "label", "unit", "category"]
+        wide = rows.pivot(index=keys, columns="year", values="value").sort_index(axis=1)
+        headings = ["Nøgletal", "Område", "Gruppe", "Kategori", "Enhed"]
+        sheet.write_row(0, 0, headings, self._head)
+        sheet.write_row(0, len(headings), wide.columns.tolist(), self._figure_head)
+        for row, (key, *values) in enumerate(wide.itertuples(name=None), 1):
+            name, area, group, label, unit, _ = key
+            said = entries[name].name if name in entries else name
+            texts = [said, area, labels().groups.get(group, group), label, labels().unit_names.get(unit, unit)]
+            for place, text in enumerate(texts):
+                sheet.write_string(row, place, _text(text))
+            style = self._number(entries[name].decimals if name in entries else None)
+            for place, value in enumerate(values, len(headings)):
+                if value == value:
+                    sheet.write_number(row, place, value, style)
+        sheet.set_column(0, 0, 44)
+        sheet.set_column(1, len(headings) - 1, 24)
+        sheet.set_column(len(headings), len(headings) + len(wide.columns), 19)
+        sheet.autofilter(0, 0, max(len(wide), 1), len(headings) + len(wide.columns) - 1)
+        sheet.freeze_panes(1, 2)
+        sheet.repeat_rows(0)
+        _one_page_wide(sheet)
+
     def definitions(self, edition: Edition) -> None:
         """What each key figure of the catalogue is, how it is averaged, where it is from and what it cannot say."""
         sheet = self._book.add_worksheet(DEFINITIONS)
@@ -272,18 +301,26 @@ class _Writer:
         sheet.repeat_rows(0)
         _one_page_wide(sheet)
 
-    def contents(self, sheet: Worksheet, title: str, notice: str, listed: Iterable[Listed]) -> None:
-        """Every sheet with its title as a link; the links are made here, never of what data say."""
+    def contents(
+        self, sheet: Worksheet, title: str, notice: str, leading: Sequence[tuple[str, str]], listed: Iterable[Listed]
+    ) -> None:
+        """What the report says in front, and every sheet as a link; the links are made here, never of what data say."""
         widths = (12, 100, 46, 60)
         sheet.write_string(0, 0, _text(title), self._heading)
         if notice:
             sheet.merge_range(1, 0, 1, len(widths) - 1, "", self._wrapped)
             sheet.write_string(1, 0, _text(notice), self._wrapped)
             sheet.set_row(1, LINE_HEIGHT * math.ceil(len(notice) / sum(widths)))
-        sheet.write_row(2, 0, ["Nr.", "Titel", "Afsnit", "Bemærkning"], self._head)
+        for row, (text, section) in enumerate(leading, 2):
+            sheet.write_string(row, 1, _text(text), self._wrapped)
+            sheet.write_string(row, 2, _text(section), self._quiet)
+            sheet.set_row(row, LINE_HEIGHT * math.ceil(len(text) / widths[1]))
+        below = 2 + len(leading)
+        sheet.write_row(below, 0, ["Nr.", "Titel", "Afsnit", "Bemærkning"], self._head)
         entries = [*listed, Listed("", "", "Nøgletal for området og dem, det sammenlignes med", FIGURES, "")]
+        entries.append(Listed("", "", "De samme nøgletal med en søjle for hvert år", MATRIX, ""))
         entries.append(Listed("", "", "Definitioner af nøgletallene", DEFINITIONS, ""))
-        for row, entry in enumerate(entries, 3):
+        for row, entry in enumerate(entries, below + 1):
             sheet.write_string(row, 0, _text(entry.number))
             if entry.sheet:
                 # Excel takes no text longer than this in a link; the sheet itself has all of it.
@@ -294,7 +331,6 @@ class _Writer:
             sheet.write_string(row, 3, f"Vises ikke: {_text(entry.left_out)}" if entry.left_out else "", self._quiet)
         for column, width in enumerate(widths):
             sheet.set_column(column, column, width)
-        sheet.freeze_panes(3, 0)
         sheet.hide_gridlines(2)
         _one_page_wide(sheet)
         sheet.activate()
@@ -310,6 +346,21 @@ class _Writer:
             name = wanted[: LONGEST_NAME - len(end)] + end
         self._names.add(name.casefold())
         return name
+
+
+def _leading(
+    edition: Edition, area_code: str, sections: dict[str, dict[str, Any]], figures: pd.DataFrame
+) -> list[tuple[str, str]]:
+    """What stands first: the key numbers, and what each section answers and why, with the title of the section."""
+    numbers = [
+        (" ".join(filter(None, (f"{one.name}: {one.value}", f"({one.growth})" if one.growth else "", one.mark))), "")
+        for one in front.key_numbers(edition, area_code, figures)
+    ]
+    answers = [
+        (" ".join(filter(None, (found["title"], found["sentence"], found["why"]))), found["section"]["title"])
+        for found in front.main_findings(sections)
+    ]
+    return [*numbers, *answers]
 
 
 def _one_page_wide(sheet: Worksheet) -> None:
