@@ -6,6 +6,7 @@ from test_uncertainty_charts import CASES
 
 from analysis import charts, herberg
 from analysis.charts.style import CONTEXT, HIGHLIGHT, REFERENCE
+from analysis.herberg import uncertainty
 from analysis.trend import Funnel
 
 YEARS = range(2020, 2025)
@@ -87,7 +88,7 @@ EXAMPLES = {
     "flow_matrix": lambda: herberg.charts.flow_matrix(flows(), x="host", y="home", unit="døgn"),
     "occupancy_curve": CASES["occupancy"],
     "prices": CASES["prices"],
-    "grouped_columns": lambda: charts.grouped_columns(
+    "grouped_columns": lambda: uncertainty.grouped_columns(
         pairs("group"), x="group", hue="series", palette=ENDS, unit="pladser"
     ),
 }

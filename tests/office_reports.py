@@ -7,6 +7,7 @@ import pandas as pd
 from chart_examples import EXAMPLES
 
 from analysis import charts, tables
+from analysis.herberg import uncertainty
 from analysis.rows import EVIDENCE
 
 HOSTILE = {
@@ -33,7 +34,7 @@ def hostile_bars():
 
 def without_data():
     empty = pd.DataFrame({"name": ["Metode"], "low": [np.nan], "value": [np.nan], "high": [np.nan]})
-    return charts.intervals(empty, unit="pladser")
+    return uncertainty.intervals(empty, unit="pladser")
 
 
 def one_point():

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from analysis import charts as drawn
 from analysis.charts.sheet import STYLE, spaced, standalone
 from analysis.charts.style import INK
 from analysis.danish import STATUS_SYMBOLS, number
 from analysis.errors import InputError
 from analysis.herberg import charts as shelters
+from analysis.herberg import uncertainty
 
 ORANGE, BLUE, GREEN, WINE = "#B5521B", "#0A5C8F", "#117733", "#882255"
 LONG = "Kødannelse (Erlang-tabsmodel) med 2 pct. afviste henvendelser i døgnet"
@@ -142,62 +142,62 @@ LONG_CRITERIA = [
 
 
 def grouped(rows, colours, **more):
-    return drawn.grouped_columns(rows, x="group", hue="series", palette=colours, **more)
+    return uncertainty.grouped_columns(rows, x="group", hue="series", palette=colours, **more)
 
 
 CASES = {
-    "intervals": lambda: drawn.intervals(need(), unit="pladser", reference=("pladser i dag", 1302)),
-    "intervals_one": lambda: drawn.intervals(need().head(1), unit="pladser", reference=("pladser i dag", 1800)),
-    "intervals_twelve": lambda: drawn.intervals(many_needs(), unit="pladser", reference=("pladser i dag", 890)),
-    "intervals_absent": lambda: drawn.intervals(
+    "intervals": lambda: uncertainty.intervals(need(), unit="pladser", reference=("pladser i dag", 1302)),
+    "intervals_one": lambda: uncertainty.intervals(need().head(1), unit="pladser", reference=("pladser i dag", 1800)),
+    "intervals_twelve": lambda: uncertainty.intervals(many_needs(), unit="pladser", reference=("pladser i dag", 890)),
+    "intervals_absent": lambda: uncertainty.intervals(
         need().assign(value=[1215, np.nan, 1310, np.nan]), unit="pladser"
     ),
-    "intervals_all_absent": lambda: drawn.intervals(
+    "intervals_all_absent": lambda: uncertainty.intervals(
         need().assign(low=np.nan), unit="pladser", reference=("pladser i dag", 1302)
     ),
-    "intervals_huge": lambda: drawn.intervals(
+    "intervals_huge": lambda: uncertainty.intervals(
         pd.DataFrame({"name": ["Lille", LONG], "low": [-2.4e6, 3.0], "value": [0.4, 1e6], "high": [0.5, 98765432.1]}),
         unit="kr.", decimals=1, reference=("budget i den seneste vedtagne edition", 98e6),
     ),
-    "intervals_point": lambda: drawn.intervals(
+    "intervals_point": lambda: uncertainty.intervals(
         pd.DataFrame({"name": ["Alle ens"], "low": [7.0], "value": [7.0], "high": [7.0]}), unit="pladser"
     ),
-    "tornado": lambda: drawn.tornado(assumptions(), unit="mio. kr. netto", decimals=1),
-    "tornado_one": lambda: drawn.tornado(assumptions().head(1), unit="mio. kr. netto", decimals=1),
-    "tornado_twelve": lambda: drawn.tornado(
+    "tornado": lambda: uncertainty.tornado(assumptions(), unit="mio. kr. netto", decimals=1),
+    "tornado_one": lambda: uncertainty.tornado(assumptions().head(1), unit="mio. kr. netto", decimals=1),
+    "tornado_twelve": lambda: uncertainty.tornado(
         pd.concat([assumptions()] * 3, ignore_index=True).head(12).assign(name=[f"Antagelse {n}" for n in range(12)]),
         unit="mio. kr. netto", decimals=1
     ),
-    "tornado_absent": lambda: drawn.tornado(
+    "tornado_absent": lambda: uncertainty.tornado(
         assumptions().assign(high=[498.3, np.nan, 469.2, 438.5, 445.5]), unit="mio. kr.", decimals=1
     ),
-    "tornado_negative": lambda: drawn.tornado(
+    "tornado_negative": lambda: uncertainty.tornado(
         assumptions().assign(low=[-9e6, -10.0, -20, 5, 12], high=[9e6, 14.0, 1e6, 8, 30], value=-3.0), unit="kr."
     ),
-    "fan": lambda: drawn.fan(
+    "fan": lambda: uncertainty.fan(
         months(), ahead(), unit="optagne pladser", coverage="80 pct. interval",
         references={"pladser i dag": 1302, "besluttet kapacitet fra 2028": 1290},
     ),
-    "fan_yearly": lambda: drawn.fan(
+    "fan_yearly": lambda: uncertainty.fan(
         years([1020, 1100, 1131, 1205, 1188, 1240, 1199, 1260, 1302.0]), ahead("2024", 8, 1300, "Y"),
         unit="personer", coverage="80 pct. interval",
     ),
-    "fan_history": lambda: drawn.fan(
+    "fan_history": lambda: uncertainty.fan(
         months(14).assign(value=lambda rows: rows["value"].mask(rows.index == 5)), no_forecast(),
         unit="optagne pladser", coverage="80 pct. interval", references={"pladser i dag": 1260},
     ),
-    "fan_one": lambda: drawn.fan(
+    "fan_one": lambda: uncertainty.fan(
         months(1), no_forecast(), unit="optagne pladser", coverage="80 pct. interval"
     ),
-    "fan_one_ahead": lambda: drawn.fan(
+    "fan_one_ahead": lambda: uncertainty.fan(
         years([40.0, 44.0], 2022), ahead("2024", 1, 44, "Y"), unit="optagne pladser", decimals=1,
         coverage="95 pct. prædiktionsinterval",
     ),
-    "fan_negative": lambda: drawn.fan(
+    "fan_negative": lambda: uncertainty.fan(
         years([-20.0, 44.0, 1e6, -3e6], 2019), ahead("2023", 3, 1e6, "Y"), unit="kr.", coverage="80 pct. interval",
         references={"nul": 0.0, "budget": 10.0},
     ),
-    "fan_absent": lambda: drawn.fan(
+    "fan_absent": lambda: uncertainty.fan(
         months(6).assign(value=np.nan), no_forecast(), unit="optagne pladser", coverage="80 pct. interval",
         references={"pladser i dag": 1302.0},
     ),
@@ -409,14 +409,14 @@ def test_fan_counts_years_and_months_on_its_axis_and_refuses_numbers_as_dates():
     assert {"2016", "2024", "2030"} <= set(words(case("fan_yearly")))
     assert {"jan. 2022", "jul.", "jan. 2025"} <= set(words(case("fan")))
     with pytest.raises(InputError, match="dates or periods belong along the axis of this chart, not 2022"):
-        drawn.fan(
+        uncertainty.fan(
             pd.DataFrame({"period": [2022, 2023], "value": [1.0, 2.0]}), no_forecast(), unit="personer", coverage=""
         )
 
 
 @pytest.mark.parametrize(("values", "bottom"), [([10.0, 44.0], 0), ([1020.0, 1100.0], 1013.6), ([-20.0, 44.0], -25.12)])
 def test_the_scale_begins_at_zero_unless_that_presses_the_course_flat(values, bottom):
-    figure = drawn.fan(years(values), no_forecast(), unit="personer", coverage="")
+    figure = uncertainty.fan(years(values), no_forecast(), unit="personer", coverage="")
     assert figure.axes[0].get_ylim()[0] == pytest.approx(bottom)
 
 
@@ -528,10 +528,10 @@ def test_labels_are_moved_no_further_than_needed():
 
 def test_a_fan_is_read_by_its_own_periods():
     quarters = pd.DataFrame({"period": ["2024K1", "2024K2"], "value": [40.0, 44.0]})
-    said = drawn.fan(quarters, ahead("2024Q3", 2, 44, "Q"), unit="pladser", coverage="Interval").reading
+    said = uncertainty.fan(quarters, ahead("2024Q3", 2, 44, "Q"), unit="pladser", coverage="Interval").reading
     assert said.startswith(
         "Linje, pladser: fra 40 i 1. kvartal 2024 til 44 i 2. kvartal 2024 videre mod 46 (interval: "
     )
     assert said.endswith(") i 4. kvartal 2024.")
-    assert drawn.fan(months(2), unit="pladser").reading.endswith("i februar 2022.")
-    assert drawn.fan(years([1.0, 2.0]), unit="pladser").reading == "Linje, pladser: fra 1 i 2015 til 2 i 2016."
+    assert uncertainty.fan(months(2), unit="pladser").reading.endswith("i februar 2022.")
+    assert uncertainty.fan(years([1.0, 2.0]), unit="pladser").reading == "Linje, pladser: fra 1 i 2015 til 2 i 2016."

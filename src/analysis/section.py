@@ -268,7 +268,8 @@ class Section:
         if images:
             self._write(f"figurer/{output}.svg", images.vector)
             self._write(f"figurer/{output}.png", images.pixels)
-            markup = _embedded(images.page, alt, fallback=f"figurer/{output}.png")
+            phone = charts.for_phone(drawn, stamp=stamp)
+            markup = _embedded(images.page, alt, fallback=f"figurer/{output}.png", phone=phone)
         else:
             markup = image(drawn, alt, stamp=stamp)
         # Else JupyterLab shows what was drawn by hand a second time, without its title and source.
@@ -578,8 +579,8 @@ def _anchor(output: str) -> str:
     return output.replace("_", "-")
 
 
-def _embedded(svg: bytes, alt: str, fallback: str = "") -> Markup:
-    """A vector image within the page; a browser that cannot show it takes the `fallback`, a file beside the page."""
+def _embedded(svg: bytes, alt: str, fallback: str = "", phone: bytes = b"") -> Markup:
+    """A vector image within the page, and that of a phone; a browser that shows none takes the file `fallback`."""
     # As markup it is neither escaped nor looked through for units; letters of base64 need neither.
-    encoded = Markup(base64.b64encode(svg).decode("ascii"))  # noqa: S704
-    return tables.markup("image", svg=encoded, alt=alt, fallback=fallback)
+    wide, narrow = (Markup(base64.b64encode(one).decode("ascii")) for one in (svg, phone))  # noqa: S704
+    return tables.markup("image", svg=wide, alt=alt, fallback=fallback, phone=narrow)

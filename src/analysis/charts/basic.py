@@ -20,8 +20,19 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis.charts.contents import Contents, Gap, Kind, Series, at_places, by_category, figures, shortened, wrapped
 from analysis.charts.frames import Drawn, drawn, hollow_bars, hollow_points, largest, runs, said
-from analysis.charts.sheet import ABOVE, STYLE, Drawing, canvas, columns, numbers_on, spaced, tick_decimals, upright
-from analysis.charts.style import CONTEXT, GRID, HIGHLIGHT, INK, MUTED, REFERENCE, SMALL, VALUE
+from analysis.charts.sheet import (
+    ABOVE,
+    STYLE,
+    Drawing,
+    canvas,
+    columns,
+    numbers_on,
+    spaced,
+    tick_decimals,
+    upright,
+    width,
+)
+from analysis.charts.style import CONTEXT, GRID, HIGHLIGHT, INK, MUTED, PAGE, REFERENCE, SMALL, VALUE
 from analysis.danish import listed, number
 from analysis.errors import InputError
 from analysis.rows import MISSING, SUPPRESSED
@@ -142,7 +153,7 @@ def bars(
         _across(axes, given.unit)
         if len(given.colours) > 1:
             handles, labels = axes.get_legend_handles_labels()
-            axes.legend(handles, labels, ncols=min(len(labels), 3), **ABOVE)
+            axes.legend(handles, labels, ncols=columns(min(len(labels), 3)), **ABOVE)
         middles = {round(bar.get_y() + bar.get_height() / 2, 6): bar for bar in axes.patches}
         known = table.dropna(subset="value")[["place", "series"]].itertuples(index=False, name=None)
         spots = {(place, series): round(names.index(place) + first[series], 6) for place, series in known}
@@ -264,7 +275,7 @@ def ranked_dots(
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_xlim(0, top * 1.1)
         _across(axes, given.unit)
-        axes.legend(ncols=2, **ABOVE)
+        axes.legend(ncols=columns(2), **ABOVE)
         own = given.table
         edges = own["place"].map(dict(zip(names, tones, strict=True))).where(own["series"] != years[0], CONTEXT)
         hollow_points(axes, given, own["value"], own["place"].map(names.index), edges, 34)
@@ -308,7 +319,7 @@ def funnel(lying: "Funnel", *, unit: str, across: str, own: str) -> Drawing:
         axes.xaxis.set_minor_locator(NullLocator())
         numbers_on(axes.xaxis, 0)
         numbers_on(axes.yaxis, tick_decimals(axes))
-        axes.legend(ncols=3, **ABOVE)
+        axes.legend(ncols=columns(3), **ABOVE)
     figure.contents = _funnel_contents(ordered, dots, unit, across, own, named, overall)
     outside = f"Uden for grænserne ligger {listed(list(named)) if len(named) else 'ingen kommuner'}."
     figure.reading = f"Tragtdiagram. {outside}"
@@ -365,7 +376,7 @@ def dot_rows(
         _names(axes, names)
         axes.set_ylim(len(names) - 0.5, -0.6)
         _across(axes, given.unit)
-        axes.legend(ncols=3, **ABOVE)
+        axes.legend(ncols=columns(3), **ABOVE)
         edges = table["series"].map(given.colours).fillna(CONTEXT)
         hollow_points(axes, given, table["value"], table["row"], edges, 62)
     tones = dict.fromkeys(table["series"][others], CONTEXT) | given.colours
@@ -418,7 +429,8 @@ def _at_end(axes: Axes, text: str, spot: tuple[float, float], colour: str, away:
 
 
 def _year_axis(axes: Axes, years: pd.Series) -> None:
-    shown = np.arange(years.max(), years.min() - 1, -np.ceil(years.nunique() / 7))[::-1]
+    most = 7 if width() >= PAGE.width else 3
+    shown = np.arange(years.max(), years.min() - 1, -np.ceil(years.nunique() / most))[::-1]
     axes.set_xticks(shown, [f"{year:.0f}" for year in shown])
     axes.set_xlim(years.min() - 0.2, years.max() + 0.2)
 

@@ -5,10 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
-from analysis.danish import number
 from analysis.rows import SUPPRESSED
 
 # A chart has no room for longer names; the table beside it has them whole.
@@ -105,15 +103,3 @@ def level(name: str, value: float, count: int) -> Series:
 def at_places(name: str, places: Iterable[float], values: Iterable[float]) -> Series:
     """Values at places of their own."""
     return Series(name, figures(values), places=[float(place) for place in places])
-
-
-def over_days(courses: dict[str, pd.Series], levels: dict[str, float], unit: str, decimals: int) -> Contents:
-    """Lines over days, each a series by date, and levels that are the same for all days."""
-    days = sorted({day for course in courses.values() for day in course.index})
-    series = [Series(name, figures(own.reindex(days))) for name, own in courses.items()]
-    series += [
-        level(f"{name} {number(value, decimals)}", value, len(days))
-        for name, value in levels.items()
-        if not np.isnan(value)
-    ]
-    return Contents("table", unit, decimals, [day.date().isoformat() for day in days], series)

@@ -4,9 +4,10 @@ import io
 import math
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial, wraps
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from matplotlib.ticker import FuncFormatter
 from scipy.optimize import isotonic_regression
 
 from analysis.charts.contents import Contents
-from analysis.charts.style import FOOTER, HEADING, MUTED, PAGE, PAPER, Size
+from analysis.charts.style import FOOTER, HEADING, MUTED, PAGE, PAPER, PHONE, Size
 from analysis.danish import number
 
 # Of the stored PNG.
@@ -49,6 +50,8 @@ class Drawing(Figure):
     rows: pd.DataFrame | None = None
     reading: str = ""
     hollow: tuple[tuple[Artist, dict[str, object]], ...] = ()
+    # Draws it once more, for another place.
+    again: "Callable[[], Drawing] | None" = None
 
 
 _size = ContextVar("size", default=PAGE)
@@ -62,6 +65,24 @@ def drawn_for(size: Size) -> Iterator[None]:
         yield
     finally:
         _size.reset(before)
+
+
+def redrawn(draw: Callable[..., Drawing]) -> Callable[..., Drawing]:
+    """A kind of chart whose drawings know how they were made."""
+
+    @wraps(draw)
+    def remembering(*given: object, **named: object) -> Drawing:
+        figure = draw(*given, **named)
+        figure.again = partial(draw, *given, **named)
+        return figure
+
+    return remembering
+
+
+def for_phone(figure: Figure, *, stamp: str = "") -> bytes:
+    """A chart as SVG once more, drawn for a phone; empty for one drawn by hand."""
+    with drawn_for(PHONE):
+        return vector(figure.again(), stamp=stamp) if getattr(figure, "again", None) else b""
 
 
 def width() -> float:

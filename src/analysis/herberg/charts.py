@@ -10,11 +10,12 @@ import pandas as pd
 import seaborn as sns
 
 from analysis.charts import layout
-from analysis.charts.contents import Contents, Gap, at_places, by_category, over_days
+from analysis.charts.contents import Contents, Gap, at_places, by_category
 from analysis.charts.frames import drawn, said
-from analysis.charts.sheet import STYLE, Drawing, canvas, width
+from analysis.charts.sheet import STYLE, Drawing, canvas, redrawn, width
 from analysis.charts.style import CONTEXT, GRID, HIGHLIGHT, INK, LABEL, MUTED, REFERENCE, VALUE
 from analysis.danish import STATUS_SYMBOLS, in_words, listed, number
+from analysis.herberg.uncertainty import over_days
 from analysis.rows import MISSING, SUPPRESSED
 
 # Light enough for ink to be read on every shade.
@@ -23,6 +24,7 @@ LARGEST_DOT = 420
 DASHES = ((0, (6, 2)), (0, (3, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 
 
+# Not redrawn: its numbers need the width of the page.
 def flow_matrix(
     rows: pd.DataFrame, *, x: str = "host_cluster", y: str = "home_cluster", value: str = "value",
     unit: str | None = None, decimals: int | None = None,
@@ -76,6 +78,7 @@ def flow_matrix(
     return said(figure, given, contents, in_words("Skema over herbergets sted og hjemsted", given.unit, parts))
 
 
+@redrawn
 def occupancy_curve(
     rows: pd.DataFrame, *, x: str = "date", y: str = "value", places: int, marks: Mapping[str, float],
     unit: str | None = None,
@@ -113,6 +116,7 @@ def occupancy_curve(
     return said(figure, given, contents, reading)
 
 
+@redrawn
 def prices(
     rows: pd.DataFrame, *, x: str = "value", y: str = "group", size: str = "places", ceiling: float,
     ceiling_label: str, unit: str | None = None,

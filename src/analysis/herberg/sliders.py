@@ -6,8 +6,8 @@ import ipywidgets as widgets
 import pandas as pd
 from IPython.display import HTML, display
 
-from analysis import charts, danish
-from analysis.herberg import need
+from analysis import danish
+from analysis.herberg import need, uncertainty
 from analysis.herberg.model import Model
 from analysis.rows import EXAMPLE
 from analysis.section import STAMP, image
@@ -43,7 +43,7 @@ def shelter_sliders(model: Model) -> widgets.VBox:
         words = model.section.claim(_need_in_words(methods, model.name), rests_on=model.need, kind="comparison")
         _say(words)
         stamp = STAMP if words.evidence == EXAMPLE else ""
-        chart = charts.intervals(
+        chart = uncertainty.intervals(
             methods, x="middle", y="label", unit="pladser", reference=("Pladser valgt", float(total))
         )
         display(HTML(image(chart, f"{words} {chart.reading}", stamp=stamp)))
@@ -51,7 +51,7 @@ def shelter_sliders(model: Model) -> widgets.VBox:
             _say(f"{danish.number(minimum)} pladser i hver klynge er flere end {danish.number(total)} i alt.")
             return
         spread = model.spread_by(criterion, total, minimum).reset_index()
-        chart = charts.grouped_columns(spread, x="cluster", y="places", unit="pladser")
+        chart = uncertainty.grouped_columns(spread, x="cluster", y="places", unit="pladser")
         told = " ".join(f"{row.cluster}: {danish.number(row.places)} pladser." for row in spread.itertuples())
         _say(model.section.claim(told, rests_on=model.spread))
         reading = f"Søjler med {danish.number(total)} pladser fordelt på klynger. {chart.reading}"

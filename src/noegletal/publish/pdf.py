@@ -237,7 +237,8 @@ def _clean(parent: Element) -> None:
 
 def _as_image(picture: Element) -> None:
     """Make an image of a picture that a browser chooses a form of: the vector one."""
-    source, image = picture.find("source"), picture.find("img")
+    # The last is the one that is not of a phone.
+    source, image = picture.findall("source")[-1], picture.find("img")
     picture.tag = "img"
     picture.attrib = {"alt": image.get("alt", ""), "src": source.get("srcset", "")}
     picture[:] = []

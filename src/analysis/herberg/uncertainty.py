@@ -13,9 +13,9 @@ from matplotlib.patches import Patch
 from matplotlib.text import Annotation
 
 from analysis.charts import layout
-from analysis.charts.contents import Contents, Gap, Series, by_category, figures, level, over_days
+from analysis.charts.contents import Contents, Gap, Series, by_category, figures, level
 from analysis.charts.frames import Drawn, drawn, said
-from analysis.charts.sheet import STYLE, Drawing, canvas, upright, width
+from analysis.charts.sheet import STYLE, Drawing, canvas, redrawn, upright, width
 from analysis.charts.style import HIGHLIGHT, INK, REFERENCE
 from analysis.danish import in_words, number, period, span
 from analysis.errors import InputError
@@ -25,6 +25,7 @@ from analysis.rows import MISSING
 WIDEST_COLUMN = 0.9
 
 
+@redrawn
 def intervals(
     rows: pd.DataFrame, *, x: str = "value", y: str = "name", low: str = "low", high: str = "high",
     reference: tuple[str, float] | None = None, unit: str | None = None, decimals: int | None = None,
@@ -39,7 +40,9 @@ def intervals(
     known, decimals = table.dropna(subset=["low", "value", "high"]), given.decimals
     turned = known[(known["low"] > known["value"]) | (known["value"] > known["high"])]
     if len(turned):
-        raise InputError(f"charts.intervals: {low}, {x} and {high} of {turned['place'].iloc[0]} are not in order")
+        raise InputError(
+            f"herberg.uncertainty.intervals: {low}, {x} and {high} of {turned['place'].iloc[0]} are not in order"
+        )
     with mpl.rc_context(STYLE):
         names = layout.wrapped_names(table["place"], 26)
         figure, axes = canvas(height=1.3 + layout.row_height(names, 0.66) * len(names))
@@ -69,6 +72,7 @@ def intervals(
     return said(figure, given, contents, in_words("Intervaller", given.unit, spans))
 
 
+@redrawn
 def tornado(
     rows: pd.DataFrame, *, y: str = "name", base: str = "value", low: str = "low", high: str = "high",
     unit: str | None = None, decimals: int | None = None,
@@ -122,6 +126,7 @@ def _between(given: Drawn, known: pd.DataFrame, ends: Mapping[str, str]) -> Cont
     return Contents("table", given.unit, given.decimals, [*places], series, [Gap(name, "", MISSING) for name in absent])
 
 
+@redrawn
 def fan(
     history: pd.DataFrame, forecast: pd.DataFrame | None = None, *, x: str = "period", y: str = "value",
     coverage: str = "", references: Mapping[str, float] | None = None, unit: str | None = None,
@@ -136,7 +141,7 @@ def fan(
     given = drawn("fan", history, place=x, value=y, hue=None, unit=unit, decimals=decimals)
     decimals, references = given.decimals, references or {}
     if forecast is not None and not {"period", "mean", "low", "high"} <= set(getattr(forecast, "columns", ())):
-        raise InputError("charts.fan: a forecast is a frame with period, mean, low and high")
+        raise InputError("herberg.uncertainty.fan: a forecast is a frame with period, mean, low and high")
     past = given.table[["place", "value"]].assign(date=layout.first_days(given.table["place"])).sort_values("date")
     last, ahead = past.dropna().tail(1), pd.DataFrame()
     with mpl.rc_context(STYLE):
@@ -189,6 +194,7 @@ def fan(
     return said(figure, given, contents, in_words("Linje", given.unit, [course, *levels]))
 
 
+@redrawn
 def grouped_columns(
     rows: pd.DataFrame, *, x: str = "label", y: str = "value", hue: str | None = None,
     palette: Mapping[str, str] | None = None, unit: str | None = None, decimals: int | None = None,
@@ -256,3 +262,15 @@ def _side_by_side(groups: Sequence[str], values: pd.Series, decimals: int, room:
 def _on_top(axes: Axes, x: float, y: float, text: str, side: int) -> Annotation:
     """A text outside the end of an upright bar: below it with side -1, above with 1."""
     return layout.pinned(axes, x, y, text, (0, 3 * side), ha="center", va="top" if side < 0 else "bottom")
+
+
+def over_days(courses: dict[str, pd.Series], levels: dict[str, float], unit: str, decimals: int) -> Contents:
+    """Lines over days, each a series by date, and levels that are the same for all days."""
+    days = sorted({day for course in courses.values() for day in course.index})
+    series = [Series(name, figures(own.reindex(days))) for name, own in courses.items()]
+    series += [
+        level(f"{name} {number(value, decimals)}", value, len(days))
+        for name, value in levels.items()
+        if not np.isnan(value)
+    ]
+    return Contents("table", unit, decimals, [day.date().isoformat() for day in days], series)
