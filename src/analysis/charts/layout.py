@@ -13,8 +13,8 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from analysis.charts.contents import wrapped
-from analysis.charts.sheet import ABOVE, numbers_on, spaced, tick_decimals, upright
-from analysis.charts.style import VALUE
+from analysis.charts.sheet import ABOVE, numbers_on, spaced, tick_decimals, upright, width
+from analysis.charts.style import PAGE, VALUE
 from analysis.danish import LOCALE, STATUS_SYMBOLS, number
 from analysis.errors import InputError
 
@@ -208,6 +208,6 @@ def _date_axis(axes: Axes, dates: pd.Series) -> None:
 
 
 def _each(months: pd.DatetimeIndex, steps: Sequence[int]) -> pd.DatetimeIndex:
-    """The months at the smallest step that leaves no more than eight, counted from January."""
-    counted = months.year * 12 + months.month - 1
-    return next((few for step in steps if len(few := months[counted % step == 0]) <= 8), months[:1])
+    """The months at the smallest step that leaves no more than eight, on a phone four, counted from January."""
+    counted, most = months.year * 12 + months.month - 1, 8 if width() >= PAGE.width else 4
+    return next((few for step in steps if len(few := months[counted % step == 0]) <= most), months[:1])
