@@ -57,7 +57,7 @@ def test_the_pdf_has_no_colours_of_its_own():
 
 
 def test_every_kind_of_chart_has_an_example():
-    functions = (vars(charts) | vars(herberg.charts)).items()
+    functions = (vars(charts) | vars(herberg.charts) | vars(herberg.uncertainty)).items()
     made = {name: one for name, one in functions if inspect.isfunction(one) and one is not said}
     kinds = {name for name, one in made.items() if inspect.signature(one).return_annotation is Drawing}
     assert kinds == set(EXAMPLES)

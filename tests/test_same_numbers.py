@@ -105,7 +105,7 @@ def from_site(report):
                 found[output]["head"] = squeezed("".join(rows[0]))
                 found[output]["flat"] = squeezed("".join(itertools.chain(*rows)))
             else:
-                image = figure.find("source") or figure.img
+                image = (figure.find_all("source") or [figure.img])[-1]
                 source = (image.get("srcset") or image["src"]).partition(",")[2]
                 drawn = base64.b64decode(source).decode("utf-8")
                 texts = re.findall(r"<!-- (.*?) -->", drawn)
