@@ -16,10 +16,11 @@ from analysis.catalogue import catalogue
 from analysis.edition import load_edition
 from analysis.errors import InputError
 from analysis.rows import labels
-from analysis.tables import FORMULA_START
+from analysis.tables import FORMULA_START, with_labels
+from noegletal import front
 from noegletal.figures.freshness import areas_within
 from noegletal.publish.office import readable
-from noegletal.publish.workbook import CONTENTS, DEFINITIONS, FIGURES, write_workbook
+from noegletal.publish.workbook import CONTENTS, DEFINITIONS, FIGURES, MATRIX, write_workbook
 
 BEHIND = "Tallene bag, i fuld præcision"
 # Variants that are words: the scenario of a table, and the choices of one.
@@ -216,6 +217,54 @@ def test_key_figures_are_a_table_with_filters_and_those_of_the_build(opened, key
     formats = {cell.number_format for cell in sheet["H"][1:500] if cell.value is not None}
     assert formats
     assert all("#,##0" in pattern for pattern in formats)
+
+
+def differing_cells(sheet, wanted):
+    """Cells of the matrix (area, key figure, group, category, year) that do not hold what the build has."""
+    heads, *rows = sheet.iter_rows(values_only=True)
+    shown = {
+        (row[1], *row[2:5], int(head)): value
+        for row in rows
+        for head, value in zip(heads, row, strict=True)
+        if head.isdigit() and value is not None
+    }
+    return [key for key in {**wanted, **shown} if not same(shown.get(key), wanted.get(key))]
+
+
+def test_the_matrix_has_each_figure_once_under_one_heading_and_can_be_filtered(opened, key_figures, edition):
+    sheet = opened["small"][MATRIX]
+    around = areas_within(edition, areas.find_area("Fanø"), ["compared", "peers"])
+    rows = key_figures[key_figures["area_code"].isin(around) & (key_figures["variant"] == "standard")]
+    rows = with_labels(rows.dropna(subset="value"))
+    names = {name: entry.name for name, entry in catalogue().indicators.items()}
+    keys = zip(
+        rows["area_code"], rows["indicator"].map(names), rows["population_group"].map(labels().groups), rows["label"],
+        rows["year"], strict=True,
+    )  # fmt: skip
+    wanted = dict(zip(keys, rows["value"], strict=True))
+    assert len(wanted) == len(rows) > 1000
+    assert differing_cells(sheet, wanted) == []
+    spoiled = next(iter(wanted))
+    assert differing_cells(sheet, wanted | {spoiled: wanted[spoiled] + 1}) == [spoiled], "the check can fail"
+    assert differing_cells(sheet, {key: value for key, value in wanted.items() if key != spoiled}) == [spoiled]
+    assert sheet.auto_filter.ref == sheet.dimensions
+    assert sheet.freeze_panes == "D2"
+    assert not sheet.merged_cells.ranges
+    assert {cell.data_type for row in sheet.iter_rows(min_row=2, min_col=8) for cell in row} == {"n"}
+    assert {row[6] for row in sheet.iter_rows(min_row=2, values_only=True)} <= {
+        said.mark for said in labels().evidence.values()
+    }
+
+
+def test_the_first_sheet_has_the_key_numbers_with_the_sheets_that_show_them(opened, key_figures, edition):
+    numbers = front.key_numbers(edition, areas.find_area("Fanø"), key_figures)
+    assert numbers
+    rows = {row[1].value: row for row in opened["small"][CONTENTS].iter_rows(min_row=3) if row[1].value}
+    for one in numbers:
+        _, name, value, growth = rows[readable(one.name)]
+        assert value.value == readable(one.value)
+        assert one.mark in growth.value
+        assert name.hyperlink.location.rpartition("!")[0].strip("'") in opened["small"].sheetnames
 
 
 def test_definitions_are_those_of_the_catalogue(opened):
