@@ -33,7 +33,8 @@ PROGRAMS = Path(sys.executable).parent
 SECONDS = 300
 # A figure of the report has a file to fall back on beside its image; a notebook run by hand has no such files.
 PICTURE = re.compile(
-    r'<picture>(?:<source media[^>]+>)?<source type="image/svg\+xml" srcset="([^"]+)"><img (alt="[^"]+") src="figurer/[^"]+"></picture>'
+    r'<picture>(?:<source media[^>]+>)?<source type="image/svg\+xml" srcset="([^"]+)">'
+    r'<img (alt="[^"]+") src="figurer/[^"]+"></picture>'
 )
 # What a page has of links; by hand there is no page and no file that they could lead to.
 LEADS_ON = "ul.links, details.citation, a.anchor"

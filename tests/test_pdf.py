@@ -11,8 +11,10 @@ import urllib.request
 import zlib
 
 import nbformat
+import numpy as np
 import pytest
 from conftest import require
+from PIL import Image
 
 from analysis import areas
 from analysis.catalogue import catalogue
@@ -135,6 +137,30 @@ def test_a_report_of_the_home_area_is_at_most_forty_pages_and_begins_with_its_re
     assert len(answers) > 3
     first = squeezed(" ".join(pages[:2]))
     assert [text for text in answers if squeezed(text) not in first] == []
+
+
+def pages_as_images(path, folder):
+    """Each page between its head and its foot, as a table of shades."""
+    poppler("pdftoppm", "-r", 20, "-gray", "-png", path, folder / "side")
+    shades = [np.asarray(Image.open(file).convert("L")) for file in sorted(folder.glob("side-*.png"))]
+    return [page[round(len(page) * 0.065) : round(len(page) * 0.94)] for page in shades]
+
+
+def emptiest(page):
+    """How much of a page its largest band without ink takes up."""
+    bands = "".join("x" if row.any() else " " for row in page < 200).split("x")
+    return max(map(len, bands)) / len(page)
+
+
+@pytest.mark.long
+def test_no_page_of_the_home_area_is_more_than_half_empty(printed, tmp_path):
+    pages = pages_as_images(printed("hovedstaden"), tmp_path)
+    assert len(pages) > 20
+    # The last page ends where the report does.
+    assert [number for number, page in enumerate(pages[:-1], 1) if emptiest(page) > 0.5] == []
+    spoiled = pages[2].copy()
+    spoiled[len(spoiled) * 2 // 5 :] = 255
+    assert emptiest(spoiled) > 0.5, "the check can fail"
 
 
 def test_every_figure_is_printed_with_its_alternative_text(printed, reports):

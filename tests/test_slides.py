@@ -20,10 +20,11 @@ from analysis.charts.contents import Contents, Series
 from analysis.charts.style import HIGHLIGHT, REFERENCE
 from analysis.edition import load_edition
 from analysis.errors import InputError
+from analysis.rows import EXAMPLE
 from noegletal import front
 from noegletal.publish.native_charts import KINDS, add_chart, named_in_chart
 from noegletal.publish.office import from_facts, readable
-from noegletal.publish.slides import APPENDIX, STAMP_ALPHA, shown_outputs, write_slides
+from noegletal.publish.slides import APPENDIX, PARTS, STAMP_ALPHA, _main_figure, shown_outputs, write_slides
 
 
 def read_report(folder):
@@ -108,7 +109,7 @@ def test_every_output_has_a_slide_with_its_finding_in_the_order_of_the_report(de
     assert figures == sorted(figures)
 
 
-def test_the_deck_for_a_meeting_says_what_the_sections_answer_and_holds_no_figure(decks):
+def test_the_deck_for_a_meeting_says_what_the_sections_answer_with_a_figure_each(decks):
     folder, sections = decks["small"]
     slides = list(Presentation(folder / "rapport.pptx").slides)
     meeting = slides[: len(slides) - len(appendix(Presentation(folder / "rapport.pptx")))]
@@ -119,7 +120,41 @@ def test_the_deck_for_a_meeting_says_what_the_sections_answer_and_holds_no_figur
         for text in (one["section"]["title"], one["title"], one["sentence"], one["why"]):
             assert readable(text) in said
     assert "Eksempel:" not in said
-    assert [charts_on(slide) + pictures_on(slide) for slide in meeting] == [[]] * len(meeting)
+    facts = {one.facts["number"] or one.facts["output"]: one.facts for one in shown_outputs(sections)}
+    names = [[shape.name for shape in (*charts_on(slide), *pictures_on(slide))] for slide in meeting]
+    assert sum(map(len, names)) >= 1
+    for name in (name for on_slide in names for name in on_slide):
+        assert facts[name]["evidence"] != EXAMPLE, "no example stands beside what is stated"
+    assert max(map(len, names)) == 1
+
+
+def parts_of(presentation):
+    """The named parts of a deck with the slides in each, by their place from 1."""
+    order = [one.get("id") for one in presentation.slides._sldIdLst]
+    parts = presentation.part._element.findall(f".//{{{PARTS}}}section")
+    return [(part.get("name"), [order.index(one.get("id")) + 1 for one in part.iter(f"{{{PARTS}}}sldId")])
+            for part in parts]  # fmt: skip
+
+
+def test_the_appendix_is_a_part_of_its_own_and_every_slide_is_in_one(deck):
+    presentation, _, _ = deck
+    (_, meeting), (name, rest) = parts_of(presentation)
+    assert name == APPENDIX
+    assert [*meeting, *rest] == list(range(1, len(presentation.slides) + 1))
+    assert title_of(presentation.slides[rest[0] - 1]) == APPENDIX
+    assert len(rest) == len(appendix(presentation)) + 1
+
+
+def test_the_figure_of_a_theme_is_its_own_else_the_first_that_is_no_example():
+    def found(anchor, *evidence):
+        outputs = [
+            {"output": f"figur_{place}", "alt": "Søjler", "evidence": known} for place, known in enumerate(evidence)
+        ]
+        return _main_figure({"anchor": anchor, "section": {"outputs": [{"output": "tabel", "table": {}}, *outputs]}})
+
+    assert found("figur-1", "genuine", "fitted")["output"] == "figur_1"
+    assert found("saetning-1", "example", "fitted")["output"] == "figur_1"
+    assert found("saetning-1", "example") is None
 
 
 def test_the_ground_of_the_report_comes_last(decks):

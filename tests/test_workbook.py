@@ -16,7 +16,7 @@ from analysis.catalogue import catalogue
 from analysis.edition import load_edition
 from analysis.errors import InputError
 from analysis.rows import labels
-from analysis.tables import FORMULA_START
+from analysis.tables import FORMULA_START, with_labels
 from noegletal import front
 from noegletal.figures.freshness import areas_within
 from noegletal.publish.office import readable
@@ -59,8 +59,13 @@ def book(request, books, opened):
 
 def sheets_by_output(workbook, outputs):
     shown = [facts for facts in outputs if not facts["left_out"]]
-    names = [name for name in workbook.sheetnames if name not in (CONTENTS, FIGURES, MATRIX, DEFINITIONS)]
+    names = [name for name in workbook.sheetnames if name not in (CONTENTS, MATRIX, FIGURES, DEFINITIONS)]
     return list(zip(shown, [workbook[name] for name in names], strict=True))
+
+
+def printed_sheet(workbook, number):
+    """The sheet of what the printed report has as a number."""
+    return next(sheet for sheet in workbook if sheet.title.endswith(f"(trykt {number})"))
 
 
 def rows_below(sheet, heading):
@@ -127,7 +132,8 @@ def test_figures_are_numbers_and_those_that_are_published(book):
 def test_the_comparison_of_figures_can_fail(books, opened):
     folder, sections = books["small"]
     outputs = [facts for record in sections.values() for facts in record["outputs"]]
-    facts, sheet = next(pair for pair in sheets_by_output(opened["small"], outputs) if pair[0]["number"] == "Figur 1")
+    pairs = sheets_by_output(opened["small"], outputs)
+    facts, sheet = next(pair for pair in pairs if pair[0]["number"].endswith("(trykt Figur 1)"))
     path = folder / "data" / f"{facts['output']}.csv"
     cell = next(
         cell for row in sheet.iter_rows() for cell in row if cell.value == rows_below(sheet, BEHIND)[2]["værdi"]
@@ -219,32 +225,57 @@ def test_key_figures_are_a_table_with_filters_and_those_of_the_build(opened, key
     assert all("#,##0" in pattern for pattern in formats)
 
 
-def test_the_matrix_has_a_row_for_each_figure_and_a_column_a_year(opened, key_figures, edition):
+def differing_cells(sheet, wanted):
+    """Cells of the matrix (area, key figure, group, category, year) that do not hold what the build has."""
+    heads, *rows = sheet.iter_rows(values_only=True)
+    shown = {
+        (row[1], *row[2:5], int(head)): value
+        for row in rows
+        for head, value in zip(heads, row, strict=True)
+        if head.isdigit() and value is not None
+    }
+    return [key for key in {**wanted, **shown} if not same(shown.get(key), wanted.get(key))]
+
+
+def test_the_matrix_has_each_figure_once_under_one_heading_and_can_be_filtered(opened, key_figures, edition):
     sheet = opened["small"][MATRIX]
-    head, *rows = sheet.iter_rows(values_only=True)
-    code = areas.find_area("Fanø")
-    wanted = key_figures[key_figures["area_code"].isin(areas_within(edition, code, ["compared"]))]
-    wanted = wanted[wanted["variant"] == "standard"]
-    years = sorted(wanted["year"].unique().tolist())
-    assert list(head) == ["Nøgletal", "Område", "Gruppe", "Kategori", "Enhed", *years]
-    identity = ["indicator", "area_code", "population_group", "category"]
-    assert len(rows) == len(wanted.drop_duplicates(identity))
-    assert sum(value is not None for row in rows for value in row[5:]) == wanted["value"].notna().sum()
-    assert sheet.auto_filter.ref and not sheet.merged_cells.ranges
-    name = catalogue().indicators["expenditure"].name
-    (row,) = [row for row in rows if row[:2] == (name, "Fanø") and row[3] == "Botilbud"]
-    own = wanted.query("indicator == 'expenditure' and area_code == @code and category == 'botilbud'")
-    assert same(row[5 + years.index(edition.period.last)], own.set_index("year")["value"][edition.period.last])
+    around = areas_within(edition, areas.find_area("Fanø"), ["compared", "peers"])
+    rows = key_figures[key_figures["area_code"].isin(around) & (key_figures["variant"] == "standard")]
+    rows = with_labels(rows.dropna(subset="value"))
+    names = {name: entry.name for name, entry in catalogue().indicators.items()}
+    keys = zip(
+        rows["area_code"], rows["indicator"].map(names), rows["population_group"].map(labels().groups), rows["label"],
+        rows["year"], strict=True,
+    )  # fmt: skip
+    wanted = dict(zip(keys, rows["value"], strict=True))
+    assert len(wanted) == len(rows) > 1000
+    assert differing_cells(sheet, wanted) == []
+    spoiled = next(iter(wanted))
+    assert differing_cells(sheet, wanted | {spoiled: wanted[spoiled] + 1}) == [spoiled], "the check can fail"
+    assert differing_cells(sheet, {key: value for key, value in wanted.items() if key != spoiled}) == [spoiled]
+    assert sheet.auto_filter.ref == sheet.dimensions
+    assert sheet.freeze_panes == "D2"
+    assert not sheet.merged_cells.ranges
+    assert {cell.data_type for row in sheet.iter_rows(min_row=2, min_col=8) for cell in row} == {"n"}
+    assert {row[6] for row in sheet.iter_rows(min_row=2, values_only=True)} <= {
+        said.mark for said in labels().evidence.values()
+    }
 
 
-def test_the_first_sheet_leads_with_what_the_report_says(opened, books):
-    said = [row[1] for row in opened["small"][CONTENTS].iter_rows(values_only=True) if row[1]]
-    found = front.main_findings(books["small"][1])
-    assert found
-    for place, one in enumerate(found):
-        text = " ".join(filter(None, (one["title"], one["sentence"], one["why"])))
-        assert readable(text) in said[: place + 12], one["notebook"]
-    assert said.index("Titel") > len(found) - 1
+def test_the_first_sheet_has_the_key_numbers_with_the_sheets_that_show_them(
+    books, key_figures, edition, processed, tmp_path
+):
+    folder, sections = books["small"]
+    shutil.copytree(folder / "data", tmp_path / "data")
+    workbook = openpyxl.load_workbook(write_workbook(tmp_path, edition, "hovedstaden", sections, processed))
+    numbers = front.key_numbers(edition, "hovedstaden", key_figures)
+    assert len(numbers) == 6
+    rows = {row[1].value: row for row in workbook[CONTENTS].iter_rows(min_row=3) if row[1].value}
+    for one in numbers:
+        _, name, value, growth = rows[readable(one.name)]
+        assert value.value == readable(one.value)
+        assert one.mark in growth.value
+        assert name.hyperlink.location.rpartition("!")[0].strip("'") in workbook.sheetnames
 
 
 def test_definitions_are_those_of_the_catalogue(opened):
@@ -279,7 +310,7 @@ def test_columns_are_as_wide_as_what_they_hold(book):
 
 
 def test_a_column_that_is_too_narrow_is_found(opened):
-    sheet = opened["small"]["Figur 3"]
+    sheet = printed_sheet(opened["small"], "Figur 3")
     place = next(cell for row in sheet.iter_rows() for cell in row if cell.value == "værdi").column_letter
     kept = sheet.column_dimensions[place].width
     sheet.column_dimensions[place].width = 12
@@ -301,13 +332,14 @@ def test_long_texts_are_wrapped_in_rows_that_hold_them(opened):
 
 def test_figures_of_a_chart_have_the_same_decimals_and_codes_are_texts(opened):
     for name in ("Figur 1", "Figur 26"):
-        shown = opened["small"][name]
+        shown = printed_sheet(opened["small"], name)
         heading = next(cell.row for cell in shown["A"] if cell.value == "Som vist i figuren")
         formats = {cell.number_format for cell in shown[heading + 2][1:4]}
         assert formats == {'[$-406]#,##0.00_-;[$-406]"\u2212"#,##0.00_-'}
-    shown = opened["small"]["Figur 1"]
+    shown = printed_sheet(opened["small"], "Figur 1")
     assert {row["områdekode"] for row in rows_below(shown, BEHIND)} == {"563"}
-    index = rows_below(opened["small"]["Tabel prisindeks"], "Som vist i tabellen")
+    prices = next(sheet for sheet in opened["small"] if sheet["A1"].value.startswith("Indekset"))
+    index = rows_below(prices, "Som vist i tabellen")
     assert (index[0]["Indeks"], index[0]["Stand"]) == (0.9621, "antaget")
 
 

@@ -4,15 +4,19 @@ import io
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import pandas as pd
+from lxml import etree
 from pptx import Presentation
 from pptx.enum.lang import MSO_LANGUAGE_ID
 from pptx.enum.shapes import PP_PLACEHOLDER
 from pptx.enum.text import MSO_ANCHOR, PP_ALIGN
 from pptx.opc.constants import RELATIONSHIP_TYPE
+from pptx.oxml.ns import qn
 from pptx.presentation import Presentation as Deck
 from pptx.shapes.autoshape import Shape
 from pptx.shapes.graphfrm import GraphicFrame
@@ -78,6 +82,11 @@ STAMP_ALPHA = "20000"
 APPENDIX = "Bilag"
 TEXT_SIZES = (22, 20, 18, 16, 14, 12)
 ROOM = FOOT_TOP - BODY_TOP - 0.2
+# How much of a slide's width its text has beside a figure, and the space between them.
+TEXT_SHARE, GAP = 0.42, 0.3
+# Named parts of a deck are an extension of Office's XML.
+PARTS = "http://schemas.microsoft.com/office/powerpoint/2010/main"
+PARTS_EXTENSION = "{521415D9-36F7-43E2-AB2F-B90AF26B5E84}"
 
 
 class Shown(NamedTuple):
@@ -101,11 +110,13 @@ def write_slides(
     _cover(deck, edition, area_code, outputs)
     footer = f"{edition.title}, {areas.name(area_code)}"
     numbers = front.key_numbers(edition, area_code, pd.read_parquet(processed / KEY_FIGURES))
-    for slide in _meeting(deck, edition, sections, numbers, commentaries(edition, processed, area_code)):
+    for slide in _meeting(deck, folder, edition, sections, numbers, commentaries(edition, processed, area_code)):
         _foot(slide, footer, len(deck.slides))
+    meeting = len(deck.slides) - 1
     for output in outputs:
         for slide in _slides_of(deck, folder, output):
             _foot(slide, footer, len(deck.slides))
+    _in_parts(deck, {edition.title: meeting, APPENDIX: len(deck.slides) - meeting})
     stream = io.BytesIO()
     deck.save(stream)
     path = folder / SLIDES
@@ -122,9 +133,15 @@ def shown_outputs(sections: dict[str, dict[str, Any]]) -> Iterator[Shown]:
         yield from (Shown(record, facts) for facts in record.get("outputs", []) if not facts.get("left_out"))
 
 
-def _meeting(deck: Deck, edition: Edition, sections: dict[str, dict[str, Any]], numbers: Sequence[front.KeyNumber],
-             said: Mapping[str, Commentary]) -> Iterator[Slide]:  # fmt: skip
-    """The slides for a meeting: key numbers, what each section answers and why, what is next."""
+def _meeting(
+    deck: Deck,
+    folder: Path,
+    edition: Edition,
+    sections: dict[str, dict[str, Any]],
+    numbers: Sequence[front.KeyNumber],
+    said: Mapping[str, Commentary],
+) -> Iterator[Slide]:
+    """The slides for a meeting: key numbers, what each section answers and why with its main figure, what is next."""
     if numbers:
         said_of = [(f"{one.name}: {one.value}", f"({one.growth})" if one.growth else "", one.mark) for one in numbers]
         lines = [" ".join(filter(None, parts)) for parts in said_of]
@@ -132,7 +149,14 @@ def _meeting(deck: Deck, edition: Edition, sections: dict[str, dict[str, Any]], 
     for found in front.main_findings(sections):
         why = f"Hvorfor? {found['why']}" if found["why"] else ""
         lines = [text for text in (found["title"], found["sentence"], why) if text]
-        yield _text_slide(deck, found["section"]["title"], lines)
+        facts = _main_figure(found)
+        slide = _text_slide(deck, found["section"]["title"], lines, WIDTH * (TEXT_SHARE if facts else 1))
+        if facts:
+            left = MARGIN + WIDTH * TEXT_SHARE + GAP
+            _figure(slide, folder, facts, (left, BODY_TOP, PAPER_WIDTH - MARGIN - left, ROOM))
+            if facts.get("evidence") == FITTED:
+                _mark(slide, labels().evidence[FITTED].mark)
+        yield slide
     advice = [f"{one.text} ({one.status})" for text in said.values() for one in text.recommendations]
     decisions = [f"Der mangler {decision.text} ({decision.who})" for decision in edition.open_decisions.values()]
     if advice or decisions:
@@ -140,14 +164,48 @@ def _meeting(deck: Deck, edition: Edition, sections: dict[str, dict[str, Any]], 
     yield _text_slide(deck, APPENDIX, ["Alle figurer og tabeller, som de står i rapporten."])
 
 
-def _text_slide(deck: Deck, title: str, lines: Sequence[str]) -> Slide:
+def _main_figure(found: dict[str, Any]) -> dict[str, Any] | None:
+    """The figure that a finding of `front` is shown with: its own, else the first of the section that is no example."""
+    figures = [
+        facts
+        for facts in found["section"].get("outputs", [])
+        if facts.get("alt")
+        and not facts.get("table")
+        and not facts.get("left_out")
+        and facts.get("evidence") != EXAMPLE
+    ]
+    own = [facts for facts in figures if facts["output"].replace("_", "-") == found["anchor"]]
+    return next(iter([*own, *figures]), None)
+
+
+def _text_slide(deck: Deck, title: str, lines: Sequence[str], width: float = WIDTH) -> Slide:
     slide = deck.slides.add_slide(deck.slide_layouts[1])
     _write(slide.shapes.title.text_frame, [readable(title)], style.SLIDE_HEADINGS[0], bold=True)
-    heights = {size: sum(_lines(line, WIDTH, size) for line in lines) * size * LINE for size in TEXT_SIZES}
+    heights = {size: sum(_lines(line, width, size) for line in lines) * size * LINE for size in TEXT_SIZES}
     size = next((size for size, height in heights.items() if height < ROOM), TEXT_SIZES[-1])
-    _box(slide, (MARGIN, BODY_TOP, WIDTH, ROOM), lines, size)
+    _box(slide, (MARGIN, BODY_TOP, width, ROOM), lines, size)
     slide.notes_slide.notes_text_frame.text = "\n".join(map(readable, lines))
     return slide
+
+
+def _in_parts(deck: Deck, parts: Mapping[str, int]) -> None:
+    """Divide the slides into named parts, as PowerPoint lists them beside the slides: so many slides each, in order."""
+    numbers = iter([one.get("id") for one in deck.slides._sldIdLst])
+    listed = etree.Element(f"{{{PARTS}}}sectionLst", nsmap={"p14": PARTS})
+    for place, (name, many) in enumerate(parts.items(), 1):
+        # The id is that of the place, so that two runs write the same.
+        part = etree.SubElement(listed, f"{{{PARTS}}}section", name=name, id=f"{{{UUID(int=place)}}}".upper())
+        slides = etree.SubElement(part, f"{{{PARTS}}}sldIdLst")
+        for one in islice(numbers, many):
+            etree.SubElement(slides, f"{{{PARTS}}}sldId", id=one)
+    extension = element("p:ext", uri=PARTS_EXTENSION)
+    extension.append(listed)
+    root = deck.part._element
+    known = root.find(qn("p:extLst"))
+    if known is None:
+        known = element("p:extLst")
+        root.append(known)
+    known.append(extension)
 
 
 def _empty_deck(edition: Edition, area_code: str) -> Deck:
@@ -236,6 +294,13 @@ def _slides_of(deck: Deck, folder: Path, output: Shown) -> Iterator[Slide]:
         return
     slide = _finding(deck, output, below, "")
     place = (MARGIN, BODY_TOP, WIDTH, room - 0.1)
+    _figure(slide, folder, facts, place)
+    yield slide
+
+
+def _figure(slide: Slide, folder: Path, facts: dict[str, Any], place: Place) -> None:
+    """Show a figure at its place: as a chart to edit where its kind has one, else as its stored picture."""
+    contents = from_facts(facts["chart"]) if facts.get("chart") else None
     if contents and all(value is None for one in contents.series for value in one.values):  # noqa: PD011
         _box(slide, place, ["Der er ingen tal at vise."], style.SLIDE_TEXT + 3)
     elif contents and contents.kind in KINDS:
@@ -246,7 +311,6 @@ def _slides_of(deck: Deck, folder: Path, output: Shown) -> Iterator[Slide]:
     else:
         picture = _picture(slide, folder / f"figurer/{facts['output']}.png", facts.get("margins") or (0, 0), place)
         _described(picture._element.nvPicPr.cNvPr, _name(facts), facts["alt"])
-    yield slide
 
 
 def _picture(slide: Slide, path: Path, margins: tuple[float, float], place: Place) -> Picture:

@@ -12,8 +12,7 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from analysis import areas
-from analysis.accounts import STANDARD
+from analysis import accounts, areas
 from analysis.catalogue import catalogue, source_line
 from analysis.charts.contents import Contents
 from analysis.charts.style import GRID, HIGHLIGHT, INK, MUTED, OFFICE_FONT, SHEET_HEADING, SHEET_TEXT, SOFT
@@ -21,7 +20,7 @@ from analysis.danish import STATUS_SYMBOLS
 from analysis.edition import KEY_FIGURES, Edition
 from analysis.errors import InputError
 from analysis.prices import STATUS_NAMES as PRICE_STATUS_NAMES
-from analysis.rows import labels
+from analysis.rows import EVIDENCE, evidence, labels
 from analysis.tables import read_coded, with_danish_names, with_labels
 from noegletal import front
 from noegletal.figures.freshness import areas_within
@@ -37,7 +36,7 @@ from noegletal.publish.office import (
 )
 
 WORKBOOK = FORMATS["workbook"]
-CONTENTS, FIGURES, MATRIX, DEFINITIONS = "Indhold", "Nøgletal", "Nøgletal år for år", "Definitioner"
+CONTENTS, MATRIX, FIGURES, DEFINITIONS = "Indhold", "Matrix", "Nøgletal", "Definitioner"
 # What Excel takes: characters in the name of a sheet and in a cell.
 LONGEST_NAME, LONGEST_TEXT = 31, 32767
 NOT_IN_NAMES = re.compile(r"[\[\]:*?/\\']")
@@ -80,18 +79,23 @@ def write_workbook(
         book.set_properties({"title": title, "author": author(edition), "created": fixed_date(edition)})
         writer = _Writer(book)
         contents = book.add_worksheet(CONTENTS)
-        listed = []
+        listed, sheets = [], {}
         for record in sections.values():
             for facts in record.get("outputs", []):
                 sheet = "" if facts.get("left_out") else writer.output(folder, record, facts)
                 reason = facts.get("left_out", "")
                 listed.append(Listed(record["title"], facts.get("number", ""), facts["title"], sheet, reason))
+                sheets[facts["output"].replace("_", "-")] = sheet
         compared = areas_within(edition, area_code, ["compared"])
-        figures = with_labels(pd.read_parquet(processed / KEY_FIGURES, filters=[("area_code", "in", compared)]))
-        writer.key_figures(figures)
-        writer.matrix(figures[figures["variant"] == STANDARD])
+        around = list(dict.fromkeys([*compared, *areas_within(edition, area_code, ["peers"])]))
+        rows = with_labels(pd.read_parquet(processed / KEY_FIGURES, filters=[("area_code", "in", around)]))
+        writer.matrix(rows[rows["variant"] == accounts.STANDARD])
+        writer.key_figures(rows[rows["area_code"].isin(compared)])
         writer.definitions(edition)
-        writer.contents(contents, title, edition.provisional, _leading(edition, area_code, sections, figures), listed)
+        numbers = [
+            (one, sheets.get(one.href.partition("#")[2], "")) for one in front.key_numbers(edition, area_code, rows)
+        ]
+        writer.contents(contents, title, edition.provisional, numbers, listed)
     path = folder / WORKBOOK
     try:
         # The library writes its parts without a date of the clock.
@@ -110,7 +114,7 @@ class _Writer:
         book.formats[0].set_font_size(SHEET_TEXT)
         book.formats[0].set_align("top")
         self._formats: dict[int | None, Format] = {}
-        self._names = {name.casefold() for name in (CONTENTS, FIGURES, MATRIX, DEFINITIONS, "history")}
+        self._names = {name.casefold() for name in (CONTENTS, MATRIX, FIGURES, DEFINITIONS, "history")}
         self._heading = self._style(bold=True, font_size=SHEET_HEADING, font_color=INK)
         self._quiet = self._style(font_color=MUTED)
         self._part = self._style(bold=True, font_color=HIGHLIGHT)
@@ -204,6 +208,52 @@ class _Writer:
                 longest = max(longest, len(cell))
         return longest
 
+    def matrix(self, rows: pd.DataFrame) -> None:
+        """Each area and key figure as a row with its years side by side, under one heading, fit for pivots.
+
+        A figure that is missing or hidden is an empty cell, and a row of these alone is left out. How well a row is
+        known is what holds for all its years.
+        """
+        sheet = self._book.add_worksheet(MATRIX)
+        entries = catalogue().indicators
+        known = rows.assign(known=evidence(rows).map(EVIDENCE.index))
+        keys = ["area", "area_code", "indicator", "population_group", "category", "label", "unit"]
+        groups = known.groupby(keys, sort=False, observed=True, dropna=False)["known"].max()
+        years = sorted(rows["year"].unique().tolist())
+        table = known.pivot_table(
+            index=keys, columns="year", values="value", aggfunc="first", sort=False, observed=True, dropna=True
+        ).reindex(columns=years)
+        heads = ["Område", "Områdekode", "Nøgletal", "Gruppe", "Kategori", "Enhed", "Kendskab", *map(str, years)]
+        longest = [*map(len, heads[: -len(years) or None]), *[NARROWEST] * len(years)]
+        for row, (key, values) in enumerate(zip(table.index, table.to_numpy().tolist(), strict=True), 1):
+            area, code, name, group, _, label, unit = key
+            texts = [
+                area,
+                code,
+                entries[name].name if name in entries else name,
+                labels().groups.get(group, group),
+                label,
+                labels().unit_names.get(unit, unit),
+                labels().evidence[EVIDENCE[groups[key]]].mark,
+            ]
+            for place, text in enumerate(map(_text, texts)):
+                sheet.write_string(row, place, text)
+                longest[place] = max(longest[place], len(text))
+            style = self._number(entries[name].decimals if name in entries else None)
+            for place, value in enumerate(values, len(texts)):
+                if value == value:
+                    sheet.write_number(row, place, value, style)
+                    longest[place] = max(longest[place], len(f"{value:,.2f}"))
+        for place, width in enumerate(longest):
+            sheet.set_column(place, place, max(NARROWEST, min(width + MARGIN, WIDEST)))
+        for place, head in enumerate(heads):
+            sheet.write_string(0, place, head, self._figure_head if head.isdigit() else self._head)
+        sheet.autofilter(0, 0, max(len(table), 1), len(heads) - 1)
+        sheet.ignore_errors({"number_stored_as_text": EVERYWHERE})
+        sheet.freeze_panes(1, 3)
+        sheet.repeat_rows(0)
+        _one_page_wide(sheet)
+
     def key_figures(self, rows: pd.DataFrame) -> None:
         """The key figures as an Excel table that can be filtered."""
         sheet = self._book.add_worksheet(FIGURES)
@@ -255,33 +305,6 @@ class _Writer:
         sheet.repeat_rows(0)
         _one_page_wide(sheet)
 
-    def matrix(self, rows: pd.DataFrame) -> None:
-        """The key figures with a row for each area and figure and a column a year; what is missing is an empty cell."""
-        sheet = self._book.add_worksheet(MATRIX)
-        entries = catalogue().indicators
-        keys = ["indicator", "area", "population_group", "label", "unit", "category"]
-        wide = rows.pivot(index=keys, columns="year", values="value").sort_index(axis=1)
-        headings = ["Nøgletal", "Område", "Gruppe", "Kategori", "Enhed"]
-        sheet.write_row(0, 0, headings, self._head)
-        sheet.write_row(0, len(headings), wide.columns.tolist(), self._figure_head)
-        for row, (key, *values) in enumerate(wide.itertuples(name=None), 1):
-            name, area, group, label, unit, _ = key
-            said = entries[name].name if name in entries else name
-            texts = [said, area, labels().groups.get(group, group), label, labels().unit_names.get(unit, unit)]
-            for place, text in enumerate(texts):
-                sheet.write_string(row, place, _text(text))
-            style = self._number(entries[name].decimals if name in entries else None)
-            for place, value in enumerate(values, len(headings)):
-                if value == value:
-                    sheet.write_number(row, place, value, style)
-        sheet.set_column(0, 0, 44)
-        sheet.set_column(1, len(headings) - 1, 24)
-        sheet.set_column(len(headings), len(headings) + len(wide.columns), 19)
-        sheet.autofilter(0, 0, max(len(wide), 1), len(headings) + len(wide.columns) - 1)
-        sheet.freeze_panes(1, 2)
-        sheet.repeat_rows(0)
-        _one_page_wide(sheet)
-
     def definitions(self, edition: Edition) -> None:
         """What each key figure of the catalogue is, how it is averaged, where it is from and what it cannot say."""
         sheet = self._book.add_worksheet(DEFINITIONS)
@@ -302,25 +325,42 @@ class _Writer:
         _one_page_wide(sheet)
 
     def contents(
-        self, sheet: Worksheet, title: str, notice: str, leading: Sequence[tuple[str, str]], listed: Iterable[Listed]
+        self,
+        sheet: Worksheet,
+        title: str,
+        notice: str,
+        numbers: Sequence[tuple[front.KeyNumber, str]],
+        listed: Iterable[Listed],
     ) -> None:
-        """What the report says in front, and every sheet as a link; the links are made here, never of what data say."""
+        """The key numbers, each with the sheet that shows it, and every sheet with its title as a link.
+
+        The links are made here, never of what data say.
+        """
         widths = (12, 100, 46, 60)
         sheet.write_string(0, 0, _text(title), self._heading)
         if notice:
             sheet.merge_range(1, 0, 1, len(widths) - 1, "", self._wrapped)
             sheet.write_string(1, 0, _text(notice), self._wrapped)
             sheet.set_row(1, LINE_HEIGHT * math.ceil(len(notice) / sum(widths)))
-        for row, (text, section) in enumerate(leading, 2):
-            sheet.write_string(row, 1, _text(text), self._wrapped)
-            sheet.write_string(row, 2, _text(section), self._quiet)
-            sheet.set_row(row, LINE_HEIGHT * math.ceil(len(text) / widths[1]))
-        below = 2 + len(leading)
-        sheet.write_row(below, 0, ["Nr.", "Titel", "Afsnit", "Bemærkning"], self._head)
-        entries = [*listed, Listed("", "", "Nøgletal for området og dem, det sammenlignes med", FIGURES, "")]
-        entries.append(Listed("", "", "De samme nøgletal med en søjle for hvert år", MATRIX, ""))
-        entries.append(Listed("", "", "Definitioner af nøgletallene", DEFINITIONS, ""))
-        for row, entry in enumerate(entries, below + 1):
+        top = 2
+        if numbers:
+            sheet.write_row(top, 0, ["", "De vigtigste tal", "Seneste år", "Udvikling og kendskab"], self._head)
+            for row, (one, shown) in enumerate(numbers, top + 1):
+                if shown:
+                    sheet.write_url(row, 1, f"internal:'{shown}'!A1", self._link, _text(one.name)[:255])
+                else:
+                    sheet.write_string(row, 1, _text(one.name))
+                sheet.write_string(row, 2, _text(one.value))
+                sheet.write_string(row, 3, _text(" · ".join(filter(None, (one.growth, one.mark)))), self._quiet)
+            top += len(numbers) + 2
+        sheet.write_row(top, 0, ["Nr.", "Titel", "Afsnit", "Bemærkning"], self._head)
+        entries = [
+            Listed("", "", "Alle nøgletal år for år, område for område, til filtre og pivottabeller", MATRIX, ""),
+            Listed("", "", "Nøgletal for området og dem, det sammenlignes med, med status og kilde", FIGURES, ""),
+            Listed("", "", "Definitioner af nøgletallene", DEFINITIONS, ""),
+            *listed,
+        ]
+        for row, entry in enumerate(entries, top + 1):
             sheet.write_string(row, 0, _text(entry.number))
             if entry.sheet:
                 # Excel takes no text longer than this in a link; the sheet itself has all of it.
@@ -331,6 +371,7 @@ class _Writer:
             sheet.write_string(row, 3, f"Vises ikke: {_text(entry.left_out)}" if entry.left_out else "", self._quiet)
         for column, width in enumerate(widths):
             sheet.set_column(column, column, width)
+        sheet.freeze_panes(1, 0)
         sheet.hide_gridlines(2)
         _one_page_wide(sheet)
         sheet.activate()
@@ -346,21 +387,6 @@ class _Writer:
             name = wanted[: LONGEST_NAME - len(end)] + end
         self._names.add(name.casefold())
         return name
-
-
-def _leading(
-    edition: Edition, area_code: str, sections: dict[str, dict[str, Any]], figures: pd.DataFrame
-) -> list[tuple[str, str]]:
-    """What stands first: the key numbers, and what each section answers and why, with the title of the section."""
-    numbers = [
-        (" ".join(filter(None, (f"{one.name}: {one.value}", f"({one.growth})" if one.growth else "", one.mark))), "")
-        for one in front.key_numbers(edition, area_code, figures)
-    ]
-    answers = [
-        (" ".join(filter(None, (found["title"], found["sentence"], found["why"]))), found["section"]["title"])
-        for found in front.main_findings(sections)
-    ]
-    return [*numbers, *answers]
 
 
 def _one_page_wide(sheet: Worksheet) -> None:
