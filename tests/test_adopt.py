@@ -211,7 +211,9 @@ def test_what_does_not_run_or_publishes_what_is_there_is_refused(desk):
 @pytest.mark.long
 def test_a_section_that_reads_more_than_it_says_is_not_proved(desk, tmp_path):
     draft = adopt.draft_of(forked(desk), "09", "", desk.edition)
-    plan = desk.edition.sections[4].model_copy(update={"notebook": draft.section, "outputs": ["figur_egen"]})
+    plan = desk.edition.section("04_underretninger").model_copy(
+        update={"notebook": draft.section, "outputs": ["figur_egen"]}
+    )
     assert "expenditure_per_capita" not in plan.reads.indicators
     trial = adopt._Trial(draft, desk.processed, "stock", tmp_path)
     with pytest.raises(InputError, match="hold no indicator expenditure_per_capita.*; nothing was written"):

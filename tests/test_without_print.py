@@ -12,7 +12,10 @@ from noegletal.publish.manifest import PAGES
 SOURCES = "00_datagrundlag"
 
 # What is said of a printed report, its figures and its readings.
-OF_PRINT = re.compile(r"trykt|tryk(?:te|t)? rapport|rapporten (?:nævner|angiver)|\bFigur \d|\bTabel \d", re.IGNORECASE)
+OF_PRINT = re.compile(
+    r"trykt|tryk(?:te|t)? rapport|rapporten (?:nævner|angiver)|\bFigur \d+\b(?!\.\d)|\bTabel \d+\b(?!\.\d)",
+    re.IGNORECASE,
+)
 
 
 def texts(html):
